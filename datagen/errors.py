@@ -1,0 +1,51 @@
+"""The errors a user can cause, each a single clear line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["BadInputError", "DatagenError", "FailedCheckError", "UsageError"]
+
+
+class DatagenError(Exception):
+    """Base of every error that is the input's or the caller's fault, not the program's.
+
+    The command line prints its text as one line, without a traceback, and exits with `exit_code`.
+    """
+
+    exit_code = 1
+
+
+class UsageError(DatagenError, ValueError):
+    """The call itself is wrong: an unknown option value, an output that exists, options that exclude each other."""
+
+    exit_code = 2
+
+
+class BadInputError(DatagenError, ValueError):
+    """A file that cannot be used as it is.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file or folder at fault.
+    problem : str
+        What is wrong and, after a semicolon, what to do about it.
+    where : str, optional
+        The place inside the file: ``"line 12"``, ``"frame 3"``, ``"annotation 7"``.
+
+    Attributes
+    ----------
+    path, problem, where
+        As given; the message joins them as ``path, where: problem``.
+    """
+
+    def __init__(self, path: str | Path, problem: str, where: str | None = None) -> None:
+        self.path = str(path)
+        self.problem = problem
+        self.where = where
+        super().__init__(f"{self.path}{', ' + where if where else ''}: {problem}")
+
+
+class FailedCheckError(DatagenError):
+    """A check that was asked for ran and failed."""

@@ -1,0 +1,90 @@
+"""Files written whole or not at all, and their checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from datagen.errors import UsageError
+
+__all__ = ["atomic_path", "check_output", "sha256_file"]
+
+
+def check_output(path: str | Path, overwrite: bool = False) -> Path:
+    """Say early, before any work is done, that an output cannot be written.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file that will be written.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    UsageError
+        If the file exists and `overwrite` is false, if it is a folder, or if its folder does not exist.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; give the name of a file")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path}: exists; pass --overwrite to replace it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent}: no such folder; create it first")
+    return path
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its name when the block ends well.
+
+    The temporary file lies in the same folder (a rename is atomic only within one file system) and is flushed
+    to disk before the rename, so a kill or a power cut leaves the old file or the new one, never a part.
+    When the block raises, the temporary file is removed.
+
+    Parameters
+    ----------
+    path : str or Path
+        The final file.
+
+    Yields
+    ------
+    Path
+        A new empty file to write to. It keeps the suffix of `path`.
+    """
+    path = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; a dataset gets the permissions that a plain open() would have given it.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def sha256_file(path: str | Path) -> str:
+    """Return the sha256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,45 @@
+"""Progress of long work, on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+__all__ = ["progress_bar"]
+
+Item = TypeVar("Item")
+
+
+def progress_bar(
+    items: Iterable[Item], label: str, total: int | None = None, show: bool = False
+) -> Iterator[Item]:
+    """Yield `items` and, if asked and if standard error is a terminal, draw a bar with the time left.
+
+    Parameters
+    ----------
+    items : iterable
+        What is worked through.
+    label : str
+        What the work is, e.g. ``"reading sequences"``.
+    total : int, optional
+        Number of items; by default ``len(items)`` where it has one.
+    show : bool
+        Whether a bar is wanted at all (library calls do not; commands do unless ``--quiet`` or ``--json``).
+
+    Yields
+    ------
+    item
+        The items, unchanged and in order.
+    """
+    if not show or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if total is None:
+        total = len(items) if hasattr(items, "__len__") else None
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield from progress.track(items, total=total, description=label)

@@ -1,0 +1,1 @@
+"""Published releases: a registry, downloads, checksums, cards."""

@@ -1,0 +1,1 @@
+"""Statistics of transitions: moments, fits, intervals, and (apart) their pictures."""

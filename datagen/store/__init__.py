@@ -1,0 +1,1 @@
+"""Dataset files: npz, HDF5 and the release's pickle behind one face."""

@@ -1,0 +1,1 @@
+"""Natural Sprites: sprites that move with the transitions measured in natural video."""

@@ -1,0 +1,1 @@
+"""Disentanglement metrics on plain arrays of latents and factors."""
