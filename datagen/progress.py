@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 __all__ = ["progress_bar"]
@@ -11,9 +11,7 @@ __all__ = ["progress_bar"]
 Item = TypeVar("Item")
 
 
-def progress_bar(
-    items: Iterable[Item], label: str, total: int | None = None, show: bool = False
-) -> Iterator[Item]:
+def progress_bar(items: Iterable[Item], label: str, total: int | None = None, show: bool = False) -> Iterator[Item]:
     """Yield `items` and, if asked and if standard error is a terminal, draw a bar with the time left.
 
     Parameters
@@ -39,7 +37,7 @@ def progress_bar(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     if total is None:
-        total = len(items) if hasattr(items, "__len__") else None
+        total = len(items) if isinstance(items, Sized) else None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield from progress.track(items, total=total, description=label)

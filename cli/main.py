@@ -1,0 +1,73 @@
+"""The entry point: finds commands by name, loads one only when it is called, and turns errors into one line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from datagen import __version__
+from datagen.errors import DatagenError
+
+__all__ = ["datagen", "main"]
+
+COMMANDS: dict[str, str] = {
+    "kitti-masks": "Build KITTI Masks from MOTS annotations.",
+}
+"""Command name -> its one-line help. Each lives in the module of the same name (dashes as underscores) as `command`."""
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command's module when the command is called, and none of them for its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"cli.{cmd_name.replace('-', '_')}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="datagen")
+def datagen() -> None:
+    r"""Build, measure, train on and publish datasets of natural motion.
+
+    \b
+    Example:
+      datagen kitti-masks --source mots/ --out kitti.npz
+      datagen info kitti.npz
+    """
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line and leave with its exit code: 0 well, 1 bad data or failed check, 2 usage."""
+    try:
+        result = datagen.main(args=args, prog_name="datagen", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        print("datagen: stopped", file=sys.stderr)
+        sys.exit(130)
+    except DatagenError as error:
+        print(f"datagen: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except MemoryError:
+        print("datagen: out of memory; use fewer workers, smaller batches or a machine with more", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"datagen: {place}{error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
+    sys.exit(result if isinstance(result, int) else 0)
