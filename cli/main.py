@@ -39,7 +39,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="datagen")
 def datagen() -> None:
-    r"""Build, measure, train on and publish datasets of natural motion.
+    """Build, measure, train on and publish datasets of natural motion.
 
     \b
     Example:
