@@ -1,0 +1,327 @@
+"""Masks as runs: the one form in which masks travel from a reader to a view.
+
+A mask is a list of foreground runs over its pixels in column-major order (down the first column, then the second),
+which is what the run-length encoding of COCO, MOTS and YouTube-VOS holds. Masks of real video have a few hundred
+runs and a few million pixels, so sampling, cutting windows, measuring and checking overlap are done on the runs;
+pixels are painted only for the small windows that go into a dataset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["RLE_PROBLEMS", "Grid", "Masks", "decode_rle"]
+
+RLE_PROBLEMS = {
+    1: "the run-length encoding has a character that is none of its alphabet",
+    2: "the run-length encoding breaks off in the middle of a number",
+    3: "the run-length encoding has a negative run",
+    4: "the runs do not fill height x width",
+}
+"""What is wrong with an encoding, by the status that `decode_rle` gives it (0 is well)."""
+
+# A run-length is below 2**31, which takes at most seven characters of five bits.
+_MAX_CHARACTERS = 7
+
+
+class Grid(NamedTuple):
+    """The pixels at which a frame is sampled: every row of `rows` crossed with every column of `columns`.
+
+    Attributes
+    ----------
+    rows, columns : ndarray of int64
+        Indices into the frame, not decreasing.
+    """
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Masks:
+    """M masks of one size.
+
+    Attributes
+    ----------
+    height, width : int
+        Size of every mask, in pixels.
+    starts, stops : ndarray of int32, shape (R,)
+        The runs: pixels ``starts[r]:stops[r]`` in column-major order are foreground. Runs of one mask are in order,
+        not empty and do not overlap.
+    offsets : ndarray of int64, shape (M + 1,)
+        Mask `m` is the runs ``offsets[m]:offsets[m + 1]``.
+    """
+
+    height: int
+    width: int
+    starts: NDArray[np.int32]
+    stops: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @classmethod
+    def concatenate(cls, parts: list[Masks]) -> Masks:
+        """Join masks of one size."""
+        lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+        return cls(
+            parts[0].height,
+            parts[0].width,
+            np.concatenate([part.starts for part in parts]),
+            np.concatenate([part.stops for part in parts]),
+            np.concatenate([[0], np.cumsum(lengths)]),
+        )
+
+    @classmethod
+    def from_pixels(cls, pixels: NDArray[np.bool_]) -> Masks:
+        """Take the runs of painted masks, bool (M, H, W)."""
+        count, height, width = pixels.shape
+        columns = np.zeros((count, width * height + 2), dtype=np.int8)
+        columns[:, 1:-1] = pixels.transpose(0, 2, 1).reshape(count, -1)
+        edges = np.diff(columns, axis=1)
+        mask, start = np.nonzero(edges == 1)
+        stop = np.nonzero(edges == -1)[1]
+        offsets = np.searchsorted(mask, np.arange(count + 1))
+        return cls(height, width, start.astype(np.int32), stop.astype(np.int32), offsets.astype(np.int64))
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Masks:
+        """Return the masks named by a boolean mask or an index array."""
+        rows = np.arange(len(self))[rows]
+        lengths = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        runs = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Masks(self.height, self.width, self.starts[runs], self.stops[runs], offsets)
+
+    def areas(self) -> NDArray[np.int64]:
+        """Return the area of every mask in pixels, int64 (M,)."""
+        filled = np.concatenate([[0], np.cumsum(self.stops - self.starts, dtype=np.int64)])
+        return filled[self.offsets[1:]] - filled[self.offsets[:-1]]
+
+    def sample(self, grid: Grid) -> Masks:
+        """Return the masks at the pixels of a grid: ``mask[rows][:, columns]`` of every mask.
+
+        A full-size mask is never painted: each run is looked up in a table that holds, for every pixel, how many
+        pixels of the grid come before it.
+        """
+        if (np.diff(grid.rows) <= 0).any() or (np.diff(grid.columns) <= 0).any():
+            # Sampled up, a pixel is taken more than once; painting is the plain way.
+            return Masks.from_pixels(self.paint()[:, grid.rows][:, :, grid.columns])
+        taken = np.zeros(self.height * self.width + 1, dtype=np.int32)
+        taken[(grid.columns[:, None] * self.height + grid.rows).ravel() + 1] = 1
+        before = np.cumsum(taken, dtype=np.int32)
+        starts, stops, offsets = _sample_runs(self.starts, self.stops, self.offsets, before)
+        return Masks(len(grid.rows), len(grid.columns), starts, stops, offsets)
+
+    def moments(self, windows: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+        """Measure every mask in every window.
+
+        Parameters
+        ----------
+        windows : ndarray of int64, shape (K,)
+            First column of each window. Windows have the full height.
+        width : int
+            Width of a window.
+
+        Returns
+        -------
+        ndarray of int64, shape (M, K, 3)
+            Area, sum of y and sum of x over the mask's pixels, counted from the window's top left pixel.
+        """
+        return _window_moments(self.starts, self.stops, self.offsets, self.height, np.asarray(windows), width)
+
+    def paint(
+        self, rows: NDArray[np.int64] | None = None, windows: NDArray[np.int64] | None = None, width: int | None = None
+    ) -> NDArray[np.bool_]:
+        """Paint windows of masks.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (N,), optional
+            Which mask to paint; by default each once.
+        windows : ndarray of int64, shape (N,), optional
+            First column of the window to paint of it; by default 0.
+        width : int, optional
+            Width of a window; by default that of the masks.
+
+        Returns
+        -------
+        ndarray of bool, shape (N, height, width)
+        """
+        rows = np.arange(len(self)) if rows is None else rows
+        windows = np.zeros(len(rows), dtype=np.int64) if windows is None else windows
+        pixels = np.zeros((len(rows), self.height, self.width if width is None else width), dtype=bool)
+        _paint_windows(self.starts, self.stops, self.offsets, rows, windows, pixels)
+        return pixels
+
+    def find_overlap(self, group: NDArray[np.int64]) -> tuple[int, int] | None:
+        """Find two masks of one group (one frame) that share a pixel.
+
+        Parameters
+        ----------
+        group : ndarray of int64, shape (M,)
+            Group of every mask; masks of a group stand next to each other.
+
+        Returns
+        -------
+        tuple of int or None
+            The first such pair of masks.
+        """
+        first, second = _find_overlap(self.starts, self.stops, self.offsets, group)
+        return None if first < 0 else (int(first), int(second))
+
+
+def decode_rle(
+    text: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np.int64], height: int, width: int
+) -> tuple[Masks, NDArray[np.int8]]:
+    """Decode compressed COCO run-length encodings.
+
+    Parameters
+    ----------
+    text : ndarray of uint8
+        Bytes that hold the encodings.
+    begins, ends : ndarray of int64, shape (M,)
+        Encoding `m` is ``text[begins[m]:ends[m]]``.
+    height, width : int
+        Size of every mask in pixels.
+
+    Returns
+    -------
+    masks : Masks
+        The M masks. One with a problem is empty.
+    status : ndarray of int8, shape (M,)
+        0, or what is wrong: a key of `RLE_PROBLEMS`.
+    """
+    starts, stops, offsets, status = _decode(text, begins, ends, height * width)
+    return Masks(height, width, starts, stops, offsets), status
+
+
+@njit(cache=True, nogil=True)
+def _decode(text, begins, ends, size):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    # An encoding alternates background and foreground, and a number takes a character at least.
+    capacity = 0
+    for m in range(len(begins)):
+        capacity += (ends[m] - begins[m]) // 2 + 1
+    starts = np.empty(capacity, np.int32)
+    stops = np.empty(capacity, np.int32)
+    offsets = np.zeros(len(begins) + 1, np.int64)
+    status = np.zeros(len(begins), np.int8)
+    used = 0
+    for m in range(len(begins)):
+        p, end = begins[m], ends[m]
+        position, count, before, last = 0, 0, 0, 0  # before, last: the two run lengths ahead of this one
+        while p < end and status[m] == 0:
+            value, shift = 0, 0
+            while True:
+                if p == end or shift == 5 * _MAX_CHARACTERS:
+                    status[m] = 2
+                    break
+                character = np.int64(text[p]) - 48
+                if character < 0 or character > 63:
+                    status[m] = 1
+                    break
+                value |= (character & 31) << shift
+                shift += 5
+                p += 1
+                if not character & 32:
+                    if character & 16:  # the sign bit of the last five
+                        value |= -1 << shift
+                    break
+            if status[m] != 0:
+                break
+            if count > 2:  # from the fourth on, a length is the difference to the one two before
+                value += before
+            if value < 0:
+                status[m] = 3
+            elif position + value > size:
+                status[m] = 4
+            else:
+                if count & 1 and value > 0:
+                    starts[used] = position
+                    stops[used] = position + value
+                    used += 1
+                position += value
+            before, last = last, value
+            count += 1
+        if status[m] == 0 and position != size:
+            status[m] = 4
+        if status[m] != 0:
+            used = offsets[m]
+        offsets[m + 1] = used
+    return starts[:used], stops[:used], offsets, status
+
+
+@njit(cache=True, nogil=True)
+def _sample_runs(starts, stops, offsets, before):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    new_starts = np.empty(len(starts), np.int32)
+    new_stops = np.empty(len(starts), np.int32)
+    new_offsets = np.zeros(len(offsets), np.int64)
+    used = 0
+    for m in range(len(offsets) - 1):
+        for r in range(offsets[m], offsets[m + 1]):
+            start, stop = before[starts[r]], before[stops[r]]
+            if start < stop:
+                new_starts[used] = start
+                new_stops[used] = stop
+                used += 1
+        new_offsets[m + 1] = used
+    return new_starts[:used], new_stops[:used], new_offsets
+
+
+@njit(cache=True, nogil=True)
+def _window_moments(starts, stops, offsets, height, windows, width):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    moments = np.zeros((len(offsets) - 1, len(windows), 3), np.int64)
+    for m in range(len(offsets) - 1):
+        for r in range(offsets[m], offsets[m + 1]):
+            position, stop = np.int64(starts[r]), np.int64(stops[r])
+            while position < stop:  # a piece a column
+                column = position // height
+                end = min(stop, (column + 1) * height)
+                area = end - position
+                top = position - column * height
+                sum_y = (2 * top + area - 1) * area // 2
+                for k in range(len(windows)):
+                    x = column - windows[k]
+                    if 0 <= x < width:
+                        moments[m, k, 0] += area
+                        moments[m, k, 1] += sum_y
+                        moments[m, k, 2] += x * area
+                position = end
+    return moments
+
+
+@njit(cache=True, nogil=True)
+def _paint_windows(starts, stops, offsets, rows, windows, pixels):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    _, height, width = pixels.shape
+    for n in range(len(rows)):
+        first, last = windows[n] * height, (windows[n] + width) * height
+        for r in range(offsets[rows[n]], offsets[rows[n] + 1]):
+            for position in range(max(starts[r], first) - first, min(stops[r], last) - first):
+                pixels[n, position % height, position // height] = True
+
+
+@njit(cache=True, nogil=True)
+def _find_overlap(starts, stops, offsets, group):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    for m in range(len(group)):
+        n = m + 1
+        while n < len(group) and group[n] == group[m]:
+            i, j = offsets[m], offsets[n]
+            if offsets[m + 1] > i and offsets[n + 1] > j:
+                # Walk both lists of runs from where the later one begins.
+                i += np.searchsorted(stops[i : offsets[m + 1]], starts[j], side="right")
+                if i < offsets[m + 1]:
+                    j += np.searchsorted(stops[j : offsets[n + 1]], starts[i], side="right")
+                while i < offsets[m + 1] and j < offsets[n + 1]:
+                    if stops[i] <= starts[j]:
+                        i += 1
+                    elif stops[j] <= starts[i]:
+                        j += 1
+                    else:
+                        return m, n
+            n += 1
+    return -1, -1

@@ -1,0 +1,92 @@
+"""Tracks: what every reader gives and every view takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.masks import Grid, Masks
+
+__all__ = ["Sampling", "Tracks", "Video"]
+
+Sampling = Callable[[int, int], Grid]
+"""From the height and width of a frame to the pixels that a view will look at."""
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The masks of all objects of one video, a row for each object and frame in which it is seen.
+
+    Attributes
+    ----------
+    source, video : str
+        Data set and video, e.g. ``"kitti-mots"`` and ``"0002"``.
+    frame : ndarray of int64, shape (M,)
+        Frame number in the source's own count, not decreasing.
+    object_id : ndarray of int64, shape (M,)
+        The object. Rows of one object are its track.
+    category_id : ndarray of int64, shape (M,)
+        Its category, by the source's own number.
+    masks : Masks
+        The M masks.
+    category_names : dict of int to str
+        What the numbers stand for.
+    inputs : dict of str to str
+        sha256 of every file that was read, by a name relative to the source.
+    left_out : list of str
+        What was bad and left out, a line each.
+    """
+
+    source: str
+    video: str
+    frame: NDArray[np.int64]
+    object_id: NDArray[np.int64]
+    category_id: NDArray[np.int64]
+    masks: Masks
+    category_names: dict[int, str]
+    inputs: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+class Video(Protocol):
+    """A video whose annotations can be read."""
+
+    @property
+    def source(self) -> str:
+        """The data set it belongs to."""
+
+    @property
+    def name(self) -> str:
+        """Its name there."""
+
+    @property
+    def path(self) -> Path:
+        """The file or folder that holds it."""
+
+    def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
+        """Read the masks.
+
+        Parameters
+        ----------
+        sampling : callable, optional
+            Read the masks at these pixels only. By default at full size.
+        skip_bad : bool
+            Leave out what cannot be read and say so in `Tracks.left_out`, instead of raising.
+
+        Returns
+        -------
+        Tracks
+
+        Raises
+        ------
+        BadInputError
+            If a file is damaged or does not hold what its format says.
+        """
