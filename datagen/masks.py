@@ -135,29 +135,25 @@ class Masks:
         """
         return _window_moments(self.starts, self.stops, self.offsets, self.height, np.asarray(windows), width)
 
-    def paint(
-        self, rows: NDArray[np.int64] | None = None, windows: NDArray[np.int64] | None = None, width: int | None = None
-    ) -> NDArray[np.bool_]:
+    def paint(self) -> NDArray[np.bool_]:
+        """Paint every mask, bool (M, height, width)."""
+        pixels = np.zeros((len(self), self.height, self.width), dtype=bool)
+        self.paint_into(pixels, np.arange(len(self)), np.zeros(len(self), dtype=np.int64))
+        return pixels
+
+    def paint_into(self, pixels: NDArray[np.bool_], rows: NDArray[np.int64], windows: NDArray[np.int64]) -> None:
         """Paint windows of masks.
 
         Parameters
         ----------
-        rows : ndarray of int64, shape (N,), optional
-            Which mask to paint; by default each once.
-        windows : ndarray of int64, shape (N,), optional
-            First column of the window to paint of it; by default 0.
-        width : int, optional
-            Width of a window; by default that of the masks.
-
-        Returns
-        -------
-        ndarray of bool, shape (N, height, width)
+        pixels : ndarray of bool, shape (N, height, width of a window)
+            Set to true where a mask is.
+        rows : ndarray of int64, shape (N,)
+            Which mask to paint.
+        windows : ndarray of int64, shape (N,)
+            First column of the window to paint of it.
         """
-        rows = np.arange(len(self)) if rows is None else rows
-        windows = np.zeros(len(rows), dtype=np.int64) if windows is None else windows
-        pixels = np.zeros((len(rows), self.height, self.width if width is None else width), dtype=bool)
         _paint_windows(self.starts, self.stops, self.offsets, rows, windows, pixels)
-        return pixels
 
     def find_overlap(self, group: NDArray[np.int64]) -> tuple[int, int] | None:
         """Find two masks of one group (one frame) that share a pixel.
@@ -301,8 +297,12 @@ def _paint_windows(starts, stops, offsets, rows, windows, pixels):  # type: igno
     for n in range(len(rows)):
         first, last = windows[n] * height, (windows[n] + width) * height
         for r in range(offsets[rows[n]], offsets[rows[n] + 1]):
-            for position in range(max(starts[r], first) - first, min(stops[r], last) - first):
-                pixels[n, position % height, position // height] = True
+            position, stop = max(starts[r], first) - first, min(stops[r], last) - first
+            while position < stop:  # a piece a column
+                x = position // height
+                end = min(stop, (x + 1) * height)
+                pixels[n, position - x * height : end - x * height, x] = True
+                position = end
 
 
 @njit(cache=True, nogil=True)

@@ -43,6 +43,9 @@ MOTS_CHALLENGE = "motschallenge"
 
 Annotations = Literal["txt", "png"]
 
+# Above every number of the format, and low enough that tables counted by frame stay small.
+_LARGEST = 1_000_000
+
 _SEQUENCE = re.compile(r"\d{4}")
 _FRAME = re.compile(r"\d+")
 
@@ -198,21 +201,22 @@ def _parse(data: bytes) -> tuple[NDArray[np.int64], list[bytes], NDArray[np.int6
     for line, content in enumerate(data.split(b"\n"), start=1):
         try:
             frame, object_id, class_id, height, width, encoding = content.split()
-            numbers.append((int(frame), int(object_id), int(class_id), int(height), int(width)))
+            row = (int(frame), int(object_id), int(class_id), int(height), int(width))
+            if max(row) >= _LARGEST or min(row) < 0:
+                raise ValueError
         except ValueError:
             if content.strip():
                 fields = len(content.split())
                 bad[line] = (
-                    "frame, object id, class, height and width must be whole numbers"
+                    f"frame, object id, class, height and width must be whole numbers below {_LARGEST}"
                     if fields == 6
                     else f"has {fields} fields, not the 6 of `frame object_id class_id height width rle`"
                 )
             continue
+        numbers.append(row)
         encodings.append(encoding)
         lines.append(line)
-    # Numbers too large for int64 are nonsense of the file, not of the program; clipped, they fail the checks to come.
-    table = np.array(numbers, dtype=object).reshape(-1, 5).clip(-1, 1 << 62).astype(np.int64) if numbers else None
-    return np.zeros((0, 5), np.int64) if table is None else table, encodings, np.array(lines, dtype=np.int64), bad
+    return np.array(numbers, dtype=np.int64).reshape(-1, 5), encodings, np.array(lines, dtype=np.int64), bad
 
 
 def _wrong_numbers(numbers: NDArray[np.int64], lines: NDArray[np.int64]) -> dict[int, str]:
@@ -223,10 +227,9 @@ def _wrong_numbers(numbers: NDArray[np.int64], lines: NDArray[np.int64]) -> dict
     frame, object_id, class_id, height, width = numbers.T
     size = (height[0], width[0])
     checks = [
-        ((frame < 0) | (object_id < 0), "has a negative frame or object id"),
         (~np.isin(class_id, list(CATEGORY_NAMES)), "has a class other than 1 (car), 2 (pedestrian), 10 (ignore)"),
         (object_id // 1000 != class_id, "has an object id that is not class * 1000 + instance"),
-        ((height < 1) | (width < 1) | (height > 1 << 15) | (width > 1 << 15), "has an impossible height or width"),
+        ((height < 1) | (width < 1) | (height * width >= 1 << 31), "has an impossible height or width"),
         ((height != size[0]) | (width != size[1]), f"has another size than the first line's {size[0]} x {size[1]}"),
     ]
     for wrong, problem in checks:

@@ -1,0 +1,245 @@
+"""From MOTS annotations to KITTI Masks (paper, appendix D.2; every step is told in docs/kitti-masks.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.datasets import MaskSequences
+from datagen.errors import DatagenError, UsageError
+from datagen.manifest import make_manifest
+from datagen.moments import latents_of_moments
+from datagen.parallel import map_ordered
+from datagen.progress import progress_bar
+from datagen.readers import mots
+from datagen.sequences import SequenceRows, SequenceRule, find_sequences
+from datagen.tracks import Tracks, Video
+from datagen.views import KittiView
+from kitti_masks.presets import MENDED, PRESETS, PresetName
+
+__all__ = ["build", "find_sources"]
+
+_CAR = 1
+
+
+def find_sources(
+    sources: str | Path | Iterable[str | Path],
+    annotations: mots.Annotations | None = None,
+    sequences: Iterable[str] | None = None,
+) -> list[Video]:
+    """Find the MOTS sequences in some folders.
+
+    Parameters
+    ----------
+    sources : path or iterable of path
+        Folders that hold, or have below them, sets of sequences (`datagen.readers.mots`). Their order is kept.
+    annotations : {"txt", "png"}, optional
+        Which to read where a set has both; by default text.
+    sequences : iterable of str, optional
+        Names of the sequences wanted, e.g. ``["0002", "0013"]``, from every set; by default all.
+
+    Returns
+    -------
+    list of Video
+
+    Raises
+    ------
+    UsageError
+        If a folder does not exist, or a wanted sequence is in none.
+    DatagenError
+        If there is no sequence at all.
+    """
+    folders = [sources] if isinstance(sources, str | Path) else list(sources)
+    videos: list[Video] = []
+    for folder in folders:
+        found = mots.find_videos(folder, annotations)
+        if not found:
+            kind = {"txt": "SSSS.txt", "png": "SSSS/*.png"}.get(annotations or "", "SSSS.txt or SSSS/*.png")
+            raise DatagenError(
+                f"{folder}: no MOTS sequences here; expected {kind}, directly or under instances_txt/ or instances/"
+            )
+        videos += found
+    if sequences is not None:
+        wanted = list(sequences)
+        missing = sorted(set(wanted) - {video.name for video in videos})
+        if missing:
+            there = ", ".join(sorted({video.name for video in videos}))
+            raise UsageError(f"no sequence {', '.join(missing)} in the sources; there are {there}")
+        videos = [video for video in videos if video.name in wanted]
+    return videos
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one video gives: its small tracks, their moments, and the sequences in them."""
+
+    tracks: Tracks
+    moments: NDArray[np.int64]
+    windows: NDArray[np.int64]
+    sequences: list[SequenceRows]
+    published: list[SequenceRows]
+
+
+def build(
+    sources: str | Path | Iterable[str | Path],
+    preset: PresetName = "paper",
+    *,
+    image_size: int = 64,
+    windows: int = 6,
+    min_area: int = 30,
+    sequences: Iterable[str] | None = None,
+    include_cars: bool = False,
+    annotations: mots.Annotations | None = None,
+    skip_bad: bool = False,
+    workers: int | None = None,
+    show_progress: bool = False,
+) -> MaskSequences:
+    """Build KITTI Masks.
+
+    Parameters
+    ----------
+    sources : path or iterable of path
+        Folders with MOTS annotations; see `find_sources`.
+    preset : {"paper", "clean"}
+        ``"paper"`` gives the published dataset bit for bit; ``"clean"`` mends its defects (`kitti_masks.presets`).
+    image_size : int
+        Height and width of the masks, in pixels.
+    windows : int
+        How many windows to cut from a frame.
+    min_area : int
+        A frame with fewer pixels of the object ends a sequence.
+    sequences : iterable of str, optional
+        Only these sequences, by name.
+    include_cars : bool
+        Keep cars as well as pedestrians.
+    annotations : {"txt", "png"}, optional
+        Which to read where a set has both.
+    skip_bad : bool
+        Leave out damaged lines and label maps and list them in the manifest, instead of raising.
+    workers : int, optional
+        Number of threads; by default one a processor. The result does not depend on it.
+    show_progress : bool
+        Draw a progress bar where standard error is a terminal.
+
+    Returns
+    -------
+    MaskSequences
+        Sequences by video, window, object id and time.
+
+    Raises
+    ------
+    UsageError
+        If an argument is out of range, a folder does not exist or a wanted sequence is in none of them.
+    BadInputError
+        If an annotation file is damaged; it says which line or frame.
+    DatagenError
+        If no sequence is found.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
+    if min_area < 1:
+        raise UsageError(f"minimum area {min_area}: must be at least 1")
+    if workers is not None and workers < 1:
+        raise UsageError(f"{workers} workers: must be at least 1")
+    view = KittiView(image_size, windows)
+    left_out = (mots.IGNORE,) if include_cars else (mots.IGNORE, _CAR)
+    rules = {
+        name: SequenceRule(
+            min_area=min_area,
+            min_length=2,
+            min_length_before_hole=PRESETS[name].min_length_before_hole,
+            drop_largest_id=PRESETS[name].drop_largest_id,
+            left_out=left_out,
+        )
+        for name in PRESETS
+    }
+
+    def find(video: Video) -> _Found:
+        tracks = video.read(view.grid, skip_bad)
+        offsets = view.windows(tracks.masks.width) if len(tracks) else np.zeros(0, dtype=np.int64)
+        moments = tracks.masks.moments(offsets, image_size)
+        wanted, published = (
+            find_sequences(tracks, moments[:, :, 0], image_size, rules[name]) for name in (preset, "paper")
+        )
+        return _Found(tracks, moments, offsets, wanted, published)
+
+    videos = find_sources(sources, annotations, None if sequences is None else list(sequences))
+    found = list(
+        progress_bar(map_ordered(find, videos, workers), "reading sequences", total=len(videos), show=show_progress)
+    )
+    if not any(item.sequences for item in found):
+        what = "object" if include_cars else "pedestrian"
+        raise DatagenError(
+            f"no sequence of a {what} in {len(videos)} videos ({sum(len(item.tracks) for item in found)} masks read); "
+            f"none is seen with {min_area} pixels or more in 2 frames running"
+        )
+    manifest = make_manifest(
+        command="kitti-masks",
+        preset=preset,
+        parameters={
+            "image_size": image_size,
+            "windows": windows,
+            "min_area": min_area,
+            "include_cars": include_cars,
+            "sequences": [f"{video.source}/{video.name}" for video in videos],
+            "annotations": sorted({video.path.suffix.lstrip(".") or "png" for video in videos}),
+        },
+        sources=sorted({video.source for video in videos}),
+        inputs={name: digest for item in found for name, digest in item.tracks.inputs.items()},
+        left_out=[line for item in found for line in item.tracks.left_out],
+    )
+    if preset != "paper":
+        manifest["mended"] = _what_was_mended(found)
+    return _paint(found, image_size, workers, manifest)
+
+
+def _what_was_mended(found: Sequence[_Found]) -> dict[str, Any]:
+    """Say what the preset mends and how much it adds to the published data."""
+    wanted = [rows for item in found for rows in item.sequences]
+    published = [rows for item in found for rows in item.published]
+    return {
+        "what": list(MENDED),
+        "added_sequences": len(wanted) - len(published),
+        "added_frames": sum(len(each.rows) for each in wanted) - sum(len(each.rows) for each in published),
+    }
+
+
+def _paint(found: Sequence[_Found], image_size: int, workers: int | None, manifest: dict[str, Any]) -> MaskSequences:
+    """Paint the windows of all sequences and lay them end to end."""
+    pairs = [(item, each) for item in found for each in item.sequences]
+    lengths = np.array([len(each.rows) for _, each in pairs], dtype=np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    per_video = np.concatenate([[0], np.cumsum([sum(len(each.rows) for each in item.sequences) for item in found])])
+    masks = np.zeros((offsets[-1], image_size, image_size), dtype=bool)
+    latents = np.zeros((offsets[-1], 3), dtype=np.float32)
+
+    def paint(video: int) -> None:
+        item = found[video]
+        if not item.sequences:
+            return
+        place = slice(per_video[video], per_video[video + 1])
+        rows = np.concatenate([each.rows for each in item.sequences])
+        window = np.concatenate([np.full(len(each.rows), each.window) for each in item.sequences])
+        item.tracks.masks.paint_into(masks[place], rows, item.windows[window])
+        latents[place] = latents_of_moments(item.moments[rows, window])
+
+    for _ in map_ordered(paint, range(len(found)), workers):
+        pass
+    first_rows = [(item.tracks, each.rows[0]) for item, each in pairs]
+    return MaskSequences(
+        masks=masks,
+        latents=latents,
+        offsets=offsets,
+        source=np.array([tracks.source for tracks, _ in first_rows]),
+        sequence=np.array([tracks.video for tracks, _ in first_rows]),
+        object_id=np.array([tracks.object_id[row] for tracks, row in first_rows], dtype=np.int64),
+        category=np.array([tracks.category_names[int(tracks.category_id[row])] for tracks, row in first_rows]),
+        window=np.array([each.window for _, each in pairs], dtype=np.int64),
+        first_frame=np.array([tracks.frame[row] for tracks, row in first_rows], dtype=np.int64),
+        manifest=manifest,
+    )
