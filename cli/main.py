@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Any
 
@@ -14,7 +15,12 @@ from datagen.errors import DatagenError
 __all__ = ["datagen", "main"]
 
 COMMANDS: dict[str, str] = {
+    "sample": "Make a small synthetic input to try things with.",
     "kitti-masks": "Build KITTI Masks from MOTS annotations.",
+    "info": "Describe a dataset file.",
+    "preview": "Draw sequences of a dataset file.",
+    "convert": "Convert a dataset file to another format.",
+    "verify": "Check a dataset file, also against another.",
 }
 """Command name -> its one-line help. Each lives in the module of the same name (dashes as underscores) as `command`."""
 
@@ -50,10 +56,14 @@ def datagen() -> None:
 
 def main(args: list[str] | None = None) -> Any:
     """Run the command line and leave with its exit code: 0 well, 1 bad data or failed check, 2 usage."""
+    # A polite kill ends like Ctrl-C: temporary files are removed on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         result = datagen.main(args=args, prog_name="datagen", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        hint = f" (see {context.command_path} --help)" if context else ""
+        print(f"datagen: {error.format_message()}{hint}", file=sys.stderr)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         print("datagen: stopped", file=sys.stderr)

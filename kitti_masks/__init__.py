@@ -1,1 +1,34 @@
-"""KITTI Masks: pedestrians of KITTI MOTS and MOTSChallenge as sequences of small masks."""
+"""KITTI Masks: pedestrians of KITTI MOTS and MOTSChallenge as sequences of small masks.
+
+`build` makes the dataset from annotations, `KittiMasks` gives it to torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kitti_masks.dataset import KittiMasks, SampledPairs
+    from kitti_masks.pipeline import build, count_by_video, find_sources
+    from kitti_masks.splits import split_sequences
+    from kitti_masks.table import transitions
+
+__all__ = ["KittiMasks", "SampledPairs", "build", "count_by_video", "find_sources", "split_sequences", "transitions"]
+
+# torch and numba take a second to import; each name brings only the module that it lives in.
+_HOMES = {
+    "KittiMasks": "dataset",
+    "SampledPairs": "dataset",
+    "build": "pipeline",
+    "count_by_video": "pipeline",
+    "find_sources": "pipeline",
+    "split_sequences": "splits",
+    "transitions": "table",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kitti_masks' has no attribute {name!r}")
+    return getattr(import_module(f"kitti_masks.{_HOMES[name]}"), name)

@@ -22,7 +22,7 @@ from datagen.tracks import Tracks, Video
 from datagen.views import KittiView
 from kitti_masks.presets import MENDED, PRESETS, PresetName
 
-__all__ = ["build", "find_sources"]
+__all__ = ["build", "count_by_video", "find_sources"]
 
 _CAR = 1
 
@@ -196,6 +196,33 @@ def build(
     if preset != "paper":
         manifest["mended"] = _what_was_mended(found)
     return _paint(found, image_size, workers, manifest)
+
+
+def count_by_video(dataset: MaskSequences) -> list[dict[str, Any]]:
+    """Count what every video gave.
+
+    Parameters
+    ----------
+    dataset : MaskSequences
+        KITTI Masks.
+
+    Returns
+    -------
+    list of dict
+        ``source``, ``video``, ``objects``, ``sequences``, ``frames``, in order; also of videos that gave nothing.
+    """
+    used = dataset.manifest["parameters"]["sequences"]
+    videos = np.char.add(np.char.add(dataset.source, "/"), dataset.sequence)
+    return [
+        {
+            "source": video.split("/")[0],
+            "video": video.split("/")[1],
+            "objects": len(np.unique(dataset.object_id[videos == video])),
+            "sequences": int((videos == video).sum()),
+            "frames": int(dataset.lengths[videos == video].sum()),
+        }
+        for video in used
+    ]
 
 
 def _what_was_mended(found: Sequence[_Found]) -> dict[str, Any]:

@@ -150,12 +150,14 @@ class MotsText:
         height, width = (int(numbers[0, 3]), int(numbers[0, 4])) if len(numbers) else (1, 1)
 
         text = np.frombuffer(b"".join(encodings), dtype=np.uint8)
-        ends = np.cumsum([len(encoding) for encoding in encodings], dtype=np.int64)
-        begins = np.concatenate([[0], ends[:-1]]).astype(np.int64)
+        sizes = np.array([len(encoding) for encoding in encodings], dtype=np.int64)
+        ends = np.cumsum(sizes)
         bad |= _wrong_numbers(numbers, lines)
-        masks, status = decode_rle(text, begins, ends, height, width)
+        masks, status = decode_rle(text, ends - sizes, ends, height, width)
         for row in np.flatnonzero(status):
             bad.setdefault(int(lines[row]), f"{RLE_PROBLEMS[int(status[row])]} ({height} x {width})")
+        sound = ~np.isin(lines, list(bad))
+        bad |= _repeated(numbers[sound], lines[sound])
         if bad and not skip_bad:
             line = min(bad)
             raise BadInputError(
@@ -224,7 +226,7 @@ def _wrong_numbers(numbers: NDArray[np.int64], lines: NDArray[np.int64]) -> dict
     bad: dict[int, str] = {}
     if not len(numbers):
         return bad
-    frame, object_id, class_id, height, width = numbers.T
+    _, object_id, class_id, height, width = numbers.T
     size = (height[0], width[0])
     checks = [
         (~np.isin(class_id, list(CATEGORY_NAMES)), "has a class other than 1 (car), 2 (pedestrian), 10 (ignore)"),
@@ -235,11 +237,15 @@ def _wrong_numbers(numbers: NDArray[np.int64], lines: NDArray[np.int64]) -> dict
     for wrong, problem in checks:
         for row in np.flatnonzero(wrong):
             bad.setdefault(int(lines[row]), problem)
+    return bad
+
+
+def _repeated(numbers: NDArray[np.int64], lines: NDArray[np.int64]) -> dict[int, str]:
+    """Return, by line number, the lines that give an object a second time in a frame."""
+    frame, object_id = numbers[:, 0], numbers[:, 1]
     order = np.lexsort((lines, object_id, frame))
     again = order[1:][(np.diff(frame[order]) == 0) & (np.diff(object_id[order]) == 0)]
-    for row in again:
-        bad.setdefault(int(lines[row]), f"object {object_id[row]} is in frame {frame[row]} a second time")
-    return bad
+    return {int(lines[row]): f"object {object_id[row]} is in frame {frame[row]} a second time" for row in again}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,31 @@
+"""`datagen convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli._common import overwrite_option, quiet_option
+
+
+@click.command("convert")
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@quiet_option
+@overwrite_option
+def command(source: Path, target: Path, quiet: bool, overwrite: bool) -> None:
+    """Convert a dataset file between .npz, .h5 and .pickle (the release's).
+
+    \b
+    Example:
+      datagen convert kitti_peds_v2.pickle kitti.npz
+    """
+    from datagen import store
+    from datagen.files import check_output
+
+    store.check_suffix(target)
+    check_output(target, overwrite)
+    store.save(store.load(source), target, overwrite)
+    if not quiet:
+        click.echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB")

@@ -1,0 +1,132 @@
+"""`datagen kitti-masks`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli._common import json_option, overwrite_option, print_json, print_table, quiet_option, workers_option
+
+
+@click.command("kitti-masks")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of MOTS annotations, or of several sets of them. May be given several times; order is kept.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The dataset file: .npz, .h5, or .pickle (the release's).",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["paper", "clean"]),
+    default="paper",
+    show_default=True,
+    help="As published, or with the published defects mended.",
+)
+@click.option("--image-size", default=64, show_default=True, help="Height and width of the masks, in pixels.")
+@click.option("--windows", default=6, show_default=True, help="Number of windows cut from a frame.")
+@click.option("--min-area", default=30, show_default=True, help="Fewest pixels of the object in a frame.")
+@click.option("--sequences", help="Only these sequences, e.g. 0002,0013.")
+@click.option("--include-cars", is_flag=True, help="Keep cars as well as pedestrians.")
+@click.option(
+    "--annotations",
+    type=click.Choice(["txt", "png"]),
+    help="Which to read where a set has both.  [default: txt]",
+)
+@click.option("--skip-bad", is_flag=True, help="Leave out damaged lines and frames and list them in the manifest.")
+@click.option(
+    "--transitions",
+    type=click.Path(path_type=Path),
+    help="Also write the table of all pairs of neighbouring frames: .csv or .parquet.",
+)
+@click.option(
+    "--rotate", type=float, help="Rotate both masks of a pair by these degrees before measuring them for the table."
+)
+@workers_option
+@json_option
+@quiet_option
+@overwrite_option
+def command(
+    sources: tuple[Path, ...],
+    out: Path,
+    preset: str,
+    image_size: int,
+    windows: int,
+    min_area: int,
+    sequences: str | None,
+    include_cars: bool,
+    annotations: str | None,
+    skip_bad: bool,
+    transitions: Path | None,
+    rotate: float | None,
+    workers: int | None,
+    as_json: bool,
+    quiet: bool,
+    overwrite: bool,
+) -> None:
+    """Build KITTI Masks from MOTS annotations.
+
+    Reads KITTI MOTS and MOTSChallenge, as text or as 16-bit label maps, and writes sequences of small masks of single
+    pedestrians with their centre of mass and area.
+
+    \b
+    Example:
+      datagen kitti-masks --source mots/ --out kitti.npz
+    """
+    if rotate is not None and transitions is None:
+        raise click.UsageError("--rotate is for the table of pairs; give --transitions FILE too")
+
+    import kitti_masks
+    from datagen import store
+    from datagen.files import check_output
+
+    store.check_suffix(out)
+    for output in [out] if transitions is None else [out, transitions]:
+        check_output(output, overwrite)
+    dataset = kitti_masks.build(
+        sources,
+        preset,  # type: ignore[arg-type]  # click has checked both choices
+        image_size=image_size,
+        windows=windows,
+        min_area=min_area,
+        sequences=None if sequences is None else [name.strip() for name in sequences.split(",")],
+        include_cars=include_cars,
+        annotations=annotations,  # type: ignore[arg-type]
+        skip_bad=skip_bad,
+        workers=workers,
+        show_progress=not (quiet or as_json),
+    )
+    manifest = store.save(dataset, out, overwrite)
+    if transitions is not None:
+        from datagen.transitions import save as save_transitions
+
+        table = kitti_masks.transitions(dataset, rotate, workers=workers, show_progress=not (quiet or as_json))
+        save_transitions(table, transitions, overwrite)
+    if as_json:
+        summary = {
+            key: manifest[key] for key in ("preset", "counts", "parameters", "left_out", "mended") if key in manifest
+        }
+        print_json(
+            {"out": str(out), "bytes": out.stat().st_size, "found": kitti_masks.count_by_video(dataset), **summary}
+        )
+    elif not quiet:
+        rows = kitti_masks.count_by_video(dataset)
+        print_table("found and used", list(rows[0]), [list(row.values()) for row in rows])
+        for line in manifest["left_out"]:
+            click.echo(f"left out: {line}")
+        if "mended" in manifest:
+            mended = manifest["mended"]
+            click.echo(f"clean adds {mended['added_sequences']:,} sequences, {mended['added_frames']:,} frames")
+        counts = manifest["counts"]
+        click.echo(
+            f"{out}: {counts['sequences']:,} sequences, {counts['frames']:,} frames, {counts['pairs']:,} pairs, "
+            f"{out.stat().st_size / 1e6:.1f} MB"
+        )

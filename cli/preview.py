@@ -1,0 +1,31 @@
+"""`datagen preview`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli._common import overwrite_option, quiet_option
+
+
+@click.command("preview")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="A contact sheet (.png) or an animation (.gif)."
+)
+@quiet_option
+@overwrite_option
+def command(file: Path, out: Path, quiet: bool, overwrite: bool) -> None:
+    """Draw sequences of a dataset file, masks with their centre of mass.
+
+    \b
+    Example:
+      datagen preview kitti.npz --out kitti.png
+    """
+    from datagen.preview import save_preview
+    from datagen.store import load
+
+    save_preview(load(file), out, overwrite)
+    if not quiet:
+        click.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")

@@ -1,0 +1,43 @@
+"""`datagen sample`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli._common import json_option, overwrite_option, print_json, quiet_option, seed_option
+
+
+@click.group("sample")
+def command() -> None:
+    """Make a small synthetic input to try things with.
+
+    \b
+    Example:
+      datagen sample mots --out mots
+    """
+
+
+@command.command("mots")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder.")
+@seed_option
+@click.option("--sequences", default=2, show_default=True, help="Number of sequences in each of the two sets.")
+@click.option("--frames", default=30, show_default=True, help="Number of frames of each sequence.")
+@json_option
+@quiet_option
+@overwrite_option
+def mots(out: Path, seed: int, sequences: int, frames: int, as_json: bool, quiet: bool, overwrite: bool) -> None:
+    """Make MOTS annotations, as text and as label maps, of people and cars that move sparsely.
+
+    \b
+    Example:
+      datagen sample mots --out mots --seed 0
+    """
+    from datagen.samples import sample_mots
+
+    counts = sample_mots(out, seed, sequences, frames, overwrite)
+    if as_json:
+        print_json({"out": str(out), **counts})
+    elif not quiet:
+        click.echo(f"{out}: {counts['sequences']} sequences, {counts['frames']} frames, {counts['masks']} masks")

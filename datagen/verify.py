@@ -1,0 +1,254 @@
+"""Checks of a dataset file against itself and against another."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from datagen.datasets import Dataset, MaskSequences
+from datagen.errors import BadInputError, DatagenError
+from datagen.moments import latents_of_masks
+from datagen.store import arrays_of, load, sha256_array
+
+__all__ = ["Check", "Comparison", "Difference", "compare", "verify"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One named check.
+
+    Attributes
+    ----------
+    name : str
+        What is checked.
+    passed : bool
+        Whether it holds.
+    detail : str
+        The figure behind it, or what is wrong.
+    """
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def verify(path: str | Path) -> list[Check]:
+    """Check a dataset file: its structure, its hashes, its latents.
+
+    Parameters
+    ----------
+    path : str or Path
+        A dataset file.
+
+    Returns
+    -------
+    list of Check
+        The first, ``structure``, covers that the file can be read and the names, dtypes and shapes of its arrays, and
+        offsets; if it fails there are no others.
+    """
+    try:
+        dataset = load(path)
+    except BadInputError as error:
+        return [Check("structure", False, error.problem)]
+    arrays = arrays_of(dataset)
+    checks = [Check("structure", True, f"{len(arrays)} arrays of {dataset.kind}")]
+    described = dataset.manifest.get("arrays")
+    if described is None:
+        checks.append(Check("manifest", True, "none: this format holds no hashes"))
+    else:
+        stated = {name: entry.get("sha256") for name, entry in described.items()}
+        wrong = sorted(name for name, array in arrays.items() if stated.get(name) != sha256_array(array))
+        wrong += sorted(set(stated) - set(arrays))
+        checks.append(
+            Check(
+                "hashes",
+                not wrong,
+                f"differ from the manifest: {', '.join(wrong)}" if wrong else f"all {len(arrays)} as the manifest says",
+            )
+        )
+    if isinstance(dataset, MaskSequences):
+        measured = latents_of_masks(dataset.masks)
+        # Compared as bytes: equal to the last bit, and an empty mask is equal to itself.
+        differ = (measured.view(np.uint32) != dataset.latents.view(np.uint32)).any(axis=1)
+        first = f", first in frame {int(np.argmax(differ))}" if differ.any() else ""
+        checks.append(
+            Check("latents", not differ.any(), f"{int(differ.sum())} of {len(differ)} differ from the masks{first}")
+        )
+        empty = int((dataset.latents[:, 2] == 0).sum())
+        checks.append(Check("masks", empty == 0, f"{empty} of {len(differ)} are empty"))
+    else:
+        finite = bool(np.isfinite(dataset.factors).all())
+        checks.append(Check("factors", finite, "all finite" if finite else "some are not finite"))
+    return checks
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How one sequence differs from its counterpart.
+
+    Attributes
+    ----------
+    sequence, other : int
+        Their numbers in the two files.
+    name : str
+        Where the sequence comes from.
+    lengths : tuple of int
+        Number of frames in the file and in the other.
+    frames : list of int
+        Frames of the file (counted from the sequence's first) whose masks differ.
+    pixels : int
+        Number of pixels that differ, over all common frames.
+    missing_frames, extra_frames : int
+        Frames that only the other, or only the file, has.
+    latents : int
+        Number of common frames whose masks agree but whose latents do not.
+    """
+
+    sequence: int
+    other: int
+    name: str
+    lengths: tuple[int, int]
+    frames: list[int]
+    pixels: int
+    missing_frames: int
+    extra_frames: int
+    latents: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` finds.
+
+    Attributes
+    ----------
+    same : int
+        Number of sequences that are equal, masks and latents.
+    missing : list of str
+        Sequences of the other file that this one lacks.
+    extra : list of str
+        Sequences of this file that the other lacks.
+    different : list of Difference
+        Sequences that have a counterpart which differs.
+    """
+
+    same: int
+    missing: list[str]
+    extra: list[str]
+    different: list[Difference]
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.missing or self.extra or self.different)
+
+
+def compare(dataset: Dataset, other: Dataset) -> Comparison:
+    """Explain how two files of masks differ.
+
+    Sequences are matched by their content, since the release's file does not say where its sequences come from: first
+    equal ones, in order; between those, ones that share a frame; then, where as many are left on both sides, in order.
+
+    Parameters
+    ----------
+    dataset, other : MaskSequences
+        The two. Both must have masks of one size.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    DatagenError
+        If they cannot be compared.
+    """
+    if not isinstance(dataset, MaskSequences) or not isinstance(other, MaskSequences):
+        raise DatagenError("only files of masks can be compared with each other")
+    if dataset.masks.shape[1:] != other.masks.shape[1:]:
+        raise DatagenError(
+            f"the masks are of different sizes, {dataset.masks.shape[1:]} and {other.masks.shape[1:]}; "
+            "nothing can be compared"
+        )
+    mine, theirs = _frame_hashes(dataset), _frame_hashes(other)
+    same, pairs, extra, missing = 0, [], [], []
+    matcher = difflib.SequenceMatcher(None, mine, theirs, autojunk=False)
+    for tag, a, b, c, d in matcher.get_opcodes():
+        if tag == "equal":
+            pairs += list(zip(range(a, b), range(c, d), strict=True))
+            continue
+        left, right = list(range(a, b)), list(range(c, d))
+        for i in list(left):
+            frames = set(mine[i])
+            j = next((j for j in right if not frames.isdisjoint(theirs[j])), None)
+            if j is not None:
+                pairs.append((i, j))
+                left.remove(i)
+                right.remove(j)
+        if len(left) == len(right):
+            pairs += list(zip(left, right, strict=True))
+        else:
+            extra += left
+            missing += right
+    different = []
+    for i, j in sorted(pairs):
+        difference = _difference(dataset, other, i, j, _shift(mine[i], theirs[j]))
+        if difference is None:
+            same += 1
+        else:
+            different.append(difference)
+    return Comparison(
+        same, [_name(other, j) for j in sorted(missing)], [_name(dataset, i) for i in sorted(extra)], different
+    )
+
+
+def _frame_hashes(dataset: MaskSequences) -> list[tuple[int, ...]]:
+    """Return the hash of every frame, a tuple a sequence."""
+    packed = np.packbits(dataset.masks.reshape(dataset.num_frames, -1), axis=1)
+    hashes = [hash(frame.tobytes()) for frame in packed]
+    return [tuple(hashes[a:b]) for a, b in zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)]
+
+
+def _shift(mine: tuple[int, ...], theirs: tuple[int, ...]) -> int:
+    """Return by how many frames the second begins later, by most of the frames they share."""
+    place = {frame: index for index, frame in enumerate(theirs)}
+    shifts = Counter(index - place[frame] for index, frame in enumerate(mine) if frame in place)
+    return shifts.most_common(1)[0][0] if shifts else 0
+
+
+def _difference(dataset: MaskSequences, other: MaskSequences, i: int, j: int, shift: int) -> Difference | None:
+    """Compare sequence `i` with sequence `j` of the other, which begins `shift` frames later."""
+    lengths = int(dataset.lengths[i]), int(other.lengths[j])
+    begin, end = max(0, shift), min(lengths[0], lengths[1] + shift)
+    a = slice(dataset.offsets[i] + begin, dataset.offsets[i] + end)
+    b = slice(other.offsets[j] + begin - shift, other.offsets[j] + end - shift)
+    pixels = (dataset.masks[a] != other.masks[b]).sum(axis=(1, 2))
+    latents = (dataset.latents[a] != other.latents[b]).any(axis=1) & (pixels == 0)
+    common = end - begin
+    if not pixels.any() and not latents.any() and lengths == (common, common):
+        return None
+    return Difference(
+        sequence=i,
+        other=j,
+        name=_name(dataset, i),
+        lengths=lengths,
+        frames=(np.flatnonzero(pixels) + begin).tolist(),
+        pixels=int(pixels.sum()),
+        missing_frames=lengths[1] - common,
+        extra_frames=lengths[0] - common,
+        latents=int(latents.sum()),
+    )
+
+
+def _name(dataset: MaskSequences, index: int) -> str:
+    """Say where a sequence comes from, as far as the file does."""
+    length = int(dataset.lengths[index])
+    if not dataset.source[index]:
+        return f"sequence {index} ({length} frames)"
+    return (
+        f"sequence {index} ({dataset.source[index]} {dataset.sequence[index]}, object {dataset.object_id[index]}, "
+        f"window {dataset.window[index]}, {length} frames from {dataset.first_frame[index]})"
+    )

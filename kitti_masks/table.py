@@ -1,0 +1,65 @@
+"""The table of all pairs of neighbouring frames, as measured or after rotating both masks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.datasets import MaskSequences
+from datagen.errors import UsageError
+from datagen.moments import latents_of_masks
+from datagen.parallel import map_ordered
+from datagen.progress import progress_bar
+from datagen.transitions import Transitions
+
+__all__ = ["transitions"]
+
+_CHUNK = 1024
+
+
+def transitions(
+    dataset: MaskSequences, rotate: float | None = None, workers: int | None = None, show_progress: bool = False
+) -> Transitions:
+    """Return the table of all pairs of neighbouring frames.
+
+    Parameters
+    ----------
+    dataset : MaskSequences
+        KITTI Masks.
+    rotate : float, optional
+        Rotate every mask by so many degrees before it is measured. The paper does so by 45 degrees (appendix D.3)
+        to ask whether the sparseness depends on the axes. The frame grows so that nothing is cut off; cubic splines,
+        rounded to 0 and 1, as ``scipy.ndimage.rotate`` does for uint8.
+    workers : int, optional
+        Number of threads.
+    show_progress : bool
+        Draw a progress bar where standard error is a terminal.
+
+    Returns
+    -------
+    Transitions
+        Positions float32, areas int64.
+
+    Raises
+    ------
+    UsageError
+        If a mask is lost by rotating (it is a few stray pixels) or the angle is not finite.
+    """
+    if rotate is None:
+        return dataset.transitions()
+    if not np.isfinite(rotate):
+        raise UsageError(f"rotation by {rotate} degrees: must be a finite number")
+    from scipy.ndimage import rotate as rotate_image
+
+    def measure(begin: int) -> NDArray[np.float32]:
+        masks = dataset.masks[begin : begin + _CHUNK].view(np.uint8)
+        return latents_of_masks(np.stack([rotate_image(mask, rotate) for mask in masks]))
+
+    begins = range(0, dataset.num_frames, _CHUNK)
+    parts = progress_bar(map_ordered(measure, begins, workers), "rotating", total=len(begins), show=show_progress)
+    latents = np.concatenate(list(parts))
+    if not latents[:, 2].all():
+        raise UsageError(f"frame {int(np.argmin(latents[:, 2]))} has no pixel left after rotating by {rotate} degrees")
+    return replace(dataset, latents=latents).transitions()

@@ -1,0 +1,106 @@
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datagen.errors import BadInputError
+from datagen.masks import Grid
+from datagen.readers.png16 import read_label_map
+
+PATH = Path("000007.png")
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def encode(labels, filters):
+    """Write a PNG with a filter of choice for every row."""
+    height, width = labels.shape
+    raw = labels.astype(">u2").view(np.uint8).reshape(height, -1).astype(np.int64)
+    rows = []
+    for y, kind in enumerate(filters):
+        line, above = raw[y], raw[y - 1] if y else np.zeros_like(raw[0])
+        left = np.concatenate([[0, 0], line[:-2]])
+        corner = np.concatenate([[0, 0], above[:-2]])
+        guess = left + above - corner
+        distance = np.stack([abs(guess - left), abs(guess - above), abs(guess - corner)])
+        paeth = np.stack([left, above, corner])[distance.argmin(axis=0), np.arange(2 * width)]
+        prediction = [np.zeros_like(line), left, above, (left + above) // 2, paeth][kind]
+        rows.append(bytes([kind]) + ((line - prediction) % 256).astype(np.uint8).tobytes())
+    header = struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"".join(rows)))
+        + chunk(b"IEND", b"")
+    )
+
+
+@given(st.data())
+def test_every_filter_at_any_rows(data):
+    height, width = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 9))
+    labels = (
+        np.random.default_rng(data.draw(st.integers(0, 999))).integers(0, 1 << 16, (height, width)).astype(np.uint16)
+    )
+    png = encode(labels, data.draw(st.lists(st.integers(0, 4), min_size=height, max_size=height)))
+    np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED), labels)
+    rows = np.array(sorted(data.draw(st.lists(st.integers(0, height - 1), min_size=1, max_size=15))))
+    columns = np.array(sorted(data.draw(st.lists(st.integers(0, width - 1), min_size=1, max_size=12))))
+    read, *size = read_label_map(png, PATH, lambda *_: Grid(rows, columns))
+    assert size == [height, width]
+    np.testing.assert_array_equal(read, labels[rows][:, columns])
+    np.testing.assert_array_equal(read_label_map(png, PATH)[0], labels)
+
+
+def picture(array):
+    return cv2.imencode(".png", array)[1].tobytes()
+
+
+GOOD = picture(np.arange(48, dtype=np.uint16).reshape(6, 8))
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(b"hello", "not a PNG", id="another format"),
+        pytest.param(GOOD[:30], "damaged or cut off", id="cut in the header"),
+        pytest.param(GOOD[:-20], "damaged or cut off", id="cut in the data"),
+        pytest.param(GOOD[:60] + bytes([GOOD[60] ^ 255]) + GOOD[61:], "damaged or cut off", id="a flipped byte"),
+        pytest.param(picture(np.zeros((4, 4), np.uint8)), "8-bit grey image", id="8-bit"),
+        pytest.param(picture(np.zeros((4, 4, 3), np.uint16)), "16-bit RGB image", id="colour"),
+        pytest.param(encode(np.zeros((2, 2), np.uint16), [0, 0]).replace(b"IEND", b"IEnd"), "damaged", id="no end"),
+    ],
+)
+def test_bad_files(data, problem):
+    with pytest.raises(BadInputError, match=problem) as error:
+        read_label_map(data, PATH)
+    assert str(error.value).startswith("000007.png: ")
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_filter_is_damage():
+    png = encode(np.zeros((1, 2), np.uint16), [0])
+    bad = png.replace(zlib.compress(b"\0" * 5), zlib.compress(b"\7" + b"\0" * 4))
+    with pytest.raises(BadInputError, match="damaged"):
+        read_label_map(bad, PATH)
+
+
+def test_interlaced_files_go_to_opencv():
+    # A 1 x 1 picture has one pass, so its interlaced form holds the same bytes.
+    png = encode(np.array([[513]], np.uint16), [0])
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 0, 0, 0, 1)
+    interlaced = png[:8] + chunk(b"IHDR", header) + png[33:]
+    assert read_label_map(interlaced, PATH)[0].tolist() == [[513]]
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_reader(data):
+    with pytest.raises(BadInputError):
+        read_label_map(b"\x89PNG\r\n\x1a\n" + data, PATH)
