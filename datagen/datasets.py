@@ -89,7 +89,8 @@ class MaskSequences:
         """Return the table of all pairs of neighbouring frames, in order.
 
         Positions stay float32 and areas are int64, as in the release's table: their differences, and so every
-        statistic, are taken in these types.
+        statistic, are taken in these types. Where a file does not say the object, the number of the sequence stands for
+        it.
         """
         first = self.pair_starts()
         pair = np.stack([first, first + 1], axis=1)
@@ -99,7 +100,7 @@ class MaskSequences:
         return Transitions(
             source=self.source[of_sequence],
             video=self.sequence[of_sequence],
-            object_id=self.object_id[of_sequence],
+            object_id=np.where(self.object_id[of_sequence] >= 0, self.object_id[of_sequence], of_sequence),
             category=self.category[of_sequence],
             window=self.window[of_sequence],
             frame=np.where(known, self.first_frame[of_sequence] + step, step),

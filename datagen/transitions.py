@@ -7,13 +7,16 @@ of its video for `T` consecutive frames (a pair when ``T == 2``).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FACTORS", "Transitions"]
+from datagen.errors import UsageError
+
+__all__ = ["FACTORS", "Transitions", "load"]
 
 FACTORS = ("area", "x", "y")
 """The measured factors, in the order in which the paper reports them (its table 5)."""
@@ -105,3 +108,77 @@ class Transitions:
         values = getattr(self, by)
         for value in np.unique(values):
             yield str(value), self.select(values == value)
+
+    def runs(self, length: int) -> Transitions:
+        """Chain pairs into runs of more frames.
+
+        A pair goes on with the pair of the same object in the same window of the same video whose first frame is its
+        second.
+
+        Parameters
+        ----------
+        length : int
+            Number of frames of a run.
+
+        Returns
+        -------
+        Transitions
+            Every run of that length, overlapping ones too, in the order of their first pair. The table itself where
+            its rows have this length already.
+
+        Raises
+        ------
+        UsageError
+            If `length` is below 2, or the table is not one of pairs.
+        """
+        if length < 2:
+            raise UsageError(f"sequences of {length} frames: a transition takes at least 2")
+        if length == self.length:
+            return self
+        if self.length != 2:
+            raise UsageError(f"rows of {self.length} frames cannot be made into rows of {length}; start from pairs")
+        texts = (np.unique(column, return_inverse=True)[1] for column in (self.source, self.video))
+        keys = np.stack([*texts, self.object_id, self.window])
+        order = np.lexsort((self.frame, *keys))
+        keys, frame = keys[:, order], self.frame[order]
+        broken = (keys[:, 1:] != keys[:, :-1]).any(axis=0) | (np.diff(frame) != 1)
+        breaks_before = np.concatenate([[0], np.cumsum(broken)])[: len(self)]
+        count = length - 1
+        last = np.arange(count - 1, len(self))
+        first = last - (count - 1)
+        first = first[breaks_before[first] == breaks_before[last]]
+        pairs = order[first[:, None] + np.arange(count)]
+        pairs = pairs[np.argsort(pairs[:, 0])]
+
+        def chain(values: NDArray[Any]) -> NDArray[Any]:
+            return np.concatenate([values[pairs, 0], values[pairs[:, -1], 1:]], axis=1)
+
+        begun = self.select(pairs[:, 0])
+        return replace(begun, y=chain(self.y), x=chain(self.x), area=chain(self.area))
+
+
+def load(path: str | Path, sequence: int = 2) -> Transitions:
+    """Read a table of transitions.
+
+    Parameters
+    ----------
+    path : str or Path
+        The release's table of YouTube-VOS (``downscale_keepaspect.csv``) or one written like it, the release's pairs of
+        KITTI Masks (``kitti_dict_p_v2.pkl``), or a dataset file of KITTI Masks (``.npz``, ``.h5``, ``.pickle``).
+    sequence : int
+        Number of frames of a row; more than 2 are had by chaining pairs (`Transitions.runs`).
+
+    Returns
+    -------
+    Transitions
+
+    Raises
+    ------
+    UsageError
+        If the file does not exist, its suffix is of no table, or `sequence` is below 2.
+    BadInputError
+        If it is damaged or holds no transitions.
+    """
+    from datagen.store.tables import read
+
+    return read(path).runs(sequence)

@@ -1,0 +1,94 @@
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from datagen.errors import BadInputError, UsageError
+from datagen.store.release_pickle import unpickle
+from datagen.transitions import FACTORS, Transitions, load
+
+
+def table(rows: list[tuple[int, int, int]]) -> Transitions:
+    """Pairs of (object, window, frame) whose area tells object, window and frame."""
+    object_id, window, frame = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    area = (object_id * 10000 + window * 100 + frame)[:, None] + [0, 1]
+    text = np.full(len(frame), "a")
+    return Transitions(text, text, object_id, text, window, frame, area / 2, area / 4, area)
+
+
+def test_pairs_of_the_release(golden):
+    expected = json.loads((golden / "release/load_csv.json").read_text())
+    got = load(golden / "release/downscale_keepaspect.csv")
+    assert got.object_id.tolist() == expected["id"]
+    names = {1: "person", 2: "giant_panda", 3: "lizard"}
+    assert got.category.tolist() == [names[number] for number in expected["category_id"]]
+    for factor in FACTORS:
+        assert getattr(got, factor).tolist() == expected[factor]
+        assert got.differences(factor).tolist() == expected[f"{factor}_diff"]
+    assert got.area.dtype == np.int64
+    assert got.y.dtype == got.x.dtype == np.float64
+
+
+def test_pairs_of_the_releases_pickle(golden, tmp_path):
+    path = tmp_path / "kitti_dict_p_v2.pkl"
+    path.write_bytes(gzip.decompress((golden / "release/kitti_dict_p_v2.pkl.gz").read_bytes()))
+    with path.open("rb") as stream:
+        expected = unpickle(stream, path)
+    got = load(path)
+    assert got.category.tolist() == expected["category"]
+    for factor, dtype in (("area", np.int64), ("x", np.float32), ("y", np.float32)):
+        assert getattr(got, factor).dtype == dtype
+        assert np.array_equal(getattr(got, factor), expected[factor])
+        assert got.differences(factor).tolist() == expected[f"{factor}_diff"]
+
+
+@pytest.mark.parametrize("length", [2, 3, 5, 30])
+def test_dataset_file_and_pair_table_give_the_same_runs(golden, tmp_path, length):
+    pairs = tmp_path / "kitti_dict_p_v2.pkl"
+    pairs.write_bytes(gzip.decompress((golden / "release/kitti_dict_p_v2.pkl.gz").read_bytes()))
+    of_pairs = load(pairs, length)
+    of_dataset = load(golden / "release/kitti_peds_v2.pickle", length)
+    lengths = np.load(golden / "release/kitti_canonical.npz")["lens"]
+    assert len(of_dataset) == np.maximum(lengths - length + 1, 0).sum()
+    for factor in FACTORS:
+        assert np.array_equal(getattr(of_pairs, factor), getattr(of_dataset, factor))
+
+
+def test_runs_follow_one_object_through_one_window_without_a_gap():
+    got = table([(2, 0, 5), (1, 0, 3), (1, 0, 4), (1, 1, 5), (1, 0, 5), (1, 0, 7), (2, 0, 6), (3, 0, 4)]).runs(3)
+    assert got.area.tolist() == [[20005, 20006, 20007], [10003, 10004, 10005], [10004, 10005, 10006]]
+    assert got.frame.tolist() == [5, 3, 4]
+    assert got.y.tolist() == (got.area / 2).tolist()
+
+
+def test_runs_do_not_cross_videos():
+    pairs = table([(1, 0, 1), (1, 0, 2)])
+    apart = Transitions(**{**vars(pairs), "video": np.array(["a", "b"])})
+    assert len(pairs.runs(3)) == 1
+    assert len(apart.runs(3)) == 0
+
+
+@pytest.mark.parametrize("rows", [[], [(1, 0, 0)], [(1, 0, 0), (1, 0, 1)]])
+def test_too_few_pairs_for_a_run(rows):
+    got = table(rows).runs(4)
+    assert len(got) == 0
+    assert got.length == 4
+
+
+def test_bad_lengths():
+    with pytest.raises(UsageError, match="at least 2"):
+        table([(1, 0, 0)]).runs(1)
+    with pytest.raises(UsageError, match="start from pairs"):
+        table([(1, 0, 0), (1, 0, 1)]).runs(3).runs(4)
+
+
+def test_foreign_files(tmp_path):
+    with pytest.raises(UsageError, match="no such file"):
+        load(tmp_path / "none.csv")
+    (tmp_path / "text.txt").write_text("id,cat_id")
+    with pytest.raises(UsageError, match="no table has the suffix"):
+        load(tmp_path / "text.txt")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(BadInputError, match="no table of transitions"):
+        load(tmp_path / "empty.csv")
