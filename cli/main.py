@@ -81,3 +81,7 @@ def main(args: list[str] | None = None) -> Any:
         print(f"datagen: {place}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

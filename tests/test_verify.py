@@ -1,0 +1,158 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_store import sprites
+
+from datagen import store
+from datagen.errors import DatagenError
+from datagen.moments import latents_of_masks
+from datagen.verify import compare, verify
+
+
+def names(checks):
+    return {check.name: check.passed for check in checks}
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+def test_a_good_file_passes(kitti, tmp_path, suffix):
+    store.save(kitti, tmp_path / f"kitti{suffix}")
+    assert names(verify(tmp_path / f"kitti{suffix}")) == {
+        "structure": True,
+        "hashes": True,
+        "latents": True,
+        "masks": True,
+    }
+
+
+def test_a_pickle_has_no_hashes(kitti, tmp_path):
+    store.save(kitti, tmp_path / "kitti.pickle")
+    assert names(verify(tmp_path / "kitti.pickle")) == {
+        "structure": True,
+        "manifest": True,
+        "latents": True,
+        "masks": True,
+    }
+
+
+def test_sprites(tmp_path):
+    store.save(sprites(), tmp_path / "sprites.npz")
+    assert names(verify(tmp_path / "sprites.npz")) == {"structure": True, "hashes": True, "factors": True}
+    factors = sprites().factors.copy()
+    factors[0, 0, 0] = np.nan
+    store.save(replace(sprites(), factors=factors), tmp_path / "nan.npz")
+    assert not names(verify(tmp_path / "nan.npz"))["factors"]
+
+
+def tampered(kitti, path, **arrays):
+    """Write a file whose manifest tells of other arrays than it holds."""
+    store.save(kitti, path)
+    with np.load(path) as file:
+        held = dict(file)
+    np.savez(path, **{**held, **arrays})
+
+
+def test_changed_pixels_are_found(kitti, tmp_path):
+    masks = kitti.masks.copy()
+    masks[7, 3, 3] ^= True
+    tampered(kitti, tmp_path / "kitti.npz", masks=masks)
+    checks = {check.name: check for check in verify(tmp_path / "kitti.npz")}
+    assert not checks["hashes"].passed
+    assert checks["hashes"].detail == "differ from the manifest: masks"
+    assert not checks["latents"].passed
+    assert "first in frame 7" in checks["latents"].detail
+
+
+def test_latents_are_compared_to_the_last_bit(kitti, tmp_path):
+    latents = kitti.latents.copy()
+    latents[5, 0] = np.nextafter(latents[5, 0], np.float32(100))
+    store.save(replace(kitti, latents=latents), tmp_path / "kitti.npz")
+    assert names(verify(tmp_path / "kitti.npz")) == {"structure": True, "hashes": True, "latents": False, "masks": True}
+
+
+def test_an_empty_mask_is_found(kitti, tmp_path):
+    masks = kitti.masks.copy()
+    masks[5] = False
+    store.save(replace(kitti, masks=masks, latents=latents_of_masks(masks)), tmp_path / "kitti.npz")
+    assert names(verify(tmp_path / "kitti.npz"))["masks"] is False
+
+
+def test_a_broken_file_fails_its_structure(tmp_path):
+    (tmp_path / "kitti.npz").write_bytes(b"")
+    assert names(verify(tmp_path / "kitti.npz")) == {"structure": False}
+
+
+def without(dataset, sequence):
+    """Take one sequence away."""
+    a, b = dataset.offsets[sequence : sequence + 2]
+    rows = np.arange(dataset.num_sequences) != sequence
+    frames = np.r_[:a, b : dataset.num_frames]
+    offsets = np.concatenate([dataset.offsets[: sequence + 1], dataset.offsets[sequence + 2 :] - (b - a)])
+    columns = ("source", "sequence", "object_id", "category", "window", "first_frame")
+    return replace(
+        dataset,
+        masks=dataset.masks[frames],
+        latents=dataset.latents[frames],
+        offsets=offsets,
+        **{name: getattr(dataset, name)[rows] for name in columns},
+    )
+
+
+def test_equal_files(kitti, tmp_path):
+    store.save(kitti, tmp_path / "kitti.pickle")
+    comparison = compare(kitti, store.load(tmp_path / "kitti.pickle"))
+    assert comparison.equal
+    assert comparison.same == kitti.num_sequences
+
+
+def test_a_sequence_missing_and_extra(kitti):
+    fewer = without(kitti, 3)
+    there, here = compare(fewer, kitti), compare(kitti, fewer)
+    assert (there.same, len(there.missing), len(there.extra), there.different) == (kitti.num_sequences - 1, 1, 0, [])
+    assert (here.same, len(here.missing), len(here.extra), here.different) == (kitti.num_sequences - 1, 0, 1, [])
+    assert there.missing[0].startswith("sequence 3 (")
+    assert not there.equal
+
+
+def test_frames_that_differ(kitti):
+    masks = kitti.masks.copy()
+    longest = int(kitti.lengths.argmax())
+    a = kitti.offsets[longest]
+    masks[a + 1, :2, :3] ^= True
+    masks[a + 5, 0, 0] ^= True
+    (difference,) = compare(replace(kitti, masks=masks), kitti).different
+    assert (difference.sequence, difference.other) == (longest, longest)
+    assert (difference.frames, difference.pixels) == ([1, 5], 7)
+    assert (difference.missing_frames, difference.extra_frames, difference.latents) == (0, 0, 0)
+
+
+def test_every_frame_of_a_sequence_differs(kitti):
+    masks = kitti.masks.copy()
+    masks[kitti.offsets[2] : kitti.offsets[3], 0, 0] ^= True
+    (difference,) = compare(replace(kitti, masks=masks), kitti).different
+    assert difference.pixels == len(difference.frames) == kitti.lengths[2]
+
+
+def test_a_sequence_that_begins_later(kitti):
+    a = kitti.offsets[2]
+    keep = np.arange(kitti.num_frames) != a
+    offsets = kitti.offsets - (kitti.offsets > a)
+    shorter = replace(kitti, masks=kitti.masks[keep], latents=kitti.latents[keep], offsets=offsets)
+    (difference,) = compare(shorter, kitti).different
+    assert (difference.missing_frames, difference.extra_frames, difference.frames) == (1, 0, [])
+    (difference,) = compare(kitti, shorter).different
+    assert (difference.missing_frames, difference.extra_frames, difference.frames) == (0, 1, [])
+
+
+def test_latents_alone_may_differ(kitti):
+    latents = kitti.latents.copy()
+    latents[0] += 1
+    (difference,) = compare(replace(kitti, latents=latents), kitti).different
+    assert (difference.latents, difference.frames) == (1, [])
+
+
+def test_what_cannot_be_compared(kitti):
+    with pytest.raises(DatagenError, match="only files of masks"):
+        compare(kitti, sprites())
+    with pytest.raises(DatagenError, match="different sizes"):
+        compare(kitti, replace(kitti, masks=kitti.masks[:, :32]))
