@@ -22,8 +22,11 @@ from natsprites.shapes import SHAPES, shape_codes
 
 __all__ = ["Renderer"]
 
-_PRECISION = 22
+_PRECISION = np.int32(22)
 """Bits after the point of Pillow's filter coefficients for 8-bit images."""
+
+_HALF = np.int32(1 << 21)
+"""Half of a grey level, for rounding."""
 
 _CORNERS = np.array([len(vertices) for vertices in SHAPES.values()])
 _VERTICES = np.zeros((len(SHAPES), _CORNERS.max(), 2))
@@ -124,7 +127,7 @@ class Renderer:
         images = np.zeros((len(codes), size, size, 1 if grey else 3), dtype=np.uint8)
         _draw_frames(
             np.stack([value.reshape(sprites) for value in factors], axis=-1),
-            codes.reshape(sprites),
+            np.array(codes.reshape(sprites)),  # a copy: what is broadcast is read-only
             (255 * colors).astype(np.uint8).reshape(*sprites, 3),
             *_filter(size, self.anti_aliasing),
             images,
@@ -165,7 +168,7 @@ def _filter(image_size: int, anti_aliasing: int) -> tuple[NDArray[np.int32], NDA
         for weight in weights:
             total += weight
         for place, weight in enumerate(weights, first):
-            scaled = weight / total * (1 << _PRECISION)
+            scaled = weight / total * (1 << int(_PRECISION))
             coefficients[pixel, place] = int(scaled + math.copysign(0.5, scaled))
         support[pixel] = first, end
     running = np.zeros((canvas + 1, image_size), dtype=np.int32)
@@ -188,10 +191,27 @@ def _round_half_to_zero(value: float) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def _corner_edges(factors: Any, vertices: Any, canvas: int, edges: Any, slopes: Any) -> int:
+def _clip(value: Any) -> Any:
+    """Drop the bits after the point and clip to a byte; int32 throughout, which a CPU does many at a time."""
+    return np.uint8(min(max(value >> _PRECISION, np.int32(0)), np.int32(255)))
+
+
+@numba.njit(cache=True, nogil=True)
+def _sort(values: Any, count: int) -> None:
+    """Sort the first `count` values in place, by insertion: the fastest way for so few."""
+    for place in range(1, count):
+        value = values[place]
+        while place > 0 and values[place - 1] > value:
+            values[place] = values[place - 1]
+            place -= 1
+        values[place] = value
+
+
+@numba.njit(cache=True, nogil=True)
+def _place(factors: Any, vertices: Any, canvas: int, edges: Any, slopes: Any) -> int:
     """Place a sprite's vertices on the canvas and list its edges; return their number.
 
-    An edge is (x, y) of its start, then its least and greatest x and y; slopes are float32 as in Pillow.
+    An edge is x and y of its start, least and greatest x, least and greatest y; slopes are float32 as in Pillow.
     """
     x, y, scale, angle = factors
     # The order of the operations is that of the matplotlib transforms that Spriteworld uses.
@@ -203,12 +223,14 @@ def _corner_edges(factors: Any, vertices: Any, canvas: int, edges: Any, slopes: 
         edges[corner, 1] = int(canvas * (sine * across + cosine * up + y))
     for corner in range(corners):
         x0, y0 = edges[corner, 0], edges[corner, 1]
-        x1, y1 = edges[(corner + 1) % corners, 0], edges[(corner + 1) % corners, 1]
+        following = corner + 1 if corner + 1 < corners else 0
+        x1, y1 = edges[following, 0], edges[following, 1]
         edges[corner, 2], edges[corner, 3] = min(x0, x1), max(x0, x1)
         edges[corner, 4], edges[corner, 5] = min(y0, y1), max(y0, y1)
         slopes[corner] = np.float32(x1 - x0) / np.float32(y1 - y0) if y0 != y1 else np.float32(0)
-    # Pillow closes a polygon only when its last vertex is not its first.
-    return corners - 1 if edges[corners - 1, 0] == edges[0, 0] and edges[corners - 1, 1] == edges[0, 1] else corners
+    # Pillow closes a polygon only where its last vertex is not its first.
+    closed = edges[corners - 1, 0] == edges[0, 0] and edges[corners - 1, 1] == edges[0, 1]
+    return corners - 1 if closed else corners
 
 
 @numba.njit(cache=True, nogil=True)
@@ -218,43 +240,28 @@ def _at(edges: Any, slopes: Any, edge: int, row: int) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def _crossings(edges: Any, slopes: Any, count: int, row: int, last_row: int, crossings: Any) -> int:
-    """List where a polygon's edges cross a row, in ascending order, by the rules of Pillow's polygon fill.
+def _joined(edges: Any, slopes: Any, edge: int, row: int, crossing: Any) -> Any:
+    """Return an edge's crossing of a row in which it begins or ends, moved so that thin corners are not torn off.
 
-    Horizontal edges are no crossings. An edge that ends in this row counts twice unless the row is the polygon's last.
-    Else, where an edge begins or ends together with an earlier one in one pixel, and both run to the same side by more
-    than a pixel a row, the crossing is moved to where the nearer of them is in the next row (in the last row: in the
-    row before), so that thin corners are not torn off.
+    Where an earlier edge begins or ends in the same pixel, and both run to the same side by more than a pixel a row,
+    the crossing goes next to where the nearer of them is in the row beside.
     """
+    beside = row - 1 if row == edges[edge, 5] else row + 1
     one = np.float32(1)
-    found = 0
-    for edge in range(count):
-        top, bottom = edges[edge, 4], edges[edge, 5]
-        if top == bottom or row < top or row > bottom:
+    for other in range(edge):
+        if slopes[other] == 0 or (row != edges[other, 4] and row != edges[other, 5]):
+            continue  # also leaves out horizontal edges, whose slope is 0
+        if _round_half_away(crossing) != _round_half_away(_at(edges, slopes, other, row)):
             continue
-        crossing = _at(edges, slopes, edge, row)
-        if row == bottom and row < last_row:
-            crossings[found] = crossing
-            found += 1
-        elif (row == top or row == bottom) and slopes[edge] != 0:
-            beside = row - 1 if row == bottom else row + 1
-            for other in range(edge):
-                if slopes[other] == 0 or (row != edges[other, 4] and row != edges[other, 5]):
-                    continue  # also leaves out horizontal edges, whose slope is 0
-                if _round_half_away(crossing) != _round_half_away(_at(edges, slopes, other, row)):
-                    continue
-                if beside < edges[other, 4] or beside > edges[other, 5]:
-                    continue
-                first, second = _at(edges, slopes, edge, beside), _at(edges, slopes, other, beside)
-                if crossing > first + one and crossing > second + one:
-                    crossing = np.float32(_round_half_away(max(first, second)) + 1)
-                elif crossing < first - one and crossing < second - one:
-                    crossing = np.float32(_round_half_away(min(first, second)) - 1)
-                break
-        crossings[found] = crossing
-        found += 1
-    crossings[:found].sort()
-    return found
+        if beside < edges[other, 4] or beside > edges[other, 5]:
+            continue
+        first, second = _at(edges, slopes, edge, beside), _at(edges, slopes, other, beside)
+        if crossing > first + one and crossing > second + one:
+            return np.float32(_round_half_away(max(first, second)) + 1)
+        if crossing < first - one and crossing < second - one:
+            return np.float32(_round_half_away(min(first, second)) - 1)
+        break
+    return crossing
 
 
 @numba.njit(cache=True, nogil=True)
@@ -268,28 +275,62 @@ def _add_span(spans: Any, count: int, first: int, last: int, canvas: int, sprite
 
 
 @numba.njit(cache=True, nogil=True)
-def _filter_row(spans: Any, count: int, colors: Any, running: Any, left: int, right: int, cuts: Any, sums: Any) -> None:
-    """Add the filtered row that `spans` paint, later ones over earlier ones, to `sums`, int32 (channels, S)."""
+def _add_spans(
+    edges: Any, slopes: Any, row: int, last_row: int, crossings: Any, spans: Any, count: int, canvas: int, sprite: int
+) -> int:
+    """Add the spans that a polygon fills of a row, by the rules of Pillow's polygon fill; return the count.
+
+    A horizontal edge is a span. Else the row is filled between every second two of its crossings with edges. An edge
+    that ends in this row counts twice unless the row is the polygon's last.
+    """
+    found = 0
+    for edge in range(len(slopes)):
+        top, bottom = edges[edge, 4], edges[edge, 5]
+        if row < top or row > bottom:
+            continue
+        if top == bottom:
+            count = _add_span(spans, count, edges[edge, 2], edges[edge, 3], canvas, sprite)
+            continue
+        crossing = _at(edges, slopes, edge, row)
+        if row == bottom and row < last_row:
+            crossings[found] = crossing
+            found += 1
+        elif row in (top, bottom) and slopes[edge] != 0:
+            crossing = _joined(edges, slopes, edge, row, crossing)
+        crossings[found] = crossing
+        found += 1
+    _sort(crossings, found)
+    for pair in range(1, found, 2):
+        first, last = _round_half_away(crossings[pair - 1]), _round_half_to_zero(crossings[pair])
+        count = _add_span(spans, count, first, last, canvas, sprite)
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
+def _filter_row(spans: Any, colors: Any, running: Any, column: int, columns: int, cuts: Any, sums: Any) -> None:
+    """Filter the canvas row that `spans` paint, later ones over earlier ones, into `sums`, int32 (channels, S).
+
+    Of the S columns, `columns` from `column` on are computed and stored at the front. spans int64 (count, 3), colors
+    uint8 (K, 3), running int32 (C + 1, S).
+    """
+    count = len(spans)
+    for channel in range(len(sums)):
+        sums[channel, :columns] = _HALF
     for span in range(count):
         cuts[2 * span], cuts[2 * span + 1] = spans[span, 0], spans[span, 1]
-    cuts[: 2 * count].sort()
+    _sort(cuts, 2 * count)
     for cut in range(2 * count - 1):
         first, end = cuts[cut], cuts[cut + 1]
         if first == end:
             continue
         for span in range(count - 1, -1, -1):
             if spans[span, 0] <= first < spans[span, 1]:
+                before, after = running[first, column:], running[end, column:]
                 for channel in range(len(sums)):
                     value = np.int32(colors[spans[span, 2], channel])
-                    for column in range(left, right):
-                        sums[channel, column] += value * (running[end, column] - running[first, column])
+                    for place in range(columns):
+                        sums[channel, place] += value * (after[place] - before[place])
                 break
-
-
-@numba.njit(cache=True, nogil=True)
-def _clip(value: Any) -> Any:
-    """Drop the bits after the point and clip to a byte."""
-    return np.uint8(min(max(value >> _PRECISION, 0), 255))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -306,78 +347,61 @@ def _draw_frames(
     edges = np.empty((sprites, most, 6), dtype=np.int64)
     slopes = np.empty((sprites, most), dtype=np.float32)
     counts = np.empty(sprites, dtype=np.int64)
-    box = np.empty((sprites, 4), dtype=np.int64)
+    tops, bottoms = np.empty(sprites, dtype=np.int64), np.empty(sprites, dtype=np.int64)
     crossings = np.empty(2 * most, dtype=np.float32)
-    spans = np.empty((sprites * 2 * most, 3), dtype=np.int64)
+    spans = np.empty((2 * most * sprites, 3), dtype=np.int64)
     cuts = np.empty(2 * len(spans), dtype=np.int64)
-    half = np.int32(1 << (_PRECISION - 1))
     sums = np.empty((3, size), dtype=np.int32)
     rows = np.empty((canvas, 3, size), dtype=np.uint8)
     for frame in range(frames):
-        left, right, top, bottom = canvas, 0, canvas, 0  # of all sprites, right and bottom exclusive
-        for sprite in range(sprites):
-            code = codes[frame, sprite]
-            count = _corner_edges(
-                factors[frame, sprite], _VERTICES[code, : _CORNERS[code]], canvas, edges[sprite], slopes[sprite]
-            )
-            counts[sprite] = count
-            box[sprite, 0] = edges[sprite, :count, 4].min()
-            box[sprite, 1] = edges[sprite, :count, 5].max()
-            left = min(left, edges[sprite, :count, 2].min())
-            right = max(right, edges[sprite, :count, 3].max() + 1)
-            top = min(top, box[sprite, 0])
-            bottom = max(bottom, box[sprite, 1] + 1)
-        # A moved crossing may lie one pixel outside its polygon.
-        left, right, top, bottom = max(left - 1, 0), min(right + 1, canvas), max(top, 0), min(bottom, canvas)
-        if left >= right or top >= bottom:
-            continue
-        first_column, end_column = 0, size
-        while support[first_column, 1] <= left:
-            first_column += 1
-        while support[end_column - 1, 0] >= right:
-            end_column -= 1
-
+        left, right, top, bottom = canvas, 0, canvas, 0  # box around all sprites; right and bottom are exclusive
         channels = 1
         for sprite in range(sprites):
+            vertices = _VERTICES[codes[frame, sprite], : _CORNERS[codes[frame, sprite]]]
+            count = _place(factors[frame, sprite], vertices, canvas, edges[sprite], slopes[sprite])
+            counts[sprite] = count
+            tops[sprite], bottoms[sprite] = edges[sprite, :count, 4].min(), edges[sprite, :count, 5].max()
+            left, right = min(left, edges[sprite, :count, 2].min()), max(right, edges[sprite, :count, 3].max() + 1)
+            top, bottom = min(top, tops[sprite]), max(bottom, bottoms[sprite] + 1)
             red, green, blue = colors[frame, sprite]
-            if images.shape[3] == 3 and (green != red or blue != red):
-                channels = 3
+            if red != green or green != blue:
+                channels = images.shape[3]
+        left, right, top, bottom = max(left, 0), min(right, canvas), max(top, 0), min(bottom, canvas)
+        if left >= right or top >= bottom:
+            continue
+        column, end_column = 0, size
+        while support[column, 1] <= left:
+            column += 1
+        while support[end_column - 1, 0] >= right:
+            end_column -= 1
+        # Whole blocks of 32 columns fill the CPU's vector registers, which is faster than fewer columns.
+        column = column // 32 * 32
+        columns = min((end_column + 31) // 32 * 32, size) - column
 
         for row in range(top, bottom):
             count = 0
             for sprite in range(sprites):
-                if row < box[sprite, 0] or row > box[sprite, 1]:
-                    continue
-                for edge in range(counts[sprite]):
-                    if edges[sprite, edge, 4] == row and edges[sprite, edge, 5] == row:
-                        count = _add_span(
-                            spans, count, edges[sprite, edge, 2], edges[sprite, edge, 3], canvas, sprite
-                        )
-                last_row = min(box[sprite, 1], canvas)
-                found = _crossings(edges[sprite], slopes[sprite], counts[sprite], row, last_row, crossings)
-                for pair in range(1, found, 2):
-                    first = _round_half_away(crossings[pair - 1])
-                    count = _add_span(spans, count, first, _round_half_to_zero(crossings[pair]), canvas, sprite)
-            sums[:channels, first_column:end_column] = half
-            _filter_row(
-                spans, count, colors[frame], running, first_column, end_column, cuts, sums[:channels]
-            )
+                if tops[sprite] <= row <= bottoms[sprite]:
+                    last_row = min(bottoms[sprite], canvas)
+                    outline = edges[sprite], slopes[sprite, : counts[sprite]]
+                    count = _add_spans(*outline, row, last_row, crossings, spans, count, canvas, sprite)
+            _filter_row(spans[:count], colors[frame], running, column, columns, cuts, sums[:channels])
             for channel in range(channels):
-                for column in range(first_column, end_column):
-                    rows[row, channel, column] = _clip(sums[channel, column])
+                for place in range(columns):
+                    rows[row, channel, place] = _clip(sums[channel, place])
 
         for line in range(size):
             first, end = max(support[line, 0], top), min(support[line, 1], bottom)
             if first >= end:
                 continue
             for channel in range(channels):
-                for column in range(first_column, end_column):
-                    sums[channel, column] = half
+                sums[channel, :columns] = _HALF
                 for row in range(first, end):
                     weight = coefficients[line, row]
-                    for column in range(first_column, end_column):
-                        sums[channel, column] += weight * np.int32(rows[row, channel, column])
+                    for place in range(columns):
+                        sums[channel, place] += weight * np.int32(rows[row, channel, place])
             for channel in range(images.shape[3]):
-                given = channel if channels == 3 else 0
-                for column in range(first_column, end_column):
-                    images[frame, size - 1 - line, column, channel] = _clip(sums[given, column])
+                for place in range(columns):
+                    images[frame, size - 1 - line, column + place, channel] = _clip(
+                        sums[min(channel, channels - 1), place]
+                    )
