@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from datagen.errors import UsageError
 from natsprites.shapes import SHAPES, shape_codes
 
-__all__ = ["Renderer"]
+__all__ = ["Renderer", "lanczos_filter"]
 
 _PRECISION = np.int32(22)
 """Bits after the point of Pillow's filter coefficients for 8-bit images."""
@@ -70,6 +70,7 @@ class Renderer:
         angle: ArrayLike,
         shape: ArrayLike | Sequence[str],
         color: ArrayLike = 1.0,
+        *,
         grey: bool = False,
     ) -> NDArray[np.uint8]:
         """Draw frames of one sprite, or of several.
@@ -129,14 +130,16 @@ class Renderer:
             np.stack([value.reshape(sprites) for value in factors], axis=-1),
             np.array(codes.reshape(sprites)),  # a copy: what is broadcast is read-only
             (255 * colors).astype(np.uint8).reshape(*sprites, 3),
-            *_filter(size, self.anti_aliasing),
+            *lanczos_filter(size, self.anti_aliasing),
             images,
         )
         return images[..., 0] if grey else images
 
 
 @lru_cache(maxsize=8)
-def _filter(image_size: int, anti_aliasing: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+def lanczos_filter(
+    image_size: int, anti_aliasing: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
     """Return Pillow's LANCZOS filter from the canvas to the image, the same for rows and columns.
 
     Returns
@@ -339,7 +342,7 @@ def _draw_frames(
 ) -> None:
     """Draw all frames of a batch into `images`, uint8 (N, S, S, channels), which must be zero.
 
-    factors float64 (N, K, 4), codes int64 (N, K), colors uint8 (N, K, 3); the rest as from `_filter`.
+    factors float64 (N, K, 4), codes int64 (N, K), colors uint8 (N, K, 3); the rest as from `lanczos_filter`.
     """
     frames, sprites = codes.shape
     size, canvas = coefficients.shape

@@ -188,8 +188,8 @@ def factor_space(
     if not fits.all():
         row, frame, column = np.argwhere(~fits)[0]
         raise DatagenError(
-            f"transitions, row {row}: {('x', 'y', 'area')[column]} is {values[row, frame, column]:g}, which no mask in a "
-            f"{_WINDOW}x{_WINDOW} window has; measure transitions in {_WINDOW}x{_WINDOW} windows"
+            f"transitions, row {row}: {('x', 'y', 'area')[column]} is {values[row, frame, column]:g}, which no mask in "
+            f"a {_WINDOW}x{_WINDOW} window has; measure transitions in {_WINDOW}x{_WINDOW} windows"
         )
     colors = np.array(colors, dtype=np.float64)
     if colors.ndim != 2 or colors.shape[1] != 3 or len(colors) == 0:

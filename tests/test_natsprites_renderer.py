@@ -8,7 +8,7 @@ from natsprites_helpers import golden_arrays
 from PIL import Image, ImageDraw
 
 from datagen.errors import UsageError
-from natsprites.renderer import Renderer, _add_spans, _filter, _place
+from natsprites.renderer import Renderer, _add_spans, _place, lanczos_filter
 from natsprites.shapes import SHAPES
 
 
@@ -106,7 +106,7 @@ def test_spans_fill_any_polygon_as_pillow_does(points):
 def test_filter_resizes_any_image_as_pillow_does(image_size, anti_aliasing, seed):
     canvas = image_size * anti_aliasing
     pixels = np.random.default_rng(seed).choice(np.array([0, 1, 128, 254, 255], np.uint8), size=(canvas, canvas))
-    coefficients, running, _ = _filter(image_size, anti_aliasing)
+    coefficients, running, _ = lanczos_filter(image_size, anti_aliasing)
     np.testing.assert_array_equal(np.diff(running, axis=0).T, coefficients)
 
     def filtered(image):
