@@ -16,7 +16,15 @@ from datagen.errors import DatagenError, UsageError
 from datagen.transitions import Transitions
 from natsprites.shapes import SHAPES, shape_codes
 
-__all__ = ["NATURAL_SHAPES", "ORIENTATIONS", "FactorSpace", "factor_space", "is_natural", "nearest_bin_centres"]
+__all__ = [
+    "NATURAL_SHAPES",
+    "ORIENTATIONS",
+    "FactorSpace",
+    "factor_space",
+    "is_natural",
+    "nearest_bin_centres",
+    "read_color",
+]
 
 NATURAL_SHAPES = ("square", "triangle", "star_4", "spoke_4")
 """The shapes of Natural Sprites."""
@@ -32,6 +40,23 @@ _BINS = {"x": 32, "y": 32, "area": 6}
 
 _OUTLIERS = 0.05
 """Fraction of the smallest areas, and of the largest, that is left out."""
+
+
+def read_color(text: str) -> tuple[float, float, float]:
+    """Read a colour: a CSS name such as ``"orange"``, or ``"#ff8800"``; red, green and blue in [0, 1].
+
+    Raises
+    ------
+    UsageError
+        If it is no colour.
+    """
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise UsageError(f"no colour {text!r}; give a CSS name such as orange, or #rrggbb") from None
+    return red / 255, green / 255, blue / 255
 
 
 def is_natural(transitions: Transitions) -> NDArray[np.bool_]:

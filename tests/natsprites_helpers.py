@@ -1,32 +1,19 @@
-"""What the tests of natsprites share: the golden outputs of the release."""
-
-import json
-import os
-from pathlib import Path
+"""What the tests of natsprites share."""
 
 import numpy as np
-import pytest
 
-from datagen.transitions import Transitions
-
-GOLDEN = Path(os.environ.get("DATAGEN_GOLDEN", Path(__file__).parents[2] / "shared" / "golden")) / "release"
+from datagen.transitions import Transitions, load
 
 
-def golden_path(name):
-    if not (GOLDEN / name).exists():
-        pytest.skip(f"no golden file {GOLDEN / name}")
-    return GOLDEN / name
-
-
-def golden_arrays(name):
-    with np.load(golden_path(name)) as arrays:
+def golden_arrays(golden, name):
+    """The arrays of one of the release's outputs."""
+    with np.load(golden / "release" / name) as arrays:
         return dict(arrays)
 
 
-def golden_transitions():
-    """The 263 transitions that the release reads from its own table, as it prints them."""
-    read = json.loads(golden_path("load_csv.json").read_text())
-    return make_transitions(np.array(read["x"]), np.array(read["y"]), np.array(read["area"]))
+def golden_transitions(golden):
+    """The 263 transitions of the release's table."""
+    return load(golden / "release" / "downscale_keepaspect.csv")
 
 
 def make_transitions(x, y, area):

@@ -22,9 +22,9 @@ def stored(transitions):
 
 
 @pytest.mark.golden
-def test_observations_of_the_releases_factors_are_its_images():
-    items = golden_arrays("naturalsprites_items.npz")
-    sprites = NaturalSprites(golden_transitions())
+def test_observations_of_the_releases_factors_are_its_images(golden):
+    items = golden_arrays(golden, "naturalsprites_items.npz")
+    sprites = NaturalSprites(golden_transitions(golden))
     assert len(sprites) == len(items["continuous_dict_x"])
     for place in ("first", "second"):
         factors = items["continuous_latents1" if place == "first" else "continuous_latents2"][:, :5]

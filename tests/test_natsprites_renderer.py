@@ -58,13 +58,13 @@ FRAMES = st.integers(1, 4).flatmap(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(FRAMES)
 def test_frames_equal_those_drawn_by_pillow(frames):
     np.testing.assert_array_equal(render(frames), pillow_render(frames))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(FRAMES, st.integers(1, 70), st.integers(1, 7))
 def test_any_image_size_and_anti_aliasing_equal_pillow(frames, image_size, anti_aliasing):
     np.testing.assert_array_equal(
@@ -73,7 +73,7 @@ def test_any_image_size_and_anti_aliasing_equal_pillow(frames, image_size, anti_
 
 
 @pytest.mark.slow
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.lists(st.lists(SPRITE, min_size=1, max_size=1), min_size=20, max_size=20))
 def test_many_single_sprites_equal_pillow(frames):
     np.testing.assert_array_equal(render(frames), pillow_render(frames))
@@ -82,7 +82,7 @@ def test_many_single_sprites_equal_pillow(frames):
 POINT = st.tuples(st.integers(-10, 40), st.integers(-10, 40))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(POINT, min_size=3, max_size=12))
 def test_spans_fill_any_polygon_as_pillow_does(points):
     canvas = 32
@@ -101,7 +101,7 @@ def test_spans_fill_any_polygon_as_pillow_does(points):
     np.testing.assert_array_equal(filled, np.array(image))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 30), st.integers(1, 8), st.integers(0, 2**32 - 1))
 def test_filter_resizes_any_image_as_pillow_does(image_size, anti_aliasing, seed):
     canvas = image_size * anti_aliasing
@@ -117,11 +117,11 @@ def test_filter_resizes_any_image_as_pillow_does(image_size, anti_aliasing, seed
 
 
 @pytest.mark.golden
-def test_golden_sprites():
-    golden = golden_arrays("sprites.npz")
-    color = np.stack([golden["c0"], golden["c1"], golden["c2"]], axis=1)
-    images = Renderer().render(golden["x"], golden["y"], golden["scale"], golden["angle"], golden["shape"], color)
-    np.testing.assert_array_equal(images, golden["images"])
+def test_golden_sprites(golden):
+    sprites = golden_arrays(golden, "sprites.npz")
+    color = np.stack([sprites["c0"], sprites["c1"], sprites["c2"]], axis=1)
+    images = Renderer().render(sprites["x"], sprites["y"], sprites["scale"], sprites["angle"], sprites["shape"], color)
+    np.testing.assert_array_equal(images, sprites["images"])
 
 
 def test_spriteworld_itself(monkeypatch):

@@ -5,12 +5,12 @@ import pytest
 from natsprites_helpers import golden_arrays, golden_transitions, make_transitions, random_transitions
 
 from datagen.errors import DatagenError, UsageError
-from natsprites.sampling import ORIENTATIONS, factor_space, is_natural, nearest_bin_centres
+from natsprites.sampling import ORIENTATIONS, factor_space, is_natural, nearest_bin_centres, read_color
 
 
 @pytest.mark.golden
-def test_the_outlier_filter_keeps_the_releases_rows():
-    transitions, items = golden_transitions(), golden_arrays("naturalsprites_items.npz")
+def test_the_outlier_filter_keeps_the_releases_rows(golden):
+    transitions, items = golden_transitions(golden), golden_arrays(golden, "naturalsprites_items.npz")
     kept = transitions.select(is_natural(transitions))
     for name in ("x", "y", "area"):
         np.testing.assert_array_equal(getattr(kept, name), items[f"continuous_dict_{name}"])
@@ -37,8 +37,8 @@ def test_nearest_bin_centres_are_those_of_a_search_through_all(bins):
 
 
 @pytest.mark.golden
-def test_motion_is_that_of_the_release():
-    transitions, items = golden_transitions(), golden_arrays("naturalsprites_items.npz")
+def test_motion_is_that_of_the_release(golden):
+    transitions, items = golden_transitions(golden), golden_arrays(golden, "naturalsprites_items.npz")
     space = factor_space(transitions)
     for frame in range(2):
         for latents in items[f"continuous_latents{frame + 1}"]:
@@ -116,3 +116,10 @@ def with_value(name, value):
 def test_what_cannot_serve_gets_one_clear_line(transitions, options, error, message):
     with pytest.raises(error, match=message):
         factor_space(transitions, **options)
+
+
+def test_colours_are_read_by_name_and_by_number():
+    assert read_color("white") == (1, 1, 1)
+    assert read_color("#ff0080") == (1, 0, 128 / 255)
+    with pytest.raises(UsageError, match="no colour 'octarine'"):
+        read_color("octarine")

@@ -25,8 +25,8 @@ def test_vertices_are_spriteworlds_to_the_last_bit(name):
 
 @pytest.mark.golden
 @pytest.mark.parametrize("name", ["square", "triangle", "star_4", "spoke_4"])
-def test_vertices_are_the_releases(name):
-    np.testing.assert_array_equal(SHAPES[name], golden_arrays("sprites.npz")[f"vertices_{name}"])
+def test_vertices_are_the_releases(name, golden):
+    np.testing.assert_array_equal(SHAPES[name], golden_arrays(golden, "sprites.npz")[f"vertices_{name}"])
 
 
 def test_codes_of_natural_sprites_are_the_releases():

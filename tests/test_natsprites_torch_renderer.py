@@ -39,8 +39,8 @@ def assert_close(images, expected):
 
 
 @pytest.mark.golden
-def test_the_smooth_scene_is_close_on_natural_factors():
-    factors, codes = natural_factors(1000, golden_transitions())
+def test_the_smooth_scene_is_close_on_natural_factors(golden):
+    factors, codes = natural_factors(1000, golden_transitions(golden))
     assert_close(TorchRenderer().smooth(codes, *factors), exact(factors, codes))
 
 
