@@ -179,6 +179,9 @@ def lanczos_filter(
     return coefficients, running, support
 
 
+# The functions below take whole arrays and places in them: each view that is made costs as much as filtering a row.
+
+
 @numba.njit(cache=True, nogil=True)
 def _round_half_away(value: float) -> int:
     """Round a float32 to the nearest whole number, halves away from zero (C's roundf)."""
@@ -237,28 +240,28 @@ def _place(factors: Any, vertices: Any, canvas: int, edges: Any, slopes: Any) ->
 
 
 @numba.njit(cache=True, nogil=True)
-def _at(edges: Any, slopes: Any, edge: int, row: int) -> Any:
-    """Return where the line through an edge crosses a row, float32."""
-    return np.float32(row - edges[edge, 1]) * slopes[edge] + np.float32(edges[edge, 0])
+def _at(edges: Any, slopes: Any, sprite: int, edge: int, row: int) -> Any:
+    """Return where the line through an edge of a sprite crosses a row, float32."""
+    return np.float32(row - edges[sprite, edge, 1]) * slopes[sprite, edge] + np.float32(edges[sprite, edge, 0])
 
 
 @numba.njit(cache=True, nogil=True)
-def _joined(edges: Any, slopes: Any, edge: int, row: int, crossing: Any) -> Any:
+def _joined(edges: Any, slopes: Any, sprite: int, edge: int, row: int, crossing: Any) -> Any:
     """Return an edge's crossing of a row in which it begins or ends, moved so that thin corners are not torn off.
 
     Where an earlier edge begins or ends in the same pixel, and both run to the same side by more than a pixel a row,
     the crossing goes next to where the nearer of them is in the row beside.
     """
-    beside = row - 1 if row == edges[edge, 5] else row + 1
+    beside = row - 1 if row == edges[sprite, edge, 5] else row + 1
     one = np.float32(1)
     for other in range(edge):
-        if slopes[other] == 0 or (row != edges[other, 4] and row != edges[other, 5]):
+        if slopes[sprite, other] == 0 or (row != edges[sprite, other, 4] and row != edges[sprite, other, 5]):
             continue  # also leaves out horizontal edges, whose slope is 0
-        if _round_half_away(crossing) != _round_half_away(_at(edges, slopes, other, row)):
+        if _round_half_away(crossing) != _round_half_away(_at(edges, slopes, sprite, other, row)):
             continue
-        if beside < edges[other, 4] or beside > edges[other, 5]:
+        if beside < edges[sprite, other, 4] or beside > edges[sprite, other, 5]:
             continue
-        first, second = _at(edges, slopes, edge, beside), _at(edges, slopes, other, beside)
+        first, second = _at(edges, slopes, sprite, edge, beside), _at(edges, slopes, sprite, other, beside)
         if crossing > first + one and crossing > second + one:
             return np.float32(_round_half_away(max(first, second)) + 1)
         if crossing < first - one and crossing < second - one:
@@ -279,27 +282,36 @@ def _add_span(spans: Any, count: int, first: int, last: int, canvas: int, sprite
 
 @numba.njit(cache=True, nogil=True)
 def _add_spans(
-    edges: Any, slopes: Any, row: int, last_row: int, crossings: Any, spans: Any, count: int, canvas: int, sprite: int
+    edges: Any,
+    slopes: Any,
+    sprite: int,
+    sides: int,
+    row: int,
+    last_row: int,
+    canvas: int,
+    spans: Any,
+    count: int,
+    crossings: Any,
 ) -> int:
-    """Add the spans that a polygon fills of a row, by the rules of Pillow's polygon fill; return the count.
+    """Add the spans that a sprite fills of a row, by the rules of Pillow's polygon fill; return the count.
 
     A horizontal edge is a span. Else the row is filled between every second two of its crossings with edges. An edge
     that ends in this row counts twice unless the row is the polygon's last.
     """
     found = 0
-    for edge in range(len(slopes)):
-        top, bottom = edges[edge, 4], edges[edge, 5]
+    for edge in range(sides):
+        top, bottom = edges[sprite, edge, 4], edges[sprite, edge, 5]
         if row < top or row > bottom:
             continue
         if top == bottom:
-            count = _add_span(spans, count, edges[edge, 2], edges[edge, 3], canvas, sprite)
+            count = _add_span(spans, count, edges[sprite, edge, 2], edges[sprite, edge, 3], canvas, sprite)
             continue
-        crossing = _at(edges, slopes, edge, row)
+        crossing = _at(edges, slopes, sprite, edge, row)
         if row == bottom and row < last_row:
             crossings[found] = crossing
             found += 1
-        elif row in (top, bottom) and slopes[edge] != 0:
-            crossing = _joined(edges, slopes, edge, row, crossing)
+        elif row in (top, bottom) and slopes[sprite, edge] != 0:
+            crossing = _joined(edges, slopes, sprite, edge, row, crossing)
         crossings[found] = crossing
         found += 1
     _sort(crossings, found)
@@ -310,14 +322,24 @@ def _add_spans(
 
 
 @numba.njit(cache=True, nogil=True)
-def _filter_row(spans: Any, colors: Any, running: Any, column: int, columns: int, cuts: Any, sums: Any) -> None:
+def _filter_row(
+    spans: Any,
+    count: int,
+    colors: Any,
+    frame: int,
+    channels: int,
+    running: Any,
+    column: int,
+    columns: int,
+    sums: Any,
+    cuts: Any,
+) -> None:
     """Filter the canvas row that `spans` paint, later ones over earlier ones, into `sums`, int32 (channels, S).
 
     Of the S columns, `columns` from `column` on are computed and stored at the front. spans int64 (count, 3), colors
-    uint8 (K, 3), running int32 (C + 1, S).
+    uint8 (N, K, 3), running int32 (C + 1, S).
     """
-    count = len(spans)
-    for channel in range(len(sums)):
+    for channel in range(channels):
         sums[channel, :columns] = _HALF
     for span in range(count):
         cuts[2 * span], cuts[2 * span + 1] = spans[span, 0], spans[span, 1]
@@ -329,8 +351,8 @@ def _filter_row(spans: Any, colors: Any, running: Any, column: int, columns: int
         for span in range(count - 1, -1, -1):
             if spans[span, 0] <= first < spans[span, 1]:
                 before, after = running[first, column:], running[end, column:]
-                for channel in range(len(sums)):
-                    value = np.int32(colors[spans[span, 2], channel])
+                for channel in range(channels):
+                    value = np.int32(colors[frame, spans[span, 2], channel])
                     for place in range(columns):
                         sums[channel, place] += value * (after[place] - before[place])
                 break
@@ -349,7 +371,7 @@ def _draw_frames(
     most = _VERTICES.shape[1]
     edges = np.empty((sprites, most, 6), dtype=np.int64)
     slopes = np.empty((sprites, most), dtype=np.float32)
-    counts = np.empty(sprites, dtype=np.int64)
+    sides = np.empty(sprites, dtype=np.int64)
     tops, bottoms = np.empty(sprites, dtype=np.int64), np.empty(sprites, dtype=np.int64)
     crossings = np.empty(2 * most, dtype=np.float32)
     spans = np.empty((2 * most * sprites, 3), dtype=np.int64)
@@ -362,7 +384,7 @@ def _draw_frames(
         for sprite in range(sprites):
             vertices = _VERTICES[codes[frame, sprite], : _CORNERS[codes[frame, sprite]]]
             count = _place(factors[frame, sprite], vertices, canvas, edges[sprite], slopes[sprite])
-            counts[sprite] = count
+            sides[sprite] = count
             tops[sprite], bottoms[sprite] = edges[sprite, :count, 4].min(), edges[sprite, :count, 5].max()
             left, right = min(left, edges[sprite, :count, 2].min()), max(right, edges[sprite, :count, 3].max() + 1)
             top, bottom = min(top, tops[sprite]), max(bottom, bottoms[sprite] + 1)
@@ -386,9 +408,10 @@ def _draw_frames(
             for sprite in range(sprites):
                 if tops[sprite] <= row <= bottoms[sprite]:
                     last_row = min(bottoms[sprite], canvas)
-                    outline = edges[sprite], slopes[sprite, : counts[sprite]]
-                    count = _add_spans(*outline, row, last_row, crossings, spans, count, canvas, sprite)
-            _filter_row(spans[:count], colors[frame], running, column, columns, cuts, sums[:channels])
+                    count = _add_spans(
+                        edges, slopes, sprite, sides[sprite], row, last_row, canvas, spans, count, crossings
+                    )
+            _filter_row(spans, count, colors, frame, channels, running, column, columns, sums, cuts)
             for channel in range(channels):
                 for place in range(columns):
                     rows[row, channel, place] = _clip(sums[channel, place])

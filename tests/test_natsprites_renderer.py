@@ -89,13 +89,13 @@ def test_spans_fill_any_polygon_as_pillow_does(points):
     image = Image.new("L", (canvas, canvas))
     ImageDraw.Draw(image).polygon(points, fill=1)
 
-    edges, slopes = np.empty((len(points), 6), np.int64), np.empty(len(points), np.float32)
-    count = _place(np.array([0, 0, 1, 0.0]), np.array(points) / canvas, canvas, edges, slopes)
-    last_row = min(edges[:count, 5].max(), canvas)
+    edges, slopes = np.empty((1, len(points), 6), np.int64), np.empty((1, len(points)), np.float32)
+    sides = _place(np.array([0, 0, 1, 0.0]), np.array(points) / canvas, canvas, edges[0], slopes[0])
+    last_row = min(edges[0, :sides, 5].max(), canvas)
     filled = np.zeros((canvas, canvas), np.uint8)
-    spans, crossings = np.empty((2 * count, 3), np.int64), np.empty(2 * count, np.float32)
+    spans, crossings = np.empty((2 * sides, 3), np.int64), np.empty(2 * sides, np.float32)
     for row in range(canvas):
-        found = _add_spans(edges[:count], slopes[:count], row, last_row, crossings, spans, 0, canvas, 0)
+        found = _add_spans(edges, slopes, 0, sides, row, last_row, canvas, spans, 0, crossings)
         for first, end, _ in spans[:found]:
             filled[row, first:end] = 1
     np.testing.assert_array_equal(filled, np.array(image))
