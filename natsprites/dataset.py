@@ -125,10 +125,10 @@ class NaturalSprites(Dataset[Pair]):
         factors = self._factors[run, steps]
         if self._images is None:
             x, y, scale, angle, shape = factors.reshape(-1, 5).T
-            images = self._renderer.render(x, y, scale, angle, shape, grey=True)
+            images = self._renderer.render(x, y, scale, angle, shape, grey=True, dtype=np.float32)
         else:
-            images = self._images[run, steps].reshape(-1, *self._images.shape[2:])
-        observations = _observations(images).unflatten(0, (len(indices), 2))
+            images = self._images[run, steps].reshape(-1, *self._images.shape[2:]) / np.float32(255)
+        observations = _channels_first(torch.from_numpy(images)).unflatten(0, (len(indices), 2))
         of_factors = torch.from_numpy(factors).float()
         return list(zip(observations[:, 0], observations[:, 1], of_factors[:, 0], of_factors[:, 1], strict=True))
 
@@ -172,7 +172,8 @@ class NaturalSprites(Dataset[Pair]):
             factors = np.stack([values[places] for values, places in zip(self._grid, factors.T, strict=True)], axis=1)
         x, y, scale, angle, shape = factors.T
         colors = self._colors[random_state.choice(len(self._colors), len(factors))]
-        return _observations(self._renderer.render(x, y, scale, angle, shape, colors)).numpy()
+        images = self._renderer.render(x, y, scale, angle, shape, colors, dtype=np.float32)
+        return images.transpose(0, 3, 1, 2)
 
     def sample(self, num: int, random_state: RandomState) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Sample factors and their observations.
@@ -193,7 +194,6 @@ class NaturalSprites(Dataset[Pair]):
         return factors, self.sample_observations_from_factors(factors, random_state)
 
 
-def _observations(images: NDArray[np.uint8]) -> torch.Tensor:
-    """Turn images (N, H, W) or (N, H, W, 3) into float32 (N, 3, H, W) in [0, 1]; grey channels share memory."""
-    values = torch.from_numpy(images).float().div_(255)
-    return values[:, None].expand(-1, 3, -1, -1) if values.ndim == 3 else values.permute(0, 3, 1, 2)
+def _channels_first(images: torch.Tensor) -> torch.Tensor:
+    """Turn images (N, H, W) or (N, H, W, 3) into (N, 3, H, W); grey channels share memory."""
+    return images[:, None].expand(-1, 3, -1, -1) if images.ndim == 3 else images.permute(0, 3, 1, 2)

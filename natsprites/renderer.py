@@ -72,7 +72,8 @@ class Renderer:
         color: ArrayLike = 1.0,
         *,
         grey: bool = False,
-    ) -> NDArray[np.uint8]:
+        dtype: type[np.uint8] | type[np.float32] = np.uint8,
+    ) -> NDArray[Any]:
         """Draw frames of one sprite, or of several.
 
         The factors are broadcast together to (N,), one sprite a frame, or to (N, K), K sprites a frame drawn in
@@ -93,10 +94,12 @@ class Renderer:
             Red, green and blue in [0, 1], broadcast to the factors' shape and 3 channels; white by default.
         grey : bool
             Give one channel instead of three equal ones; needs grey colours.
+        dtype : {numpy.uint8, numpy.float32}
+            Whether values are whole numbers from 0 to 255, or the same divided by 255.
 
         Returns
         -------
-        ndarray of uint8, shape (N, H, W, 3), or (N, H, W) when `grey`
+        ndarray of uint8 or float32, shape (N, H, W, 3), or (N, H, W) when `grey`
             The frames on a black ground.
 
         Raises
@@ -125,12 +128,16 @@ class Renderer:
             raise UsageError("grey images need grey colours")
         sprites = (len(codes), codes.size // max(len(codes), 1))
         size = self.image_size
-        images = np.zeros((len(codes), size, size, 1 if grey else 3), dtype=np.uint8)
+        levels = (
+            np.arange(256, dtype=np.uint8) if dtype is np.uint8 else np.arange(256, dtype=np.float32) / np.float32(255)
+        )
+        images = np.zeros((len(codes), size, size, 1 if grey else 3), dtype=levels.dtype)
         _draw_frames(
             np.stack([value.reshape(sprites) for value in factors], axis=-1),
             np.array(codes.reshape(sprites)),  # a copy: what is broadcast is read-only
             (255 * colors).astype(np.uint8).reshape(*sprites, 3),
             *lanczos_filter(size, self.anti_aliasing),
+            levels,
             images,
         )
         return images[..., 0] if grey else images
@@ -360,11 +367,12 @@ def _filter_row(
 
 @numba.njit(cache=True, nogil=True)
 def _draw_frames(
-    factors: Any, codes: Any, colors: Any, coefficients: Any, running: Any, support: Any, images: Any
+    factors: Any, codes: Any, colors: Any, coefficients: Any, running: Any, support: Any, levels: Any, images: Any
 ) -> None:
-    """Draw all frames of a batch into `images`, uint8 (N, S, S, channels), which must be zero.
+    """Draw all frames of a batch into `images`, (N, S, S, channels), which must be zero.
 
-    factors float64 (N, K, 4), codes int64 (N, K), colors uint8 (N, K, 3); the rest as from `lanczos_filter`.
+    factors float64 (N, K, 4), codes int64 (N, K), colors uint8 (N, K, 3); the filter is that of `lanczos_filter`;
+    `levels`, (256,), says what is written for each value of a byte.
     """
     frames, sprites = codes.shape
     size, canvas = coefficients.shape
@@ -427,7 +435,6 @@ def _draw_frames(
                     for place in range(columns):
                         sums[channel, place] += weight * np.int32(rows[row, channel, place])
             for channel in range(images.shape[3]):
+                given = min(channel, channels - 1)
                 for place in range(columns):
-                    images[frame, size - 1 - line, column + place, channel] = _clip(
-                        sums[min(channel, channels - 1), place]
-                    )
+                    images[frame, size - 1 - line, column + place, channel] = levels[_clip(sums[given, place])]

@@ -152,13 +152,12 @@ class _ExactDrawing(torch.autograd.Function):
     def forward(ctx: Any, renderer: TorchRenderer, codes: Any, *factors: torch.Tensor) -> torch.Tensor:
         ctx.renderer, ctx.codes = renderer, codes
         ctx.save_for_backward(*factors)
-        columns = [value.detach().numpy() for value in factors]
-        x, y, scale, angle = columns[:4]
-        if len(columns) == 4:
-            images = renderer.exact.render(x, y, scale, angle, codes, grey=True)
-            return torch.from_numpy(images).float().div_(255)[:, None].expand(-1, 3, -1, -1)
-        images = renderer.exact.render(x, y, scale, angle, codes, columns[4])
-        return torch.from_numpy(images).float().div_(255).permute(0, 3, 1, 2)
+        x, y, scale, angle, *color = [value.detach().numpy() for value in factors]
+        if not color:
+            images = renderer.exact.render(x, y, scale, angle, codes, grey=True, dtype=np.float32)
+            return torch.from_numpy(images)[:, None].expand(-1, 3, -1, -1)
+        images = renderer.exact.render(x, y, scale, angle, codes, color[0], dtype=np.float32)
+        return torch.from_numpy(images).permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

@@ -179,6 +179,13 @@ def test_grey_is_one_channel_of_the_colour_image():
     np.testing.assert_array_equal(rgb, np.repeat(grey[..., None], 3, axis=3))
 
 
+def test_floats_are_the_bytes_divided_by_255():
+    factors = [0.3, 0.6], [0.4, 0.5], [0.3, 0.2], [10, 200], ["star_5", "spoke_6"], [[0.2, 0.5, 1.0]]
+    images = Renderer().render(*factors, dtype=np.float32)
+    assert images.dtype == np.float32
+    np.testing.assert_array_equal(images, Renderer().render(*factors).astype(np.float32) / 255.0)
+
+
 def test_factors_are_broadcast():
     one = Renderer().render(0.5, [0.5], 0.2, 30, "square")
     many = Renderer().render(np.full(3, 0.5), 0.5, [0.2], 30, ["square"] * 3)
