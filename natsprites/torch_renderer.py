@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from datagen.errors import UsageError
@@ -160,6 +161,7 @@ class _ExactDrawing(torch.autograd.Function):
         return torch.from_numpy(images).permute(0, 3, 1, 2)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         with torch.enable_grad():
             factors = [value.detach().requires_grad_() for value in ctx.saved_tensors]
