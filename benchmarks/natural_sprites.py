@@ -18,15 +18,14 @@ from natsprites.sampling import factor_space
 from natsprites.shapes import SHAPES
 
 
-def images_per_second(draw, frames, repeats=5):
-    """Best of several runs, after one that compiles and warms up."""
-    draw()
-    seconds = []
-    for _ in range(repeats):
+def images_per_second(drawings, rounds=10):
+    """Best rate of each of several (function, images drawn), timed in turn so that all meet the same machine."""
+    seconds = {name: [] for name in drawings}
+    for name in [*drawings, *rounds * list(drawings)]:  # the first time compiles and warms up
         begin = time.perf_counter()
-        draw()
-        seconds.append(time.perf_counter() - begin)
-    return frames / min(seconds)
+        drawings[name][0]()
+        seconds[name].append(time.perf_counter() - begin)
+    return {name: images / min(seconds[name][1:]) for name, (_, images) in drawings.items()}
 
 
 def spriteworld_drawing(factors):
@@ -73,18 +72,20 @@ def main():
         for _ in torch.utils.data.DataLoader(NaturalSprites(transitions, pairs=2048), batch_size=32):
             pass
 
-    rates = {}
+    drawings = {
+        "Renderer, RGB": (lambda: exact.render(x, y, scale, angle, codes), frames),
+        "Renderer, grey": (lambda: exact.render(x, y, scale, angle, codes, grey=True), frames),
+        "build(), without writing": (lambda: build(transitions, frames // 2, workers=1), frames),
+        "TorchRenderer on the CPU": (lambda: smooth.render(*tensors, codes), frames),
+        "the same with gradients": (differentiate, 512),
+        "its smooth scene alone": (draw_smoothly, 512),
+        "NaturalSprites on the fly, batches of 32 pairs": (load_pairs, 4096),
+    }
     try:
-        rates["Spriteworld"] = images_per_second(spriteworld_drawing(factors[:512]), 512)
+        drawings = {"Spriteworld": (spriteworld_drawing(factors[:512]), 512), **drawings}
     except ImportError:
         print("Spriteworld is not installed")
-    rates["Renderer, RGB"] = images_per_second(lambda: exact.render(x, y, scale, angle, codes), frames)
-    rates["Renderer, grey"] = images_per_second(lambda: exact.render(x, y, scale, angle, codes, grey=True), frames)
-    rates["build(), without writing"] = images_per_second(lambda: build(transitions, frames // 2, workers=1), frames)
-    rates["TorchRenderer on the CPU"] = images_per_second(lambda: smooth.render(*tensors, codes), frames)
-    rates["the same with gradients"] = images_per_second(differentiate, 512)
-    rates["its smooth scene alone"] = images_per_second(draw_smoothly, 512)
-    rates["NaturalSprites on the fly, batches of 32 pairs"] = images_per_second(load_pairs, 4096)
+    rates = images_per_second(drawings)
     for name, rate in rates.items():
         beside = f"{rate / rates['Spriteworld']:8.1f} x" if "Spriteworld" in rates else ""
         print(f"{name:48}{rate:10,.0f} images/s{beside}")
