@@ -1,0 +1,97 @@
+"""`datagen natural-sprites`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli._common import json_option, overwrite_option, print_json, quiet_option, seed_option, workers_option
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+@click.command("natural-sprites")
+@click.option(
+    "--transitions",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Table of transitions, e.g. the release's downscale_keepaspect.csv.",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The dataset file: .npz or .h5.")
+@click.option("--pairs", default=100_000, show_default=True, help="Number of pairs (of runs, with --length).")
+@seed_option
+@click.option("--length", default=2, show_default=True, help="Frames of a run.")
+@click.option("--discrete", is_flag=True, help="Put x, y and scale on a grid of 32, 32 and 6 values.")
+@click.option(
+    "--shapes",
+    default="square,triangle,star_4,spoke_4",
+    show_default=True,
+    help="Shapes to draw from; also pentagon, hexagon, octagon, circle, star_5, star_6, spoke_5, spoke_6.",
+)
+@click.option("--colors", default="white", show_default=True, help="Colours to draw from: CSS names or #rrggbb.")
+@click.option("--image-size", default=64, show_default=True, help="Height and width of the images, in pixels.")
+@click.option("--factors-only", is_flag=True, help="Leave out the images; they can be rendered on the fly.")
+@workers_option
+@json_option
+@quiet_option
+@overwrite_option
+def command(
+    transitions: Path,
+    out: Path,
+    pairs: int,
+    seed: int,
+    length: int,
+    discrete: bool,
+    shapes: str,
+    colors: str,
+    image_size: int,
+    factors_only: bool,
+    workers: int | None,
+    as_json: bool,
+    quiet: bool,
+    overwrite: bool,
+) -> None:
+    """Build Natural Sprites from a table of transitions.
+
+    Sprites of random shape and orientation move and grow as objects in natural video did.
+
+    \b
+    Example:
+      datagen natural-sprites --transitions downscale_keepaspect.csv --out sprites.h5 --seed 0
+    """
+    from datagen import store
+    from datagen.files import check_output, sha256_file
+    from datagen.transitions import load
+    from natsprites import build
+    from natsprites.sampling import read_color
+
+    store.check_suffix(out)
+    check_output(out, overwrite)
+    dataset = build(
+        load(transitions, length),
+        pairs,
+        seed,
+        discrete=discrete,
+        shapes=_names(shapes),
+        colors=[read_color(name) for name in _names(colors)],
+        image_size=image_size,
+        factors_only=factors_only,
+        inputs={transitions.name: sha256_file(transitions)},
+        workers=workers,
+        show_progress=not (quiet or as_json),
+    )
+    manifest = store.save(dataset, out, overwrite)
+    size = out.stat().st_size
+    if as_json:
+        kept = {key: manifest[key] for key in ("counts", "parameters", "inputs")}
+        print_json({"out": str(out), "bytes": size, "factor_sizes": dataset.factor_sizes.tolist(), **kept})
+    elif not quiet:
+        parameters = manifest["parameters"]
+        click.echo(
+            f"{parameters['transitions_without_outliers']:,} of {parameters['transitions']:,} "
+            "transitions are no outliers"
+        )
+        click.echo(f"{out}: {pairs:,} runs of {length} frames, {size / 1e6:.1f} MB")

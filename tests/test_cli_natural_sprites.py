@@ -1,0 +1,70 @@
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from cli.main import datagen, main
+from datagen import store
+from datagen.transitions import load
+from natsprites import build
+
+pytestmark = pytest.mark.golden
+
+
+@pytest.fixture
+def table(golden):
+    return str(golden / "release" / "downscale_keepaspect.csv")
+
+
+def run(*arguments):
+    return CliRunner().invoke(datagen, ["natural-sprites", *arguments])
+
+
+def test_it_writes_what_build_gives(table, tmp_path):
+    out = tmp_path / "sprites.npz"
+    result = run("--transitions", table, "--out", str(out), "--pairs", "20", "--seed", "4", "--workers", "2")
+    assert result.exit_code == 0, result.output
+    assert "231 of 263 transitions are no outliers" in result.output
+    dataset, expected = store.load(out), build(load(table), pairs=20, seed=4)
+    np.testing.assert_array_equal(dataset.images, expected.images)
+    np.testing.assert_array_equal(dataset.factors, expected.factors)
+    assert list(dataset.manifest["inputs"]) == ["downscale_keepaspect.csv"]
+
+
+def test_options_reach_the_dataset(table, tmp_path):
+    out = tmp_path / "sprites.h5"
+    options = ["--shapes", "circle, star_5", "--colors", "red,#0000ff", "--image-size", "32", "--length", "3", "--json"]
+    result = run("--transitions", table, "--out", str(out), "--pairs", "6", *options)
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.output)
+    assert answer["factor_sizes"] == [0, 0, 0, 40, 2]
+    assert answer["parameters"]["colors"] == [[1, 0, 0], [0, 0, 1]]
+    assert store.load(out).images.shape == (6, 3, 32, 32, 3)
+
+
+def test_factors_only_and_quiet(table, tmp_path):
+    out = tmp_path / "factors.npz"
+    result = run("--transitions", table, "--out", str(out), "--pairs", "6", "--factors-only", "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+    assert store.load(out).images is None
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--shapes", "heart"], 2, "no shape 'heart'"),
+        (["--colors", "octarine"], 2, "no colour 'octarine'"),
+        (["--pairs", "0"], 2, "0 pairs"),
+        (["--discrete"], 1, "of the 32 bins of"),
+        (["--length", "1"], 2, "at least 2"),
+    ],
+)
+def test_mistakes_get_one_line_and_leave_nothing(table, tmp_path, capsys, options, code, message):
+    with pytest.raises(SystemExit) as leaving:
+        main(["natural-sprites", "--transitions", table, "--out", str(tmp_path / "sprites.npz"), *options])
+    assert leaving.value.code == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
