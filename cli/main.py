@@ -17,6 +17,7 @@ __all__ = ["datagen", "main"]
 COMMANDS: dict[str, str] = {
     "sample": "Make a small synthetic input to try things with.",
     "kitti-masks": "Build KITTI Masks from MOTS annotations.",
+    "transitions": "Measure how objects move from frame to frame.",
     "info": "Describe a dataset file.",
     "preview": "Draw sequences of a dataset file.",
     "convert": "Convert a dataset file to another format.",

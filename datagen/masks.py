@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["RLE_PROBLEMS", "Grid", "Masks", "decode_rle"]
+__all__ = ["RLE_PROBLEMS", "Grid", "Masks", "decode_counts", "decode_rle"]
 
 RLE_PROBLEMS = {
     1: "the run-length encoding has a character that is none of its alphabet",
@@ -195,6 +195,61 @@ def decode_rle(
     """
     starts, stops, offsets, status = _decode(text, begins, ends, height * width)
     return Masks(height, width, starts, stops, offsets), status
+
+
+def decode_counts(
+    counts: NDArray[np.int64], offsets: NDArray[np.int64], height: int, width: int
+) -> tuple[Masks, NDArray[np.int8]]:
+    """Decode uncompressed COCO run-length encodings.
+
+    Parameters
+    ----------
+    counts : ndarray of int64
+        Lengths of the runs of all masks, in each of background and foreground by turns.
+    offsets : ndarray of int64, shape (M + 1,)
+        Encoding `m` is ``counts[offsets[m]:offsets[m + 1]]``.
+    height, width : int
+        Size of every mask in pixels.
+
+    Returns
+    -------
+    masks : Masks
+        The M masks. One with a problem is empty.
+    status : ndarray of int8, shape (M,)
+        0, or what is wrong: a key of `RLE_PROBLEMS`.
+    """
+    starts, stops, run_offsets, status = _decode_counts(counts, offsets, height * width)
+    return Masks(height, width, starts, stops, run_offsets), status
+
+
+@njit(cache=True, nogil=True)
+def _decode_counts(counts, offsets, size):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    starts = np.empty(len(counts) // 2 + len(offsets), np.int32)
+    stops = np.empty(len(starts), np.int32)
+    run_offsets = np.zeros(len(offsets), np.int64)
+    status = np.zeros(len(offsets) - 1, np.int8)
+    used = 0
+    for m in range(len(status)):
+        position = 0
+        for n in range(offsets[m], offsets[m + 1]):
+            count = counts[n]
+            if count < 0:
+                status[m] = 3
+                break
+            if count > size - position:
+                status[m] = 4
+                break
+            if (n - offsets[m]) & 1 and count > 0:
+                starts[used] = position
+                stops[used] = position + count
+                used += 1
+            position += count
+        if status[m] == 0 and position != size:
+            status[m] = 4
+        if status[m] != 0:
+            used = run_offsets[m]
+        run_offsets[m + 1] = used
+    return starts[:used], stops[:used], run_offsets, status
 
 
 @njit(cache=True, nogil=True)

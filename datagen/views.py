@@ -9,9 +9,10 @@ painting them, and `FrameView` the frame as it is.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -40,13 +41,16 @@ class Measures(NamedTuple):
     area: NDArray[np.int64] | NDArray[np.float64]
 
 
-class View(Protocol):
-    """How masks are looked at."""
+@dataclass(frozen=True)
+class View(ABC):
+    """How masks are looked at: what every view can do."""
 
     @property
     def sampling(self) -> Sampling | None:
         """The pixels of a frame that are looked at, where they are few enough to read no others."""
+        return None
 
+    @abstractmethod
     def measure(self, masks: Masks) -> Measures:
         """Measure masks, read with `sampling`, in every window."""
 
@@ -80,7 +84,7 @@ def nearest_indices(size_in: int, size_out: int) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class KittiView:
+class KittiView(View):
     """Frames resized to `image_size` rows by nearest sampling, then cut into evenly spread windows.
 
     Attributes
@@ -138,7 +142,7 @@ class KittiView:
 
 
 @dataclass(frozen=True)
-class YoutubeView:
+class YoutubeView(View):
     """Frames resized by Pillow's bilinear filter, whatever their aspect ratio, as the release resizes them.
 
     A mask of zeros and ones stays one: Pillow rounds to whole numbers after the horizontal pass and again after the
@@ -160,10 +164,6 @@ class YoutubeView:
 
     def __post_init__(self) -> None:
         _check_windows(self.image_size, self.stride)
-
-    @property
-    def sampling(self) -> None:
-        """See `View`."""
 
     @property
     def width(self) -> int:
@@ -192,7 +192,7 @@ class YoutubeView:
 
 
 @dataclass(frozen=True)
-class CoverageView:
+class CoverageView(View):
     """Frames scaled to a height of `image_size` pixels, aspect ratio kept, and measured without being painted.
 
     The area of a mask in a window is what its pixels cover of it, and its centre is the centre of that; there is no
@@ -213,10 +213,6 @@ class CoverageView:
     def __post_init__(self) -> None:
         _check_windows(self.image_size, self.stride)
 
-    @property
-    def sampling(self) -> None:
-        """See `View`."""
-
     def windows(self, height: int, width: int) -> NDArray[np.int64]:
         """Return the first column of each window in a scaled frame."""
         return _windows(max(width * self.image_size // height - self.image_size, 0), self.stride)
@@ -235,12 +231,8 @@ class CoverageView:
 
 
 @dataclass(frozen=True)
-class FrameView:
+class FrameView(View):
     """Frames as they are, each the only window."""
-
-    @property
-    def sampling(self) -> None:
-        """See `View`."""
 
     def measure(self, masks: Masks) -> Measures:
         """See `View`."""
