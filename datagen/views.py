@@ -328,6 +328,8 @@ def _resize_runs(starts, stops, offsets, height, columns, rows):  # type: ignore
             weighted, begin = np.int32(0), -1
             upper, lower = height_out, 0
             for y in range(top, bottom + 1):
+                if steps[x, y] == 0:
+                    continue
                 weighted += steps[x, y]
                 steps[x, y] = 0
                 if weighted >= _HALF:

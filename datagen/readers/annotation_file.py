@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -140,6 +140,9 @@ class AnnotatedVideo:
         What is wrong, by where, in annotations of the file that are of no video.
     """
 
+    track_name: ClassVar[str]
+    """What the format calls a track."""
+
     file: AnnotationFile
     entry: VideoEntry
     annotations: list[Any]
@@ -164,7 +167,6 @@ class AnnotatedVideo:
         self,
         segmentations: list[tuple[int, int, int, msgspec.Raw]],
         objects: list[tuple[int, int, int]],
-        problems: dict[str, str],
         sampling: Sampling | None,
         skip_bad: bool,
     ) -> Tracks:
@@ -176,15 +178,13 @@ class AnnotatedVideo:
             Frame, object, category and segmentation of every mask.
         objects : list
             As `Tracks.objects`.
-        problems : dict of str to str
-            What was wrong until here, by where.
         sampling, skip_bad
             As of `datagen.tracks.Video.read`.
         """
         table = np.array([row[:3] for row in segmentations], dtype=np.int64).reshape(-1, 3)
         masks, bad = decode_segmentations([row[3] for row in segmentations], *self.entry.size)
-        problems = {**self.problems, **problems}
-        problems.update({f"annotation {table[row, 1]}, frame {table[row, 0]}": bad[row] for row in sorted(bad)})
+        problems = dict(self.problems)
+        problems.update({f"{self.track_name} {table[row, 1]}, frame {table[row, 0]}": bad[row] for row in sorted(bad)})
         if problems and not skip_bad:
             raise self.file.error(*next(iter(problems.items())))
         order = np.argsort(table[:, 0], kind="stable")

@@ -98,6 +98,8 @@ def find_videos(file: AnnotationFile) -> list[Video]:
 class CocoVidVideo(AnnotatedVideo):
     """Annotations of one video, with their frames. See `datagen.tracks.Video`."""
 
+    track_name = "instance"
+
     def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
         """Read the masks; see `datagen.tracks.Video.read`."""
         frames = 1 + max(frame for frame, _ in self.annotations)
@@ -105,4 +107,4 @@ class CocoVidVideo(AnnotatedVideo):
         segmentations = [
             (frame, each.instance_id, each.category_id, each.segmentation) for frame, each in self.annotations
         ]
-        return self.make_tracks(segmentations, list(objects.values()), {}, sampling, skip_bad)
+        return self.make_tracks(segmentations, list(objects.values()), sampling, skip_bad)

@@ -11,24 +11,19 @@ import msgspec
 
 from datagen.errors import BadInputError
 from datagen.readers.annotation_file import AnnotatedVideo, AnnotationFile
-from datagen.readers.segmentations import NULL
 from datagen.tracks import Sampling, Tracks, Video
 
 __all__ = ["YoutubeVisVideo", "find_videos"]
 
 
-class _Head(msgspec.Struct):
+class _Annotation(msgspec.Struct):
     id: int
     video_id: int
     category_id: int
-
-
-class _Body(msgspec.Struct):
     segmentations: list[msgspec.Raw]
 
 
-_head_decoder = msgspec.json.Decoder(_Head)
-_body_decoder = msgspec.json.Decoder(_Body)
+_decoder = msgspec.json.Decoder(_Annotation)
 
 
 def find_videos(file: AnnotationFile) -> list[Video]:
@@ -50,55 +45,48 @@ def find_videos(file: AnnotationFile) -> list[Video]:
         If none of the annotations can be used.
     """
     problems: dict[str, str] = {}
-    annotations: list[tuple[_Head, msgspec.Raw]] = []
+    annotations: list[_Annotation] = []
     seen: set[int] = set()
     for number, raw in enumerate(file.annotations):
         try:
-            head = _head_decoder.decode(raw)
+            annotation = _decoder.decode(raw)
         except msgspec.MsgspecError as error:
             problems[f"annotations[{number}]"] = str(error)
             continue
-        problem = file.problem_of(head.video_id, head.category_id)
-        if head.id in seen:
-            problem = "an annotation before it has the same id"
-        seen.add(head.id)
+        problem = file.problem_of(annotation.video_id, annotation.category_id)
+        if problem is None:
+            frames, given = file.videos[annotation.video_id].num_frames, len(annotation.segmentations)
+            if frames not in (None, given):
+                problem = f"it has {given} segmentations, its video {frames} frames"
+            elif annotation.id in seen:
+                problem = "an annotation before it has the same id"
+        seen.add(annotation.id)
         if problem:
-            problems[f"annotation {head.id}"] = problem
+            problems[f"annotation {annotation.id}"] = problem
         else:
-            annotations.append((head, raw))
+            annotations.append(annotation)
     if not annotations:
         if problems:
             raise file.error(*next(iter(problems.items())))
         raise BadInputError(file.path, "holds no annotations")
     videos: list[Video] = []
-    for video_id, group in groupby(annotations, lambda annotation: annotation[0].video_id):
+    for video_id, group in groupby(annotations, lambda annotation: annotation.video_id):
         # What is wrong with the file as a whole is told with its first video.
         videos.append(YoutubeVisVideo(file, file.videos[video_id], list(group), problems if not videos else {}))
     return videos
 
 
 class YoutubeVisVideo(AnnotatedVideo):
-    """Annotations of one video, as their heads and all they hold. See `datagen.tracks.Video`."""
+    """Annotations of one video. See `datagen.tracks.Video`."""
+
+    track_name = "annotation"
 
     def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
         """Read the masks; see `datagen.tracks.Video.read`."""
-        problems: dict[str, str] = {}
-        segmentations: list[tuple[int, int, int, msgspec.Raw]] = []
-        objects: list[tuple[int, int, int]] = []
-        for head, raw in self.annotations:
-            try:
-                each_frame = _body_decoder.decode(raw).segmentations
-            except msgspec.MsgspecError as error:
-                problems[f"annotation {head.id}"] = str(error)
-                continue
-            count = self.entry.num_frames
-            if count is not None and len(each_frame) != count:
-                problems[f"annotation {head.id}"] = f"has {len(each_frame)} segmentations, its video {count} frames"
-                continue
-            objects.append((head.id, head.category_id, len(each_frame)))
-            segmentations += [
-                (frame, head.id, head.category_id, segmentation)
-                for frame, segmentation in enumerate(each_frame)
-                if segmentation != NULL
-            ]
-        return self.make_tracks(segmentations, objects, problems, sampling, skip_bad)
+        objects = [(each.id, each.category_id, len(each.segmentations)) for each in self.annotations]
+        segmentations = [
+            (frame, each.id, each.category_id, segmentation)
+            for each in self.annotations
+            for frame, segmentation in enumerate(each.segmentations)
+        ]
+        return self.make_tracks(segmentations, objects, sampling, skip_bad)
