@@ -17,6 +17,7 @@ __all__ = ["datagen", "main"]
 COMMANDS: dict[str, str] = {
     "sample": "Make a small synthetic input to try things with.",
     "kitti-masks": "Build KITTI Masks from MOTS annotations.",
+    "transitions": "Measure how objects move from frame to frame.",
     "natural-sprites": "Build Natural Sprites from a table of transitions.",
     "info": "Describe a dataset file.",
     "preview": "Draw sequences of a dataset file.",

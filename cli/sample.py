@@ -16,6 +16,7 @@ def command() -> None:
     \b
     Example:
       datagen sample mots --out mots
+      datagen sample youtube-vis --out train.json
     """
 
 
@@ -41,3 +42,27 @@ def mots(out: Path, seed: int, sequences: int, frames: int, as_json: bool, quiet
         print_json({"out": str(out), **counts})
     elif not quiet:
         click.echo(f"{out}: {counts['sequences']} sequences, {counts['frames']} frames, {counts['masks']} masks")
+
+
+@command.command("youtube-vis")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="New file, JSON.")
+@seed_option
+@click.option("--videos", default=8, show_default=True, help="Number of videos.")
+@click.option("--frames", default=20, show_default=True, help="Number of frames of each video.")
+@json_option
+@quiet_option
+@overwrite_option
+def youtube_vis(out: Path, seed: int, videos: int, frames: int, as_json: bool, quiet: bool, overwrite: bool) -> None:
+    """Make annotations as of YouTube-VIS 2019, of objects that move sparsely.
+
+    \b
+    Example:
+      datagen sample youtube-vis --out train.json --seed 0
+    """
+    from datagen.samples import sample_youtube_vis
+
+    counts = sample_youtube_vis(out, seed, videos, frames, overwrite)
+    if as_json:
+        print_json({"out": str(out), **counts})
+    elif not quiet:
+        click.echo(f"{out}: {counts['videos']} videos, {counts['annotations']} objects, {counts['masks']} masks")

@@ -37,6 +37,12 @@ SOURCES: dict[str, dict[str, str]] = {
         "licence": "CC BY 4.0",
         "citation": "L. Yang, Y. Fan, N. Xu: Video Instance Segmentation. ICCV 2019.",
     },
+    "ovis": {
+        "name": "OVIS",
+        "url": "https://songbai.site/ovis/",
+        "licence": "CC BY-NC-SA 4.0",
+        "citation": "J. Qi et al.: Occluded Video Instance Segmentation: A Benchmark. IJCV 2022.",
+    },
 }
 """Licence and citation of the annotations, by source."""
 

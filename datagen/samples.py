@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
+from datagen.files import atomic_path, check_output
 
-__all__ = ["sample_mots"]
+__all__ = ["sample_mots", "sample_youtube_vis"]
 
 # Set, size of a frame, number of the first frame: what the readers tell KITTI MOTS and MOTSChallenge apart by.
 _SETS = (("kitti-mots", (375, 1242), 0), ("motschallenge", (480, 640), 1))
@@ -111,3 +114,92 @@ def _write(root: Path, name: str, maps: NDArray[np.uint16], first_frame: int) ->
             lines.append(f"{frame} {label} {label // 1000} {height} {width} {rle['counts'].decode()}\n")
     (root / "instances_txt" / f"{name}.txt").write_text("".join(lines), encoding="ascii", newline="\n")
     return len(lines)
+
+
+def sample_youtube_vis(
+    out: str | Path, seed: int = 0, videos: int = 8, frames: int = 20, overwrite: bool = False
+) -> dict[str, int]:
+    """Write synthetic annotations as of YouTube-VIS 2019, three objects a video of 720 x 1280 pixels.
+
+    Parameters
+    ----------
+    out : str or Path
+        New file, JSON.
+    seed : int
+        Of all that is random; the same seed gives the same file.
+    videos : int
+        Number of videos.
+    frames : int
+        Number of frames of each video.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    dict of str to int
+        Counts of ``videos``, ``annotations`` and ``masks``.
+
+    Raises
+    ------
+    UsageError
+        If a number is below 1, the file exists or its folder does not.
+    """
+    from datagen.readers.annotation_file import YOUTUBE_VIS_NAMES
+
+    if videos < 1 or frames < 1:
+        raise UsageError(f"{videos} videos of {frames} frames: both must be at least 1")
+    path = check_output(out, overwrite)
+    objects, height, width = 3, 720, 1280
+    masks = 0
+    with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as stream:
+        entries = [
+            {
+                "id": video,
+                "height": height,
+                "width": width,
+                "length": frames,
+                "file_names": [f"{video:010d}/{5 * frame:05d}.jpg" for frame in range(frames)],
+            }
+            for video in range(1, videos + 1)
+        ]
+        categories = [{"id": number, "name": name} for number, name in YOUTUBE_VIS_NAMES.items()]
+        stream.write(json.dumps({"videos": entries, "categories": categories})[:-1] + ', "annotations": [')
+        for number in range(videos * objects):
+            rng = np.random.default_rng((seed, number))
+            segmentations = _segmentations(rng, height, width, frames)
+            masks += sum(each is not None for each in segmentations)
+            annotation = {
+                "id": number + 1,
+                "video_id": number // objects + 1,
+                "category_id": int(rng.integers(1, len(YOUTUBE_VIS_NAMES) + 1)),
+                "height": height,
+                "width": width,
+                "segmentations": segmentations,
+            }
+            stream.write((", " if number else "") + json.dumps(annotation))
+        stream.write("]}")
+    return {"videos": videos, "annotations": videos * objects, "masks": masks}
+
+
+def _segmentations(rng: np.random.Generator, height: int, width: int, frames: int) -> list[dict[str, Any] | None]:
+    """Return the masks of one object that moves in Laplace steps, as COCO's lists of run lengths; some are absent."""
+    y = rng.uniform(0.3, 0.7) * height + np.cumsum(rng.laplace(0, 0.01 * height, frames))
+    x = rng.uniform(0.2, 0.8) * width + np.cumsum(rng.laplace(0, 0.01 * width, frames))
+    tall, wide = np.exp(rng.uniform(np.log(0.05), np.log(0.4), 2)) * (height, width)
+    wave = rng.uniform(0.05, 0.25, 3)
+    columns = np.arange(width)
+    found: list[dict[str, Any] | None] = []
+    for t in range(frames):
+        across = np.clip((columns - x[t]) / wide, -1, 1)
+        ripple = 1 + np.sin(np.outer([5, 11, 23], across)).T @ wave
+        half = tall * np.sqrt(1 - across**2) * ripple
+        top = np.clip(np.round(y[t] - half), 0, height).astype(int)
+        bottom = np.clip(np.round(y[t] + half * rng.uniform(0.9, 1.1, width)), 0, height).astype(int)
+        seen = bottom > top
+        if not seen.any() or rng.random() < 0.05:
+            found.append(None)
+            continue
+        edges = np.stack([columns * height + top, columns * height + bottom], axis=1)[seen].ravel()
+        counts = np.diff(edges, prepend=0, append=height * width)
+        found.append({"counts": counts.tolist(), "size": [height, width]})
+    return found

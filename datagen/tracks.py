@@ -40,6 +40,9 @@ class Tracks:
         sha256 of every file that was read, by a name relative to the source.
     left_out : list of str
         What was bad and left out, a line each.
+    objects : ndarray of int64, shape (O, 3)
+        Object, category and number of frames of every track that the annotations list, seen in a frame or not, in
+        their own order. Empty where the format has no such list.
     """
 
     source: str
@@ -51,6 +54,7 @@ class Tracks:
     category_names: dict[int, str]
     inputs: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    objects: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -1,20 +1,65 @@
 """Views: how a frame becomes small square windows.
 
 A view resizes every mask to a fixed height and cuts windows of that width from it. `KittiView` is the one of KITTI
-Masks (paper, appendix D.2): nearest sampling, evenly spread windows.
+Masks (paper, appendix D.2): nearest sampling, evenly spread windows. `YoutubeView` is the one of the release's table of
+YouTube-VOS: Pillow's bilinear resize of a binary mask, overlapping windows. `CoverageView` measures windows without
+painting them, and `FrameView` the frame as it is.
 """
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
-from datagen.masks import Grid
+from datagen.masks import Grid, Masks
+from datagen.tracks import Sampling
 
-__all__ = ["KittiView", "nearest_indices"]
+__all__ = ["CoverageView", "FrameView", "KittiView", "Measures", "View", "YoutubeView", "nearest_indices"]
+
+
+class Measures(NamedTuple):
+    """What M masks measure in K windows.
+
+    Attributes
+    ----------
+    y, x : ndarray of float64, shape (M, K)
+        Centre of mass in pixels of the window, from the middle of its top left pixel; nan where a window shows nothing.
+    area : ndarray of int64 or float64, shape (M, K)
+        Area in pixels of the window; 0 where it shows nothing.
+    """
+
+    y: NDArray[np.float64]
+    x: NDArray[np.float64]
+    area: NDArray[np.int64] | NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class View(ABC):
+    """How masks are looked at: what every view can do."""
+
+    @property
+    def sampling(self) -> Sampling | None:
+        """The pixels of a frame that are looked at, where they are few enough to read no others."""
+        return None
+
+    @abstractmethod
+    def measure(self, masks: Masks) -> Measures:
+        """Measure masks, read with `sampling`, in every window."""
+
+
+def _measures_of_moments(moments: NDArray[np.int64]) -> Measures:
+    """Turn moments (M, K, 3) into centres of mass, which are what scipy's are: quotients in float64."""
+    area = moments[..., 0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Measures(moments[..., 1] / area, moments[..., 2] / area, area)
 
 
 def nearest_indices(size_in: int, size_out: int) -> NDArray[np.int64]:
@@ -39,7 +84,7 @@ def nearest_indices(size_in: int, size_out: int) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class KittiView:
+class KittiView(View):
     """Frames resized to `image_size` rows by nearest sampling, then cut into evenly spread windows.
 
     Attributes
@@ -85,3 +130,255 @@ class KittiView:
             )
         stride = (width - self.image_size) // max(self.num_windows - 1, 1)
         return np.arange(self.num_windows, dtype=np.int64) * stride
+
+    @property
+    def sampling(self) -> Sampling:
+        """See `View`."""
+        return self.grid
+
+    def measure(self, masks: Masks) -> Measures:
+        """See `View`."""
+        return _measures_of_moments(masks.moments(self.windows(masks.width), self.image_size))
+
+
+@dataclass(frozen=True)
+class YoutubeView(View):
+    """Frames resized by Pillow's bilinear filter, whatever their aspect ratio, as the release resizes them.
+
+    A mask of zeros and ones stays one: Pillow rounds to whole numbers after the horizontal pass and again after the
+    vertical one, so each pass is a threshold at one half of the filtered coverage. The horizontal pass is always the
+    first, as it was when the release was made; since version 13, Pillow takes frames that shrink much more in height
+    than in width the other way round.
+
+    Attributes
+    ----------
+    image_size : int
+        Height of the resized frame, height and width of a window, in pixels.
+    stride : int or None
+        The frame is made twice as wide as high and cut into windows at 0, `stride`, 2 `stride`, ... and at its right
+        end. With None it is made a square, which is the only window.
+    """
+
+    image_size: int = 64
+    stride: int | None = 32
+
+    def __post_init__(self) -> None:
+        _check_windows(self.image_size, self.stride)
+
+    @property
+    def width(self) -> int:
+        """Width of a resized frame, in pixels."""
+        return self.image_size * (1 if self.stride is None else 2)
+
+    def windows(self) -> NDArray[np.int64]:
+        """Return the first column of each window in a resized frame."""
+        return _windows(self.width - self.image_size, self.stride)
+
+    def resize(self, masks: Masks) -> Masks:
+        """Resize masks to (`image_size`, `width`).
+
+        A full-size mask is never painted. Its runs add their columns' weights, in Pillow's fixed point, to the few
+        columns of the outcome that they touch; what passes the threshold there is runs again, and these add their rows'
+        weights.
+        """
+        columns = _bilinear(masks.width, self.width)
+        rows = _bilinear(masks.height, self.image_size)
+        starts, stops, offsets = _resize_runs(masks.starts, masks.stops, masks.offsets, masks.height, columns, rows)
+        return Masks(self.image_size, self.width, starts, stops, offsets)
+
+    def measure(self, masks: Masks) -> Measures:
+        """See `View`."""
+        return _measures_of_moments(self.resize(masks).moments(self.windows(), self.image_size))
+
+
+@dataclass(frozen=True)
+class CoverageView(View):
+    """Frames scaled to a height of `image_size` pixels, aspect ratio kept, and measured without being painted.
+
+    The area of a mask in a window is what its pixels cover of it, and its centre is the centre of that; there is no
+    threshold, and a window's edge may cut a pixel of the frame.
+
+    Attributes
+    ----------
+    image_size : int
+        Height of the scaled frame, height and width of a window, in pixels.
+    stride : int
+        Windows lie at 0, `stride`, 2 `stride`, ... and as far right as a whole number of pixels goes. A frame narrower
+        than a window has one window, which it fills in part.
+    """
+
+    image_size: int = 64
+    stride: int = 32
+
+    def __post_init__(self) -> None:
+        _check_windows(self.image_size, self.stride)
+
+    def windows(self, height: int, width: int) -> NDArray[np.int64]:
+        """Return the first column of each window in a scaled frame."""
+        return _windows(max(width * self.image_size // height - self.image_size, 0), self.stride)
+
+    def measure(self, masks: Masks) -> Measures:
+        """See `View`."""
+        # A pixel of the frame is image_size units wide and a pixel of a window `height`, so all is whole numbers.
+        height, size = masks.height, self.image_size
+        lefts = self.windows(height, masks.width) * height
+        moments = _coverage_moments(masks.starts, masks.stops, masks.offsets, height, lefts, size, size * height)
+        area = moments[..., 0].astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            y = moments[..., 1] / (2 * area) * (size / height) - 0.5
+            x = moments[..., 2] / (2 * area) / height - 0.5
+        return Measures(y, x, area * (size / height**2))
+
+
+@dataclass(frozen=True)
+class FrameView(View):
+    """Frames as they are, each the only window."""
+
+    def measure(self, masks: Masks) -> Measures:
+        """See `View`."""
+        return _measures_of_moments(masks.moments(np.zeros(1, dtype=np.int64), masks.width))
+
+
+def _check_windows(image_size: int, stride: int | None) -> None:
+    if image_size < 1:
+        raise UsageError(f"image size {image_size}: must be at least 1")
+    if stride is not None and stride < 1:
+        raise UsageError(f"stride {stride}: must be at least 1")
+
+
+def _windows(last: int, stride: int | None) -> NDArray[np.int64]:
+    """Return 0, stride, 2 * stride, ... below `last`, and `last`."""
+    return np.append(np.arange(0, last, stride or 1), last).astype(np.int64)
+
+
+class _Filter(NamedTuple):
+    """One pass of a resize in Pillow's fixed point (22 bits after the point).
+
+    Attributes
+    ----------
+    first, stop : ndarray of int64, shape (out,)
+        Output `o` is made from the inputs ``first[o]:stop[o]``.
+    weights : ndarray of int32, shape (out, taps)
+        With these weights; 0 beyond ``stop[o] - first[o]``.
+    sums : ndarray of int32, shape (out, taps + 1)
+        Sums of the first 0, 1, 2, ... weights.
+    first_out, stop_out : ndarray of int64, shape (in,)
+        Input `i` goes into the outputs ``first_out[i]:stop_out[i]``.
+    """
+
+    first: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    weights: NDArray[np.int32]
+    sums: NDArray[np.int32]
+    first_out: NDArray[np.int64]
+    stop_out: NDArray[np.int64]
+
+
+_BITS = 22
+_HALF = 1 << (_BITS - 1)
+
+
+@lru_cache(maxsize=64)
+def _bilinear(size_in: int, size_out: int) -> _Filter:
+    """Return Pillow's bilinear filter: a triangle as wide as two outputs (of two inputs, where they are fewer)."""
+    scale = size_in / size_out
+    support = max(scale, 1.0)
+    centre = (np.arange(size_out) + 0.5) * scale
+    first = np.maximum(np.trunc(centre - support + 0.5), 0).astype(np.int64)
+    stop = np.minimum(np.trunc(centre + support + 0.5), size_in).astype(np.int64)
+    tap = np.arange(math.ceil(support) * 2 + 1)
+    # As the C code orders its operations: the last bit of a weight can decide a pixel.
+    distance = np.abs((tap + first[:, None] - centre[:, None] + 0.5) * (1.0 / support))
+    weights = np.where((distance < 1.0) & (tap < (stop - first)[:, None]), 1.0 - distance, 0.0)
+    weights /= np.add.accumulate(weights, axis=1)[:, -1:]
+    fixed = np.trunc(0.5 + weights * (1 << _BITS)).astype(np.int32)
+    sums = np.zeros((size_out, len(tap) + 1), dtype=np.int32)
+    np.cumsum(fixed, axis=1, out=sums[:, 1:])
+    inputs = np.arange(size_in)
+    first_out, stop_out = np.searchsorted(stop, inputs, side="right"), np.searchsorted(first, inputs, side="right")
+    return _Filter(first, stop, fixed, sums, first_out, stop_out)
+
+
+@njit(cache=True, nogil=True)
+def _resize_runs(starts, stops, offsets, height, columns, rows):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    width_out, height_out = len(columns.first), len(rows.first)
+    most = (height_out + 1) // 2  # runs in a column
+    new_starts = np.empty(64 * len(offsets) + most, np.int32)
+    new_stops = np.empty(len(new_starts), np.int32)
+    new_offsets = np.zeros(len(offsets), np.int64)
+    used = 0
+    steps = np.zeros((width_out, height + 1), np.int32)  # how the weighted sum of each output column steps along y
+    total = np.zeros(height_out, np.int32)
+    for m in range(len(offsets) - 1):
+        left, right, top, bottom = width_out, 0, height, 0
+        for r in range(offsets[m], offsets[m + 1]):
+            position, stop = np.int64(starts[r]), np.int64(stops[r])
+            while position < stop:  # a piece a column
+                column = position // height
+                end = min(stop, (column + 1) * height)
+                a, b = position - column * height, end - column * height
+                for x in range(columns.first_out[column], columns.stop_out[column]):
+                    weight = columns.weights[x, column - columns.first[x]]
+                    steps[x, a] += weight
+                    steps[x, b] -= weight
+                left, right = min(left, columns.first_out[column]), max(right, columns.stop_out[column])
+                top, bottom = min(top, a), max(bottom, b)
+                position = end
+        for x in range(left, right):
+            weighted, begin = np.int32(0), -1
+            upper, lower = height_out, 0
+            for y in range(top, bottom + 1):
+                if steps[x, y] == 0:
+                    continue
+                weighted += steps[x, y]
+                steps[x, y] = 0
+                if weighted >= _HALF:
+                    if begin < 0:
+                        begin = y
+                elif begin >= 0:  # the run begin:y of the horizontal pass
+                    for row in range(rows.first_out[begin], rows.stop_out[y - 1]):
+                        a, b = max(begin, rows.first[row]), min(y, rows.stop[row])
+                        total[row] += rows.sums[row, b - rows.first[row]] - rows.sums[row, a - rows.first[row]]
+                    upper, lower = min(upper, rows.first_out[begin]), rows.stop_out[y - 1]
+                    begin = -1
+            if used + most > len(new_starts):
+                new_starts = np.append(new_starts, np.empty_like(new_starts))
+                new_stops = np.append(new_stops, np.empty_like(new_stops))
+            inside = False
+            for row in range(upper, lower):
+                if (total[row] >= _HALF) != inside:
+                    inside = not inside
+                    if inside:
+                        new_starts[used] = x * height_out + row
+                    else:
+                        new_stops[used] = x * height_out + row
+                        used += 1
+                total[row] = 0
+            if inside:
+                new_stops[used] = x * height_out + lower
+                used += 1
+        new_offsets[m + 1] = used
+    return new_starts[:used], new_stops[:used], new_offsets
+
+
+@njit(cache=True, nogil=True)
+def _coverage_moments(starts, stops, offsets, height, lefts, pixel, width):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Measure windows ``lefts[k]:lefts[k] + width``, columns `pixel` wide: area, 2 * sum of y (in rows) and of x."""
+    moments = np.zeros((len(offsets) - 1, len(lefts), 3), np.int64)
+    for m in range(len(offsets) - 1):
+        for r in range(offsets[m], offsets[m + 1]):
+            position, stop = np.int64(starts[r]), np.int64(stops[r])
+            while position < stop:  # a piece a column
+                column = position // height
+                end = min(stop, (column + 1) * height)
+                a, b = position - column * height, end - column * height
+                for k in range(len(lefts)):
+                    left = max(column * pixel - lefts[k], 0)
+                    right = min((column + 1) * pixel - lefts[k], width)
+                    if left < right:
+                        area = (b - a) * (right - left)
+                        moments[m, k, 0] += area
+                        moments[m, k, 1] += area * (a + b)
+                        moments[m, k, 2] += area * (left + right)
+                position = end
+    return moments

@@ -6,7 +6,9 @@ list that holds, for every window of the view, a tuple (y, x, area) or None.
 
 from __future__ import annotations
 
+import csv
 import re
+from collections.abc import Sequence
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -17,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError
+from datagen.files import atomic_path
+from datagen.measure import MeasuredVideo
 from datagen.transitions import Transitions
 
-__all__ = ["HEADER", "read"]
+__all__ = ["HEADER", "read", "write"]
 
 HEADER = b"id,cat_id"
 """How every such file begins."""
@@ -93,6 +97,44 @@ def read(path: Path, category_names: dict[int, str]) -> Transitions:
         x=pair[:, :, 1],
         area=pair[:, :, 2] if fractional else pair[:, :, 2].astype(np.int64),
     )
+
+
+def write(path: Path, videos: Sequence[MeasuredVideo]) -> None:
+    """Write measured masks, a row a track, byte for byte as the release does.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it is written whole or not at all.
+    videos : sequence of MeasuredVideo
+        What was measured. A column is a frame, by its number. The ids are those of the objects where no two tracks
+        have the same (annotations have ids of their own); else tracks are counted from 1.
+    """
+    objects = np.concatenate([video.objects for video in videos])
+    ids = objects[:, 0] if len(np.unique(objects[:, 0])) == len(objects) else np.arange(1, len(objects) + 1)
+    names = iter(ids.tolist())
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "cat_id", *(f"t_{frame}" for frame in range(objects[:, 2].max(initial=0)))])
+        for video in videos:
+            cells = _cells(video)
+            of_object: dict[int, list[int]] = {}
+            for row, object_id in enumerate(video.object_id.tolist()):
+                of_object.setdefault(object_id, []).append(row)
+            for object_id, category_id, frames in video.objects.tolist():
+                line = [""] * frames
+                for row in of_object.get(object_id, []):
+                    line[video.frame[row]] = cells[row]
+                writer.writerow([next(names), category_id, *line])
+
+
+def _cells(video: MeasuredVideo) -> list[str]:
+    """Return the text of every row's cell."""
+    y, x, area = (values.tolist() for values in video.measures)
+    return [
+        str([(b, c, a) if a else None for b, c, a in zip(*windows, strict=True)])
+        for windows in zip(y, x, area, strict=True)
+    ]
 
 
 def _parse(path: Path, data: bytes) -> list[list[Any]]:

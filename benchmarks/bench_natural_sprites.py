@@ -1,6 +1,6 @@
 """How fast sprites are drawn and datasets made, beside Spriteworld, on one core.
 
-    python benchmarks/natural_sprites.py path/to/downscale_keepaspect.csv
+    python benchmarks/bench_natural_sprites.py path/to/downscale_keepaspect.csv
 
 Spriteworld is timed where it is installed: `pip install --no-deps spriteworld six dm_env`, and matplotlib.
 """

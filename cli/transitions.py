@@ -1,0 +1,116 @@
+"""`datagen transitions`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli._common import json_option, overwrite_option, print_json, print_table, quiet_option, workers_option
+
+
+@click.command("transitions")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="JSON as of YouTube-VIS, OVIS or CocoVID, or a folder of MOTS annotations. May be given several times.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The release's table, a row a track: .csv. (.parquet: as --table.)",
+)
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path),
+    help="The long table, a row a pair of neighbouring frames: .csv or .parquet.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["paper", "clean"]),
+    default="paper",
+    show_default=True,
+    help="As published, or with the aspect ratio kept and exact coverage measured.",
+)
+@click.option(
+    "--view",
+    type=click.Choice(["youtube", "kitti"]),
+    default="youtube",
+    show_default=True,
+    help="How frames become windows: as in Natural Sprites or as in KITTI Masks.",
+)
+@click.option("--stride", type=click.IntRange(min=1), help="Distance of windows, in pixels.  [default: 32]")
+@click.option("--no-windows", is_flag=True, help="One window: the whole frame, squeezed to 64 x 64.")
+@click.option("--no-resize", is_flag=True, help="One window: the frame as it is.")
+@click.option("--skip-bad", is_flag=True, help="Leave out bad annotations and list them in the manifest.")
+@workers_option
+@json_option
+@quiet_option
+@overwrite_option
+def command(
+    sources: tuple[Path, ...],
+    out: Path | None,
+    table: Path | None,
+    preset: str,
+    view: str,
+    stride: int | None,
+    no_windows: bool,
+    no_resize: bool,
+    skip_bad: bool,
+    workers: int | None,
+    as_json: bool,
+    quiet: bool,
+    overwrite: bool,
+) -> None:
+    """Measure how objects move from frame to frame.
+
+    Follows every annotated object through windows of its video and writes where its centre of mass is and how large it
+    is. FILE.manifest.json beside each table says how it was made.
+
+    \b
+    Example:
+      datagen transitions --source train.json --out downscale_keepaspect.csv
+      datagen transitions --source train.json --preset clean --table transitions.parquet
+    """
+    from datagen.measure import measure
+    from datagen.store.tables import check_table, write, write_measured
+
+    outputs = [path for path in (out, table) if path is not None]
+    if not outputs:
+        raise click.UsageError("nothing to write; give --out FILE.csv, --table FILE, or both")
+    if len(outputs) == 2 and outputs[0].absolute() == outputs[1].absolute():
+        raise click.UsageError("--out and --table are the same file")
+    for path in outputs:
+        check_table(path, overwrite)
+    measured = measure(
+        sources,
+        preset,  # type: ignore[arg-type]  # click has checked both choices
+        view=view,  # type: ignore[arg-type]
+        stride=stride,
+        windows=not no_windows,
+        resize=not no_resize,
+        skip_bad=skip_bad,
+        workers=workers,
+        show_progress=not (quiet or as_json),
+    )
+    transitions = measured.transitions()
+    manifest = measured.manifest
+    manifest["counts"]["transitions"] = len(transitions)
+    for path in outputs:
+        if path == out and path.suffix.lower() == ".csv":
+            write_measured(measured.videos, path, overwrite, manifest)
+        else:
+            write(transitions, path, overwrite, manifest)
+    if as_json:
+        summary = {key: manifest[key] for key in ("preset", "parameters", "counts", "left_out")}
+        print_json({"out": [str(path) for path in outputs], **summary})
+    elif not quiet:
+        counts = manifest["counts"]
+        print_table("measured", ["what", "count"], list(counts.items()))
+        for line in manifest["left_out"]:
+            click.echo(f"left out: {line}")
+        for path in outputs:
+            click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")

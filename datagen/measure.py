@@ -1,0 +1,272 @@
+"""From annotations to measured masks: every track through a view, and from there to transitions.
+
+The method is that of the release's table of YouTube-VOS (paper, appendix D.1), for the tracks of any reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.errors import DatagenError, UsageError
+from datagen.manifest import make_manifest
+from datagen.parallel import map_ordered
+from datagen.progress import progress_bar
+from datagen.readers import find_videos
+from datagen.tracks import Tracks, Video
+from datagen.transitions import Transitions
+from datagen.views import CoverageView, FrameView, KittiView, Measures, View, YoutubeView
+
+__all__ = ["Measured", "MeasuredVideo", "make_view", "measure"]
+
+Preset = Literal["paper", "clean"]
+ViewName = Literal["youtube", "kitti"]
+
+# Where nothing was annotated there is no object (MOTS gives such regions a class of this name).
+_NO_OBJECT = "ignore"
+
+_NOTHING = Measures(np.zeros((0, 1)), np.zeros((0, 1)), np.zeros((0, 1), dtype=np.int64))
+
+_MENDED = (
+    "the aspect ratio of frames is kept; published, every frame is squeezed to 64 x 128",
+    "area and centre of mass are those of the exact coverage of the window; published, of a binary mask that was "
+    "resized with two roundings",
+)
+
+
+@dataclass(frozen=True)
+class MeasuredVideo:
+    """The masks of one video, measured: a row for each object and frame in which it is seen.
+
+    Attributes
+    ----------
+    source, video : str
+        As of `datagen.tracks.Tracks`.
+    objects : ndarray of int64, shape (O, 3)
+        Object, category and number of frames of every track, in the order of the annotations.
+    object_id, frame : ndarray of int64, shape (M,)
+        The object and the frame of each row; rows of one object are in the order of time.
+    measures : Measures
+        What the M masks measure in the K windows of the view.
+    category_names : dict of int to str
+        Names of the categories.
+    inputs : dict of str to str
+        sha256 of every file that was read.
+    left_out : list of str
+        What was bad and left out.
+    """
+
+    source: str
+    video: str
+    objects: NDArray[np.int64]
+    object_id: NDArray[np.int64]
+    frame: NDArray[np.int64]
+    measures: Measures
+    category_names: dict[int, str]
+    inputs: dict[str, str]
+    left_out: list[str]
+
+    def transitions(self) -> Transitions:
+        """Return the pairs of frames that follow each other, by object, frame and window."""
+        place = np.argsort(self.objects[:, 0])
+        place = place[np.searchsorted(self.objects[:, 0], self.object_id, sorter=place)]
+        order = np.lexsort((self.frame, place))
+        first, second = order[:-1], order[1:]
+        follows = (place[first] == place[second]) & (self.frame[second] - self.frame[first] == 1)
+        y, x, area = self.measures
+        both = (area[first] > 0) & (area[second] > 0) & follows[:, None]
+        row, window = np.nonzero(both)
+        pair = np.stack([first[row], second[row]], axis=1)
+        categories = np.array([self.category_names[number] for number in self.objects[:, 1].tolist()], dtype=str)
+        return Transitions(
+            source=np.full(len(row), self.source),
+            video=np.full(len(row), self.video),
+            object_id=self.object_id[pair[:, 0]],
+            category=categories[place[pair[:, 0]]],
+            window=window,
+            frame=self.frame[pair[:, 0]],
+            y=y[pair, window[:, None]],
+            x=x[pair, window[:, None]],
+            area=area[pair, window[:, None]],
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All videos of some sources, measured.
+
+    Attributes
+    ----------
+    videos : list of MeasuredVideo
+        In the order of the annotations.
+    manifest : dict
+        How they were measured (`datagen.manifest`).
+    """
+
+    videos: list[MeasuredVideo]
+    manifest: dict[str, Any]
+
+    def transitions(self) -> Transitions:
+        """Return the pairs of all videos."""
+        return Transitions.concatenate([video.transitions() for video in self.videos])
+
+
+def make_view(
+    name: ViewName = "youtube",
+    preset: Preset = "paper",
+    *,
+    stride: int | None = None,
+    windows: bool = True,
+    resize: bool = True,
+) -> View:
+    """Make a view from what a command is asked for.
+
+    Parameters
+    ----------
+    name : {"youtube", "kitti"}
+        The view of the release's table of YouTube-VOS, or that of KITTI Masks.
+    preset : {"paper", "clean"}
+        As published, or with the published defects mended.
+    stride : int, optional
+        Distance of windows in pixels; by default 32.
+    windows : bool
+        False for one window of the whole frame, made a square.
+    resize : bool
+        False for the frame as it is.
+
+    Raises
+    ------
+    UsageError
+        If the arguments exclude each other.
+    """
+    if name not in ("youtube", "kitti") or preset not in ("paper", "clean"):
+        raise UsageError(f"view {name!r}, preset {preset!r}: views are youtube and kitti, presets paper and clean")
+    if name == "kitti":
+        if stride is not None or not windows or not resize or preset == "clean":
+            raise UsageError("the view of KITTI Masks has no stride, no-windows, no-resize or preset clean")
+        return KittiView()
+    if stride is not None and not (windows and resize):
+        raise UsageError("a stride is of windows; there are none without resizing or without windows")
+    if not resize:
+        return FrameView()
+    if preset == "clean":
+        if not windows:
+            raise UsageError("preset clean keeps the aspect ratio, which a square without windows does not")
+        return CoverageView(stride=32 if stride is None else stride)
+    return YoutubeView(stride=(32 if stride is None else stride) if windows else None)
+
+
+def measure(
+    sources: str | Path | Iterable[str | Path],
+    preset: Preset = "paper",
+    *,
+    view: ViewName = "youtube",
+    stride: int | None = None,
+    windows: bool = True,
+    resize: bool = True,
+    skip_bad: bool = False,
+    workers: int | None = None,
+    show_progress: bool = False,
+) -> Measured:
+    """Measure all tracks of some annotations.
+
+    Parameters
+    ----------
+    sources : path or iterable of path
+        Annotation files or folders (`datagen.readers.find_videos`). Their order is kept.
+    preset, view, stride, windows, resize
+        How to look at them; see `make_view`.
+    skip_bad : bool
+        Leave out bad annotations and list them in the manifest, instead of raising.
+    workers : int, optional
+        Number of threads; by default one a processor. The result does not depend on it.
+    show_progress : bool
+        Draw a progress bar where standard error is a terminal.
+
+    Returns
+    -------
+    Measured
+
+    Raises
+    ------
+    UsageError
+        If arguments exclude each other, or a source does not exist.
+    BadInputError
+        If annotations are damaged; it says where.
+    DatagenError
+        If there is not one mask.
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"{workers} workers: must be at least 1")
+    chosen = make_view(view, preset, stride=stride, windows=windows, resize=resize)
+    paths = [sources] if isinstance(sources, str | Path) else list(sources)
+    videos = [video for path in paths for video in find_videos(path)]
+
+    def measure_one(video: Video) -> MeasuredVideo:
+        return _measure(video.read(chosen.sampling, skip_bad), chosen)
+
+    measured = list(
+        progress_bar(map_ordered(measure_one, videos, workers), "measuring", total=len(videos), show=show_progress)
+    )
+    left_out = [line for video in measured for line in video.left_out]
+    if not any(len(video.frame) for video in measured):
+        raise DatagenError(
+            f"{', '.join(map(str, paths))}: no mask in {len(videos)} videos ({len(left_out)} annotations left out)"
+        )
+    manifest = make_manifest(
+        command="transitions",
+        preset=preset,
+        parameters={"view": view, "windows": windows, "resize": resize, **asdict(chosen)},
+        sources=sorted({video.source for video in measured}),
+        inputs={name: digest for video in measured for name, digest in video.inputs.items()},
+        left_out=left_out,
+    )
+    if preset == "clean":
+        manifest["mended"] = {"what": list(_MENDED)}
+    manifest["categories"] = _category_names(measured)
+    manifest["counts"] = {
+        "videos": len({(video.source, video.video) for video in measured}),
+        "tracks": sum(len(video.objects) for video in measured),
+        "masks": sum(len(video.frame) for video in measured),
+    }
+    return Measured(measured, manifest)
+
+
+def _category_names(measured: list[MeasuredVideo]) -> dict[str, str]:
+    """Return the names of the categories that occur, by their number as JSON has it."""
+    names: dict[str, str] = {}
+    for video in measured:
+        for number in np.unique(video.objects[:, 1]).tolist():
+            name = names.setdefault(str(number), video.category_names[number])
+            if name != video.category_names[number]:
+                raise UsageError(
+                    f"category {number} is {name} in one source and {video.category_names[number]} in {video.source}; "
+                    "measure them apart"
+                )
+    return names
+
+
+def _measure(tracks: Tracks, view: View) -> MeasuredVideo:
+    objects = tracks.objects
+    if not len(objects):  # the format lists no tracks: they are what is seen, by id, until the video's last frame
+        seen = np.unique(np.stack([tracks.object_id, tracks.category_id], axis=1), axis=0)
+        objects = np.column_stack([seen, np.full(len(seen), tracks.frame.max(initial=-1) + 1)])
+    of_none = [number for number, name in tracks.category_names.items() if name == _NO_OBJECT]
+    rows = ~np.isin(tracks.category_id, of_none)
+    measures = view.measure(tracks.masks.select(rows)) if rows.any() else _NOTHING
+    return MeasuredVideo(
+        source=tracks.source,
+        video=tracks.video,
+        objects=objects[~np.isin(objects[:, 1], of_none)],
+        object_id=tracks.object_id[rows],
+        frame=tracks.frame[rows],
+        measures=measures,
+        category_names=tracks.category_names,
+        inputs=tracks.inputs,
+        left_out=tracks.left_out,
+    )
