@@ -16,9 +16,15 @@ def _names(text: str) -> list[str]:
 @click.command("natural-sprites")
 @click.option(
     "--transitions",
-    required=True,
     type=click.Path(path_type=Path),
     help="Table of transitions, e.g. the release's downscale_keepaspect.csv.",
+)
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Annotations to measure the transitions in, instead of a table. May be given several times.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The dataset file: .npz or .h5.")
 @click.option("--pairs", default=100_000, show_default=True, help="Number of pairs (of runs, with --length).")
@@ -39,7 +45,8 @@ def _names(text: str) -> list[str]:
 @quiet_option
 @overwrite_option
 def command(
-    transitions: Path,
+    transitions: Path | None,
+    sources: tuple[Path, ...],
     out: Path,
     pairs: int,
     seed: int,
@@ -61,17 +68,30 @@ def command(
     \b
     Example:
       datagen natural-sprites --transitions downscale_keepaspect.csv --out sprites.h5 --seed 0
+      datagen natural-sprites --source train.json --out sprites.npz --discrete
     """
+    if (transitions is None) == (not sources):
+        raise click.UsageError("give either --transitions or --source")
+
     from datagen import store
     from datagen.files import check_output, sha256_file
+    from datagen.measure import measure
     from datagen.transitions import load
     from natsprites import build
     from natsprites.sampling import read_color
 
     store.check_suffix(out)
     check_output(out, overwrite)
+    show_progress = not (quiet or as_json)
+    if transitions is not None:
+        table = load(transitions, length)
+        inputs = {transitions.name: sha256_file(transitions)}
+    else:
+        measured = measure(sources, workers=workers, show_progress=show_progress)
+        table = measured.transitions().runs(length)
+        inputs = measured.manifest["inputs"]
     dataset = build(
-        load(transitions, length),
+        table,
         pairs,
         seed,
         discrete=discrete,
@@ -79,9 +99,9 @@ def command(
         colors=[read_color(name) for name in _names(colors)],
         image_size=image_size,
         factors_only=factors_only,
-        inputs={transitions.name: sha256_file(transitions)},
+        inputs=inputs,
         workers=workers,
-        show_progress=not (quiet or as_json),
+        show_progress=show_progress,
     )
     manifest = store.save(dataset, out, overwrite)
     size = out.stat().st_size

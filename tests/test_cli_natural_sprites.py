@@ -68,3 +68,23 @@ def test_mistakes_get_one_line_and_leave_nothing(table, tmp_path, capsys, option
     assert message in error
     assert len(error.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_annotations_give_what_their_table_gives(table, golden, tmp_path):
+    source = golden / "release/inputs/data/youtube_voc/train.json"
+    outs = [tmp_path / "a.npz", tmp_path / "b.npz"]
+    for out, given in zip(outs, (["--transitions", table], ["--source", str(source)]), strict=True):
+        result = run(*given, "--out", str(out), "--pairs", "30")
+        assert result.exit_code == 0, result.output
+    a, b = (store.load(out) for out in outs)
+    np.testing.assert_array_equal(a.images, b.images)
+    np.testing.assert_array_equal(a.transition, b.transition)
+    assert list(b.manifest["inputs"]) == ["youtube-vis/train.json"]
+
+
+@pytest.mark.parametrize("given", [[], ["--transitions", "a.csv", "--source", "b.json"]], ids=["neither", "both"])
+def test_one_input_is_needed(given, capsys, tmp_path):
+    with pytest.raises(SystemExit) as done:
+        main(["natural-sprites", *given, "--out", str(tmp_path / "s.npz")])
+    assert done.value.code == 2
+    assert "either --transitions or --source" in capsys.readouterr().err
