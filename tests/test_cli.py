@@ -227,16 +227,23 @@ def test_a_bad_line_is_named_by_the_command(capsys, mots, tmp_path):
     assert len(store.load(tmp_path / "kitti.npz").manifest["left_out"]) == 1
 
 
-def test_ctrl_c_says_so(mots, tmp_path):
+def test_ctrl_c_says_so(tmp_path):
     code = (
-        "import cli.main, time, datagen.samples\n"
-        "datagen.samples.sample_mots = lambda *_: time.sleep(60)\n"
+        "import cli.main, datagen.samples, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored\n"
+        "def work(*_):\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
+        "datagen.samples.sample_mots = work\n"
         "cli.main.main()"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "sample", "mots", "--out", str(tmp_path / "m")], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, "sample", "mots", "--out", str(tmp_path / "m")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    time.sleep(1.5)
+    assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err.strip()) == (130, "datagen: stopped")
