@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from datagen.errors import BadInputError, UsageError
-from datagen.readers.segmentations import decode_segmentations
+from datagen.readers.segmentations import JSON_ERRORS, decode_segmentations
 from datagen.tracks import Sampling, Tracks
 
 __all__ = ["YOUTUBE_VIS_NAMES", "AnnotatedVideo", "AnnotationFile", "VideoEntry", "read_annotation_file"]
@@ -233,7 +233,7 @@ def read_annotation_file(path: str | Path) -> AnnotationFile:
         raise BadInputError(path, "does not fit into memory") from None
     except msgspec.ValidationError as error:
         raise BadInputError(path, f"is no file of video annotations ({error})") from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except JSON_ERRORS as error:
         place = re.search(r" \((byte \d+)\)", str(error))
         reason = str(error).replace(place[0], "") if place else str(error)
         raise BadInputError(path, f"is damaged or no JSON ({reason})", place[1] if place else None) from None

@@ -6,6 +6,7 @@ import msgspec
 
 from datagen.errors import BadInputError
 from datagen.readers.annotation_file import AnnotatedVideo, AnnotationFile
+from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, Video
 
 __all__ = ["CocoVidVideo", "find_videos"]
@@ -51,7 +52,7 @@ def find_videos(file: AnnotationFile) -> list[Video]:
     for number, raw in enumerate(file.images):
         try:
             image = msgspec.json.decode(raw, type=_Image)
-        except msgspec.MsgspecError as error:
+        except JSON_ERRORS as error:
             raise BadInputError(file.path, str(error), f"images[{number}]") from None
         images[image.id] = image
         entry = file.videos.get(image.video_id)
@@ -66,7 +67,7 @@ def find_videos(file: AnnotationFile) -> list[Video]:
         where = f"annotations[{number}]"
         try:
             annotation = _annotation_decoder.decode(raw)
-        except msgspec.MsgspecError as error:
+        except JSON_ERRORS as error:
             problems[where] = str(error)
             continue
         if annotation.image_id not in images:

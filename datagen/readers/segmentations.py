@@ -14,7 +14,10 @@ from pycocotools import mask as coco
 
 from datagen.masks import RLE_PROBLEMS, Masks, decode_counts, decode_rle
 
-__all__ = ["decode_segmentations"]
+__all__ = ["JSON_ERRORS", "decode_segmentations"]
+
+JSON_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding bad JSON raises."""
 
 
 class _Rle(msgspec.Struct):
@@ -64,7 +67,7 @@ def decode_segmentations(segmentations: Sequence[msgspec.Raw], height: int, widt
                     lists[number] = counts
                 else:
                     texts[number] = msgspec.json.decode(counts, type=str).encode()
-        except msgspec.MsgspecError as error:  # noqa: PERF203 (one must not spoil the rest)
+        except JSON_ERRORS as error:  # noqa: PERF203 (one must not spoil the rest)
             problems[number] = f"its segmentation is no run-length encoding, list of polygons or null ({error})"
 
     parts = []

@@ -11,6 +11,7 @@ import msgspec
 
 from datagen.errors import BadInputError
 from datagen.readers.annotation_file import AnnotatedVideo, AnnotationFile
+from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, Video
 
 __all__ = ["YoutubeVisVideo", "find_videos"]
@@ -50,7 +51,7 @@ def find_videos(file: AnnotationFile) -> list[Video]:
     for number, raw in enumerate(file.annotations):
         try:
             annotation = _decoder.decode(raw)
-        except msgspec.MsgspecError as error:
+        except JSON_ERRORS as error:
             problems[f"annotations[{number}]"] = str(error)
             continue
         problem = file.problem_of(annotation.video_id, annotation.category_id)

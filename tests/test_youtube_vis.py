@@ -1,0 +1,241 @@
+import copy
+import json
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from annotations import FIRST, HEIGHT, SECOND, WIDTH, annotation, as_list, coco_vid, write, youtube_vis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from datagen.errors import BadInputError, DatagenError, UsageError
+from datagen.readers import find_videos
+from datagen.readers.annotation_file import YOUTUBE_VIS_NAMES
+
+
+def read(path, content, **options):
+    return [video.read(**options) for video in find_videos(write(path / "train.json", content))]
+
+
+def test_tracks_of_native_files(tmp_path):
+    # The second annotation is of another video, so that of the third comes again: annotations keep their order.
+    first, empty, again = read(tmp_path, youtube_vis())
+    assert [each.video for each in (first, empty, again)] == ["a", "b", "a"]
+    assert first.frame.tolist() == [0, 1]
+    assert first.object_id.tolist() == [11, 11]
+    assert first.category_id.tolist() == [7, 7]
+    assert np.array_equal(first.masks.paint(), [FIRST, SECOND])
+    assert first.objects.tolist() == [[11, 7, 3]]
+    assert len(empty) == 0
+    assert empty.objects.tolist() == [[12, 1, 2]]
+    assert again.frame.tolist() == [1, 2]
+    assert first.category_names == {1: "person", 7: "ape"}
+    assert first.source == "train"
+    assert list(first.inputs) == ["train/train.json"]
+
+
+def test_tracks_of_one_video_are_by_frame(tmp_path):
+    content = youtube_vis()
+    content["annotations"] = [content["annotations"][2], content["annotations"][0]]
+    (tracks,) = read(tmp_path, content)
+    assert tracks.frame.tolist() == [0, 1, 1, 2]
+    assert tracks.object_id.tolist() == [11, 13, 11, 13]
+    assert tracks.objects.tolist() == [[13, 1, 3], [11, 7, 3]]
+    assert np.array_equal(tracks.masks.paint(), [FIRST, FIRST, SECOND, FIRST])
+
+
+def test_keys_in_another_order_and_no_categories(tmp_path):
+    content = youtube_vis()
+    del content["categories"]
+    content = {key: content[key] for key in sorted(content)}
+    for entry in content["annotations"]:
+        entry["segmentations"] = entry.pop("segmentations")
+    tracks = read(tmp_path, content)[0]
+    assert tracks.category_names == YOUTUBE_VIS_NAMES
+    assert tracks.source == "youtube-vis"
+    assert len(YOUTUBE_VIS_NAMES) == 40
+
+
+def test_videos_of_one_name_are_called_by_their_number(tmp_path):
+    content = youtube_vis()
+    content["videos"][1]["file_names"] = ["a/0.jpg", "a/1.jpg"]
+    assert [tracks.video for tracks in read(tmp_path, content)] == ["5", "6", "5"]
+
+
+def test_instances_of_coco_vid(tmp_path):
+    (tracks,) = read(tmp_path, coco_vid())
+    assert tracks.frame.tolist() == [0, 1, 1, 2]
+    assert tracks.object_id.tolist() == [3, 3, 9, 9]
+    assert np.array_equal(tracks.masks.paint(), [FIRST, SECOND, FIRST, FIRST])
+    assert tracks.objects.tolist() == [[3, 1, 3], [9, 1, 3]]
+
+
+def test_size_of_a_coco_vid_video_may_stand_with_its_images(tmp_path):
+    content = coco_vid()
+    del content["videos"][0]["height"], content["videos"][0]["width"]
+    for image in content["images"]:
+        image.update(height=HEIGHT, width=WIDTH)
+    assert len(read(tmp_path, content)[0]) == 4
+
+
+@pytest.mark.realdata
+def test_the_same_video_in_both_forms(realdata):
+    native, coco = (
+        find_videos(realdata / name)[0].read()
+        for name in ("youtube-vis-tfds/train.json", "youtube-vis-mmtracking/ann.json")
+    )
+    assert native.source == coco.source == "youtube-vis"
+    assert native.video == coco.video == "0043f083b5"
+    masks = [
+        sorted((int(frame), mask.tobytes()) for frame, mask in zip(tracks.frame, tracks.masks.paint(), strict=True))
+        for tracks in (native, coco)
+    ]
+    assert len(masks[0]) == 30
+    assert masks[0] == masks[1]
+    assert {native.category_names[number] for number in native.category_id.tolist()} == {"sedan"}
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["youtube-vis-tfds/train.json", "ovis-labelformat/annotations_train.json"])
+def test_masks_have_the_stated_boxes(realdata, name):
+    content = json.loads((realdata / name).read_text())
+    boxes = {
+        (each["id"], frame): box
+        for each in content["annotations"]
+        for frame, box in enumerate(each["bboxes"])
+        if box is not None
+    }
+    found = {}
+    for video in find_videos(realdata / name):
+        tracks = video.read()
+        for frame, track, mask in zip(tracks.frame, tracks.object_id, tracks.masks.paint(), strict=True):
+            y, x = np.nonzero(mask)
+            found[int(track), int(frame)] = [x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1]
+    assert found == boxes
+    assert tracks.source == ("ovis" if "ovis" in name else "youtube-vis")
+
+
+BAD_FILES = {
+    "nothing": (b"", "truncated"),
+    "no JSON": (b"{", "truncated"),
+    "a broken end": (b'{"videos": [], "annotations": [1, 2}', "byte 35.*malformed"),
+    "not a number": (b'{"videos": [], "annotations": [NaN]}', "byte 31.*malformed"),
+    "bytes": (bytes(range(256)), "damaged or no JSON"),
+    "deep": (b"[" * 100_000, "no file of video annotations|damaged"),
+    "a list": ([], "got `array`"),
+    "no videos": ({"annotations": []}, "missing required field `videos`"),
+    "no annotations": ({"videos": []}, "missing required field `annotations`"),
+    "an empty list": ({"videos": [], "annotations": []}, "holds no annotations"),
+    "a video without id": ({"videos": [{"height": 3}], "annotations": []}, r"`id` - at `\$.videos"),
+    "a category without id": ({"videos": [], "annotations": [], "categories": [{"name": "a"}]}, r"`\$.categories"),
+    "an image without id": ({**coco_vid(), "images": [{"video_id": 5}]}, r"images\[0\]"),
+}
+
+
+@pytest.mark.parametrize(("content", "problem"), BAD_FILES.values(), ids=BAD_FILES)
+def test_bad_files(tmp_path, content, problem):
+    path = write(tmp_path / "train.json", content)
+    with pytest.raises(BadInputError, match=problem) as caught:
+        find_videos(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+GOOD = annotation(1, 5, 1, [as_list(FIRST), None, None])
+BAD_ANNOTATIONS = {
+    "an unknown video": (annotation(2, 99, 1, [None]), "annotation 2: video 99 is not among"),
+    "an unknown category": (annotation(2, 5, 3, [None] * 3), "annotation 2: category 3 has no name"),
+    "a category without name": (annotation(2, 5, 8, [None] * 3), "annotation 2: category 8 has no name"),
+    "a video without size": (annotation(2, 7, 1, [None]), "annotation 2: video 7 has no possible height"),
+    "too few frames": (annotation(2, 5, 1, [None] * 2), "annotation 2: it has 2 segmentations, its video 3 frames"),
+    "the id of another": (annotation(1, 5, 1, [None] * 3), "annotation 1: an annotation before it has the same id"),
+    "no id": ({"video_id": 5, "category_id": 1, "segmentations": []}, r"annotations\[1\]: .*`id`"),
+    "no segmentations": ({"id": 2, "video_id": 5, "category_id": 1}, r"annotations\[1\]: .*`segmentations`"),
+    "null": (None, r"annotations\[1\]: .*got `null`"),
+    "a bad mask": (
+        annotation(2, 5, 1, [None, {"counts": [9], "size": [HEIGHT, WIDTH]}, None]),
+        "annotation 2, frame 1: the runs do not fill",
+    ),
+    "a mask of another size": (
+        annotation(2, 5, 1, [None, None, as_list(FIRST.T)]),
+        "annotation 2, frame 2: .*30 x 20 pixels, its video of 20 x 30",
+    ),
+}
+
+
+@pytest.mark.parametrize(("bad", "problem"), BAD_ANNOTATIONS.values(), ids=BAD_ANNOTATIONS)
+def test_bad_annotations_are_named_or_left_out(tmp_path, bad, problem):
+    content = youtube_vis()
+    content["videos"].append({"id": 7})
+    content["categories"].append({"id": 8})
+    content["annotations"] = [GOOD, bad]
+    with pytest.raises(BadInputError, match=problem) as caught:
+        read(tmp_path, content)
+    assert "--skip-bad" in str(caught.value)
+    (tracks,) = read(tmp_path, content, skip_bad=True)
+    assert np.array_equal(tracks.masks.paint(), [FIRST])
+    assert len(tracks.left_out) == 1
+    with pytest.raises(DatagenError, match=problem):
+        raise DatagenError(tracks.left_out[0])
+
+
+BAD_INSTANCES = {
+    "an unknown image": ({"image_id": 1}, "image 1 is not among"),
+    "an unknown category": ({"category_id": 2}, "category 2 has no name"),
+    "no instance": ({"instance_id": None}, "got `null`"),
+    "an instance twice": ({"image_id": 100}, "instance 3 is in image 100 a second time"),
+    "a bad mask": ({"segmentation": [[1, 2]]}, "has 2 numbers"),
+}
+
+
+@pytest.mark.parametrize(("change", "problem"), BAD_INSTANCES.values(), ids=BAD_INSTANCES)
+def test_bad_instances_are_named_or_left_out(tmp_path, change, problem):
+    content = coco_vid()
+    content["annotations"][1].update(change)
+    with pytest.raises(BadInputError, match=problem):
+        read(tmp_path, content)
+    (tracks,) = read(tmp_path, content, skip_bad=True)
+    assert len(tracks) == 3
+    assert len(tracks.left_out) == 1
+
+
+def test_sources_that_are_none(tmp_path):
+    with pytest.raises(UsageError, match="no such file"):
+        find_videos(tmp_path / "train.json")
+    with pytest.raises(DatagenError, match="no annotations here"):
+        find_videos(tmp_path)
+
+
+scalars = st.none() | st.integers(-2, 2**70) | st.text(max_size=3) | st.booleans() | st.floats(allow_nan=False)
+places = st.lists(st.integers(0, 10), min_size=1, max_size=6)
+
+
+@given(st.sampled_from([youtube_vis, coco_vid]), places, scalars | st.just([]) | st.just({}), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_value_changed_gives_tracks_or_an_error_of_ours(tmp_path, make, path, value, skip_bad):
+    content = copy.deepcopy(make())
+    at = content
+    for step in path:
+        keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+        if not keys:
+            break
+        key = keys[step % len(keys)]
+        if not isinstance(at[key], dict | list) or step is path[-1]:
+            at[key] = value
+            break
+        at = at[key]
+    with suppress(DatagenError):
+        for tracks in read(tmp_path, content, skip_bad=skip_bad):
+            assert len(tracks.masks) == len(tracks.frame)
+            assert skip_bad or not tracks.left_out
+
+
+@given(st.integers(0, 5000), st.integers(0, 255), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_byte_changed_gives_tracks_or_an_error_of_ours(tmp_path, place, byte, cut):
+    data = bytearray(json.dumps(youtube_vis()).encode())
+    data[place % len(data)] = byte
+    if cut:
+        del data[place % len(data) :]
+    with suppress(DatagenError):
+        read(tmp_path, bytes(data))
