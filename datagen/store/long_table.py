@@ -55,18 +55,21 @@ def read_csv(path: Path) -> Transitions:
     BadInputError
         If it is damaged; it says which line.
     """
+    fields: list[str] = []
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            header, *rows = list(csv.reader(stream))
+            reader = csv.reader(stream)
+            header = next(reader)
+            types = dict(name.partition(":")[::2] for name in header[len(_PLACES) :])
+            if tuple(header[: len(_PLACES)]) != _PLACES or tuple(types) != _MEASURED:
+                raise BadInputError(path, f"its columns are not {', '.join((*_PLACES, *_MEASURED))}", "line 1")
+            for row in reader:
+                if len(row) != len(header):
+                    raise BadInputError(path, f"has {len(row)} fields, not {len(header)}", f"line {reader.line_num}")
+                fields += row
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInputError(path, f"is damaged or no CSV ({error})") from None
-    types = dict(name.partition(":")[::2] for name in header[len(_PLACES) :])
-    if tuple(header[: len(_PLACES)]) != _PLACES or tuple(types) != _MEASURED:
-        raise BadInputError(path, f"its columns are not {', '.join((*_PLACES, *_MEASURED))}", "line 1")
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise BadInputError(path, f"has {len(row)} fields, not {len(header)}", f"line {number}")
-    texts = dict(zip((*_PLACES, *_MEASURED), zip(*rows, strict=True) if rows else [()] * len(header), strict=True))
+    texts = {name: fields[place :: len(header)] for place, name in enumerate((*_PLACES, *_MEASURED))}
     columns: dict[str, NDArray[Any]] = {}
     for name, text in texts.items():
         dtype = "str" if name in _TEXTS else "int64" if name in _NUMBERS else types[name] or _types(name)[0]
@@ -75,8 +78,8 @@ def read_csv(path: Path) -> Transitions:
         try:
             columns[name] = np.array(text, dtype=dtype)
         except (ValueError, OverflowError):
-            number = next(number for number, value in enumerate(text, start=2) if not _is_number(value, dtype))
-            raise BadInputError(path, f"{name} is {text[number - 2]!r}, no {dtype}", f"line {number}") from None
+            number = next(number for number, value in enumerate(text) if not _is_number(value, dtype))
+            raise BadInputError(path, f"{name} is {text[number]!r}, no {dtype}", f"row {number + 1}") from None
     return _table(path, columns)
 
 
@@ -110,7 +113,9 @@ def read_parquet(path: Path) -> Transitions:
             raise BadInputError(path, f"lacks the column {name}, or values in it")
         column = content[name]
         if name in _TEXTS:
-            columns[name] = np.array(column.to_pylist(), dtype=str)
+            coded = column.cast("string").combine_chunks().dictionary_encode()
+            known = np.array(coded.dictionary.to_pylist(), dtype=str)
+            columns[name] = known[coded.indices.to_numpy()]
             continue
         columns[name] = column.to_numpy()
         wanted = ("int64",) if name in _NUMBERS else _types(name)
@@ -131,7 +136,7 @@ def _table(path: Path, columns: dict[str, NDArray[Any]]) -> Transitions:
         wrong = ~np.isfinite(columns[name])
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise BadInputError(path, f"{name} is {columns[name][row]}; a measure is a finite number", f"row {row}")
+            raise BadInputError(path, f"{name} is {columns[name][row]}; a measure is a finite number", f"row {row + 1}")
     pairs = {factor: np.stack([columns[f"{factor}_before"], columns[f"{factor}_after"]], axis=1) for factor in _TYPES}
     return Transitions(**{name: columns[name] for name in _PLACES}, **pairs)
 
