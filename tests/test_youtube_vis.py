@@ -128,6 +128,13 @@ BAD_FILES = {
     "an empty list": ({"videos": [], "annotations": []}, "holds no annotations"),
     "a video without id": ({"videos": [{"height": 3}], "annotations": []}, r"`id` - at `\$.videos"),
     "a category without id": ({"videos": [], "annotations": [], "categories": [{"name": "a"}]}, r"`\$.categories"),
+    "a video twice": ({**youtube_vis(), "videos": youtube_vis()["videos"] * 2}, "lists video 5 twice"),
+    "an image twice": ({**coco_vid(), "images": coco_vid()["images"] * 2}, r"images\[3\]: an image before it"),
+    "a frame far off": (
+        {**coco_vid(), "images": [{"id": 1, "video_id": 5, "frame_id": 10**6}]},
+        r"images\[0\]: .*<= 999999",
+    ),
+    "a frame before the first": ({**coco_vid(), "images": [{"id": 1, "video_id": 5, "frame_id": -1}]}, ">= 0"),
     "an image without id": ({**coco_vid(), "images": [{"video_id": 5}]}, r"images\[0\]"),
 }
 
@@ -151,6 +158,10 @@ BAD_ANNOTATIONS = {
     "the id of another": (annotation(1, 5, 1, [None] * 3), "annotation 1: an annotation before it has the same id"),
     "no id": ({"video_id": 5, "category_id": 1, "segmentations": []}, r"annotations\[1\]: .*`id`"),
     "no segmentations": ({"id": 2, "video_id": 5, "category_id": 1}, r"annotations\[1\]: .*`segmentations`"),
+    "a huge id": (
+        annotation(2**70, 5, 1, [None] * 3),
+        r"annotations\[1\]: .*`int` <= 9223372036854775807|out of range",
+    ),
     "null": (None, r"annotations\[1\]: .*got `null`"),
     "a bad mask": (
         annotation(2, 5, 1, [None, {"counts": [9], "size": [HEIGHT, WIDTH]}, None]),

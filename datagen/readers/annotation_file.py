@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ from datagen.errors import BadInputError, UsageError
 from datagen.readers.segmentations import JSON_ERRORS, decode_segmentations
 from datagen.tracks import Sampling, Tracks
 
-__all__ = ["YOUTUBE_VIS_NAMES", "AnnotatedVideo", "AnnotationFile", "VideoEntry", "read_annotation_file"]
+__all__ = ["YOUTUBE_VIS_NAMES", "AnnotatedVideo", "AnnotationFile", "Int64", "VideoEntry", "read_annotation_file"]
 
 _NAMES = (
     "person giant_panda lizard parrot skateboard sedan ape dog snake monkey hand rabbit duck cat cow fish train horse "
@@ -34,13 +34,17 @@ YOUTUBE_VIS = "youtube-vis"
 OVIS = "ovis"
 
 
+Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""A whole number that an array holds."""
+
+
 class VideoEntry(msgspec.Struct):
     """An entry of ``videos``."""
 
-    id: int
-    height: int | None = None
-    width: int | None = None
-    length: int | None = None
+    id: Int64
+    height: Int64 | None = None
+    width: Int64 | None = None
+    length: Int64 | None = None
     name: str | None = None
     file_names: list[str] | None = None
 
@@ -56,7 +60,7 @@ class VideoEntry(msgspec.Struct):
 
 
 class _Category(msgspec.Struct):
-    id: int
+    id: Int64
     name: str | None = None
 
 
@@ -238,7 +242,10 @@ def read_annotation_file(path: str | Path) -> AnnotationFile:
         reason = str(error).replace(place[0], "") if place else str(error)
         raise BadInputError(path, f"is damaged or no JSON ({reason})", place[1] if place else None) from None
     names = {video.id: _name(video) for video in file.videos}
-    if max(Counter(names.values()).values(), default=0) > 1:
+    if len(names) < len(file.videos):
+        twice = Counter(video.id for video in file.videos).most_common(1)[0][0]
+        raise BadInputError(path, f"lists video {twice} twice; an id is of one video")
+    if len(set(names.values())) < len(names):
         names = {video.id: str(video.id) for video in file.videos}
     category_names = (
         {category.id: category.name for category in file.categories if category.name}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from datagen.errors import BadInputError
-from datagen.readers.annotation_file import AnnotatedVideo, AnnotationFile
+from datagen.readers.annotation_file import AnnotatedVideo, AnnotationFile, Int64
 from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, Video
 
@@ -13,17 +15,18 @@ __all__ = ["CocoVidVideo", "find_videos"]
 
 
 class _Image(msgspec.Struct):
-    id: int
-    video_id: int
-    frame_id: int
-    height: int | None = None
-    width: int | None = None
+    id: Int64
+    video_id: Int64
+    # Tables have a column a frame, so that a frame far off would fill the memory.
+    frame_id: Annotated[int, msgspec.Meta(ge=0, lt=1_000_000)]
+    height: Int64 | None = None
+    width: Int64 | None = None
 
 
 class _Annotation(msgspec.Struct):
-    image_id: int
-    instance_id: int
-    category_id: int
+    image_id: Int64
+    instance_id: Int64
+    category_id: Int64
     segmentation: msgspec.Raw
 
 
@@ -54,6 +57,8 @@ def find_videos(file: AnnotationFile) -> list[Video]:
             image = msgspec.json.decode(raw, type=_Image)
         except JSON_ERRORS as error:
             raise BadInputError(file.path, str(error), f"images[{number}]") from None
+        if image.id in images:
+            raise BadInputError(file.path, f"an image before it has the id {image.id} too", f"images[{number}]")
         images[image.id] = image
         entry = file.videos.get(image.video_id)
         if entry is not None:
@@ -77,8 +82,6 @@ def find_videos(file: AnnotationFile) -> list[Video]:
         problem = file.problem_of(image.video_id, annotation.category_id)
         if (image.id, annotation.instance_id) in seen:
             problem = f"instance {annotation.instance_id} is in image {image.id} a second time"
-        if image.frame_id < 0:
-            problem = f"image {image.id} is of frame {image.frame_id}; frames are counted from 0"
         seen.add((image.id, annotation.instance_id))
         if problem:
             problems[where] = problem

@@ -10,7 +10,7 @@ from itertools import groupby
 import msgspec
 
 from datagen.errors import BadInputError
-from datagen.readers.annotation_file import AnnotatedVideo, AnnotationFile
+from datagen.readers.annotation_file import AnnotatedVideo, AnnotationFile, Int64
 from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, Video
 
@@ -18,9 +18,9 @@ __all__ = ["YoutubeVisVideo", "find_videos"]
 
 
 class _Annotation(msgspec.Struct):
-    id: int
-    video_id: int
-    category_id: int
+    id: Int64
+    video_id: Int64
+    category_id: Int64
     segmentations: list[msgspec.Raw]
 
 
