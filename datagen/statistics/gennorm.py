@@ -34,7 +34,6 @@ _TERMS = 21  # of the binomial series; with the separation below it is exact to 
 _SEPARATION = 3.0  # a node this many radii away is summed by its series
 _LEAF = 32  # values of a leaf, summed one by one where they are near
 _STEP = 0.88  # ratio of neighbouring shapes in the first scan for a maximum
-STARTS = (0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.2, 1.6, 2.5)
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -302,7 +301,7 @@ def _climb(tree, shape, guess, barred):  # type: ignore[no-untyped-def]  # noqa:
         best, best_shape, best_loc = value, shape, loc
 
 
-def fit_gennorm(data: PowerSums, starts: tuple[float, ...] = STARTS) -> Gennorm:
+def fit_gennorm(data: PowerSums) -> Gennorm:
     """Fit shape, location and scale by maximum likelihood.
 
     The likelihood of a generalised normal has no greatest value: with the location on an observation it grows
@@ -315,9 +314,7 @@ def fit_gennorm(data: PowerSums, starts: tuple[float, ...] = STARTS) -> Gennorm:
     Parameters
     ----------
     data : PowerSums
-        At least three distinct values.
-    starts : tuple of float
-        Shapes to climb from.
+        At least two distinct values.
 
     Returns
     -------
@@ -328,6 +325,8 @@ def fit_gennorm(data: PowerSums, starts: tuple[float, ...] = STARTS) -> Gennorm:
     median = int(np.searchsorted(data.before[1:], count / 2))
     mean = float(np.dot(data.values, np.diff(data.before)) / count)
     barred = np.zeros(len(data.values), dtype=bool)
+    # With many values every climb ends at the same place; few leave the likelihood ragged, and cost little.
+    starts = np.geomspace(0.3, 2, 5) if len(data.values) > 500 else np.geomspace(0.2, 6, 16)
     value, shape, loc = max(_climb(data, start, median, barred) for start in starts)
     contained = max(profile(data, data.values[median], 1.0), profile(data, mean, 2.0))
     if value < contained - 1e-9 * abs(contained):

@@ -1,0 +1,107 @@
+"""How the changes of two factors depend on each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MAX_SAMPLES", "Correlation", "correlations", "mutual_information"]
+
+MAX_SAMPLES = 20_000
+"""Mutual information is estimated from at most this many random transitions, as published."""
+
+_NEIGHBOURS = 3
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Dependence of two factors' changes.
+
+    Attributes
+    ----------
+    pearson, pearson_p, spearman, spearman_p : float
+        Coefficients and the p-values of their being 0, for independent transitions.
+    mutual_information : float, optional
+        In nats, from the distances to the nearest neighbours.
+    """
+
+    pearson: float
+    pearson_p: float
+    spearman: float
+    spearman_p: float
+    mutual_information: float | None = None
+
+
+def correlations(columns: dict[str, NDArray[np.float64]], seed: int | None = None) -> dict[str, Correlation]:
+    """Return the dependence of every pair of columns.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray of float64, shape (N,)
+        Changes by factor; N is at least 3 and no column constant.
+    seed : int, optional
+        Estimate mutual information too, from samples drawn with this seed.
+
+    Returns
+    -------
+    dict of str to Correlation
+        By ``"area-x"`` and the like, in the order of the columns.
+    """
+    from scipy import stats
+
+    names = list(columns)
+    ranks = {name: stats.rankdata(column) for name, column in columns.items()}
+    result = {}
+    for index, first in enumerate(names):
+        for second in names[index + 1 :]:
+            pearson = stats.pearsonr(columns[first], columns[second])
+            # Spearman's coefficient is Pearson's of the ranks; its p-value is that of Student's t.
+            spearman = stats.pearsonr(ranks[first], ranks[second])
+            result[f"{first}-{second}"] = Correlation(
+                pearson=float(pearson.statistic),
+                pearson_p=float(pearson.pvalue),
+                spearman=float(spearman.statistic),
+                spearman_p=float(spearman.pvalue),
+                mutual_information=None if seed is None else mutual_information(columns[first], columns[second], seed),
+            )
+    return result
+
+
+def mutual_information(first: NDArray[np.float64], second: NDArray[np.float64], seed: int = 0) -> float:
+    """Estimate the mutual information of two columns, in nats.
+
+    Kraskov, Stoegbauer and Grassberger's first estimator (Phys. Rev. E 69, 066138, equation 8) with 3 neighbours,
+    on at most `MAX_SAMPLES` random rows, in units of each column's standard deviation. Equal values are parted
+    by noise of 1e-10 of it.
+
+    Parameters
+    ----------
+    first, second : ndarray of float64, shape (N,)
+        The columns; neither constant, N above 3.
+    seed : int
+        Of the rows drawn and the noise.
+
+    Returns
+    -------
+    float
+        At least 0.
+    """
+    from scipy.spatial import cKDTree
+    from scipy.special import digamma
+
+    rng = np.random.default_rng(seed)
+    points = np.stack([first, second], axis=1)
+    if len(points) > MAX_SAMPLES:
+        points = points[rng.choice(len(points), MAX_SAMPLES, replace=False)]
+    points = (points - points.mean(axis=0)) / points.std(axis=0)
+    points += 1e-10 * rng.standard_normal(points.shape)
+    distances, _ = cKDTree(points).query(points, k=_NEIGHBOURS + 1, p=np.inf)
+    radius = np.nextafter(distances[:, -1], 0)
+    information = digamma(len(points)) + digamma(_NEIGHBOURS)
+    for column in points.T:
+        ordered = np.sort(column)
+        within = np.searchsorted(ordered, column + radius, side="right") - np.searchsorted(ordered, column - radius)
+        information -= digamma(within).mean()  # `within` counts the point itself: n + 1
+    return max(0.0, float(information))

@@ -1,0 +1,230 @@
+"""Maximum-likelihood fits of the distributions that differences of factors are compared with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from datagen.statistics.gennorm import Gennorm, PowerSums, WholeNumbers, fit_gennorm, fit_gennorm_rounded
+
+__all__ = ["ALL_FITS", "PAPER_FITS", "ROUNDED", "Fit", "Interval", "distribution", "fit_distributions"]
+
+PAPER_FITS = ("gennorm", "laplace", "norm")
+"""The distributions of the paper (its table 5), by their names in `scipy.stats`."""
+
+ALL_FITS = (*PAPER_FITS, "t", "cauchy")
+"""All distributions that can be fitted."""
+
+ROUNDED = "gennorm_rounded"
+"""Name of the generalised normal whose variates were rounded to whole numbers, fitted beside ``gennorm`` to such."""
+
+_DF_RANGE = (0.1, 1e4)  # degrees of freedom of Student's t; at the upper end it is normal
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval.
+
+    Attributes
+    ----------
+    low, high : float
+        Its ends.
+    level : float
+        The share of repetitions in which it is meant to hold the true value.
+    """
+
+    low: float
+    high: float
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted distribution.
+
+    Attributes
+    ----------
+    parameters : dict of str to float
+        As `scipy.stats` names them (``loc``, ``scale``, ``df``), with ``shape`` for gennorm's beta (the paper's alpha).
+    log_likelihood : float
+        Of all observations, in nats. For ``gennorm_rounded`` of the rounded values' probabilities.
+    aic, bic : float
+        Akaike's and the Bayesian information criterion; the lower the better.
+    ks, ks_p : float
+        Kolmogorov-Smirnov statistic and its p-value, taking the parameters as given and observations as independent,
+        as published.
+    at_bound : bool
+        Whether a parameter stopped at the end of the range searched, so that it is no estimate.
+    shape_interval : Interval, optional
+        Of the shape, from resampled objects.
+    """
+
+    parameters: dict[str, float]
+    log_likelihood: float
+    aic: float
+    bic: float
+    ks: float
+    ks_p: float
+    at_bound: bool = False
+    shape_interval: Interval | None = None
+
+
+def distribution(name: str, parameters: dict[str, float]) -> Any:
+    """Return the frozen `scipy.stats` distribution of a fit (for ``gennorm_rounded``: before it is rounded)."""
+    from scipy import stats
+
+    family = getattr(stats, "gennorm" if name == ROUNDED else name)
+    return family(**{family.shapes if key == "shape" else key: value for key, value in parameters.items()})
+
+
+def fit_distributions(
+    values: NDArray[np.float64], counts: NDArray[np.int64], names: tuple[str, ...] = PAPER_FITS
+) -> dict[str, Fit]:
+    """Fit distributions to observations given as distinct values.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (U,)
+        Distinct values, ascending; at least two.
+    counts : ndarray of int64, shape (U,)
+        How often each occurs.
+    names : tuple of str
+        Of `ALL_FITS`.
+
+    Returns
+    -------
+    dict of str to Fit
+        By name, in the order given. Where ``gennorm`` is among them and all values are whole numbers,
+        ``gennorm_rounded`` follows.
+    """
+    data = PowerSums.of(values, counts)
+    fits = {name: _evaluate(name, data, *_FITTERS[name](data)) for name in names}
+    if "gennorm" in names and np.array_equal(values, np.rint(values)):
+        laplace, _ = _fit_laplace(data)
+        found = fit_gennorm_rounded(WholeNumbers(values), counts, Gennorm(1.0, laplace["loc"], laplace["scale"], False))
+        fits[ROUNDED] = _evaluate(ROUNDED, data, *_split(found))
+    return fits
+
+
+def _evaluate(name: str, data: PowerSums, parameters: dict[str, float], at_bound: bool) -> Fit:
+    model = distribution(name, parameters)
+    counts = np.diff(data.before)
+    total = data.before[-1]
+    if name == ROUNDED:
+        log_densities = np.log(WholeNumbers(data.values).probabilities(*parameters.values()))
+        cumulative = model.cdf(data.values + 0.5)
+        below = model.cdf(data.values - 0.5)
+    else:
+        log_densities = model.logpdf(data.values)
+        below = cumulative = model.cdf(data.values)
+    log_likelihood = float(counts @ log_densities)
+    ks = float(max((data.before[1:] / total - cumulative).max(), (below - data.before[:-1] / total).max()))
+    return Fit(
+        parameters=parameters,
+        log_likelihood=log_likelihood,
+        aic=2 * len(parameters) - 2 * log_likelihood,
+        bic=float(np.log(total)) * len(parameters) - 2 * log_likelihood,
+        ks=ks,
+        ks_p=_ks_tail(ks, int(total)),
+        at_bound=at_bound,
+    )
+
+
+def _ks_tail(statistic: float, count: int) -> float:
+    """Return the chance that `count` observations of a known distribution give at least this two-sided statistic."""
+    from scipy import stats
+
+    if count * statistic**2 < 2.2 or count < 1000:
+        return float(stats.kstwo.sf(statistic, count))
+    # Out here both one-sided statistics are never large together, to a part in 1e7; scipy sums the same slowly.
+    return 2 * float(_smirnov_tail(statistic, count))
+
+
+@njit(cache=True, nogil=True)
+def _smirnov_tail(statistic, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the chance of a one-sided statistic (Birnbaum and Tingey, 1951): d sum_j binom(n,j) p^(j-1) q^(n-j)."""
+    total = 0.0
+    log_binomial = 0.0
+    for j in range(int(count * (1 - statistic)) + 1):
+        below = statistic + j / count
+        if below < 1:
+            total += math.exp(log_binomial + (j - 1) * math.log(below) + (count - j) * math.log1p(-below))
+        log_binomial += math.log((count - j) / (j + 1))
+    return statistic * total
+
+
+def _split(found: Gennorm) -> tuple[dict[str, float], bool]:
+    return {"shape": found.shape, "loc": found.loc, "scale": found.scale}, found.at_bound
+
+
+def _fit_gennorm(data: PowerSums) -> tuple[dict[str, float], bool]:
+    return _split(fit_gennorm(data))
+
+
+def _fit_laplace(data: PowerSums) -> tuple[dict[str, float], bool]:
+    half = data.before[-1] / 2
+    lower = data.values[np.searchsorted(data.before[1:], half)]
+    upper = data.values[np.searchsorted(data.before[1:], half, side="right")]
+    loc = float(lower + upper) / 2
+    return {"loc": loc, "scale": float(np.diff(data.before) @ abs(data.values - loc) / data.before[-1])}, False
+
+
+def _fit_norm(data: PowerSums) -> tuple[dict[str, float], bool]:
+    counts = np.diff(data.before)
+    loc = float(counts @ data.values / data.before[-1])
+    return {"loc": loc, "scale": float(np.sqrt(counts @ (data.values - loc) ** 2 / data.before[-1]))}, False
+
+
+def _fit_t(data: PowerSums, df: float | None = None) -> tuple[dict[str, float], bool]:
+    """Fit Student's t by its gradient, with free degrees of freedom unless `df` is given."""
+    from scipy.optimize import minimize
+    from scipy.special import gammaln, psi
+
+    counts = np.diff(data.before)
+    total = data.before[-1]
+    start, _ = _fit_laplace(data)
+
+    def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        log_df, loc, log_scale = theta[0], start["loc"] + start["scale"] * theta[1], theta[2]
+        nu, scale = np.exp(log_df), np.exp(log_scale)
+        deviation = data.values - loc
+        square = deviation**2
+        weights = counts / (nu * scale**2 + square)
+        first, second = weights @ deviation, weights @ square
+        logs = counts @ np.log1p(square / (nu * scale**2))
+        constant = gammaln((nu + 1) / 2) - gammaln(nu / 2) - np.log(nu * np.pi) / 2 - log_scale
+        value = total * constant - (nu + 1) / 2 * logs
+        by_df = total * (psi((nu + 1) / 2) - psi(nu / 2) - 1 / nu) / 2 - logs / 2 + (nu + 1) / (2 * nu) * second
+        gradient = np.array([by_df * nu, (nu + 1) * first * start["scale"], (nu + 1) * second - total])
+        return -value / total, -gradient / total
+
+    log_scale = np.log(start["scale"])
+    df_bounds = np.log(_DF_RANGE if df is None else (df, df))
+    bounds = [tuple(df_bounds), (None, None), (log_scale - 20, log_scale + 20)]
+    options = {"ftol": 1e-13, "gtol": 1e-9}
+    begin = np.array([np.log(df or 2.0), 0.0, log_scale])
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    loc, scale = float(start["loc"] + start["scale"] * found[1]), float(np.exp(found[2]))
+    at_bound = bool(found[2] <= log_scale - 20 or (df is None and found[0] in df_bounds))
+    return {"df": float(np.exp(found[0])), "loc": loc, "scale": scale}, at_bound
+
+
+def _fit_cauchy(data: PowerSums) -> tuple[dict[str, float], bool]:
+    """Fit Cauchy's distribution, which is Student's t with one degree of freedom."""
+    parameters, at_bound = _fit_t(data, df=1.0)
+    return {"loc": parameters["loc"], "scale": parameters["scale"]}, at_bound
+
+
+_FITTERS: dict[str, Callable[[PowerSums], tuple[dict[str, float], bool]]] = {
+    "gennorm": _fit_gennorm,
+    "laplace": _fit_laplace,
+    "norm": _fit_norm,
+    "t": _fit_t,
+    "cauchy": _fit_cauchy,
+}

@@ -1,0 +1,313 @@
+"""Everything that is said about a transition table, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.errors import UsageError
+from datagen.statistics.bootstrap import MIN_OBJECTS, ObjectBootstrap
+from datagen.statistics.dependence import Correlation, correlations
+from datagen.statistics.fits import ALL_FITS, PAPER_FITS, ROUNDED, Fit, Interval, fit_distributions
+from datagen.statistics.gennorm import Gennorm
+from datagen.statistics.motion import at_distance, objects_of, without_ego_motion
+from datagen.transitions import FACTORS, Transitions
+
+__all__ = ["BY", "MIN_TRANSITIONS", "Group", "Summary", "shape_fit", "summarize"]
+
+BY = ("category", "source", "video", "sequence")
+"""What transitions can be grouped by. A video is told by its source and name; MOTS calls it a sequence."""
+
+MIN_TRANSITIONS = 10
+"""A group of fewer says only how many."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The statistics of one group of transitions. Dicts are by factor; a factor named in `not_enough` is in no other.
+
+    Attributes
+    ----------
+    name : str
+        ``"all"``, or the category, source or video.
+    n : int
+        Number of transitions.
+    objects : int
+        Number of objects that they are of.
+    delta_t : int
+        Distance of the two frames.
+    ego_motion_removed : bool
+        Whether the motion shared by a frame's objects was taken off.
+    mean, sd, kurtosis, skewness, zeros : dict of str to float
+        Mean and standard deviation (biased) in pixels; excess kurtosis and skewness (biased; the kurtosis in the
+        column's own type, as published); share of differences that are exactly 0.
+    kurtosis_interval : dict of str to Interval
+        From resampled objects.
+    fits : dict of str to dict of str to Fit
+        By distribution.
+    best : dict of str to dict of str to str
+        The best distribution by ``log_likelihood``, ``aic`` and ``bic``.
+    correlations : dict of str to Correlation
+        By pair of factors, ``"area-x"``.
+    sparse : dict of str to bool or None
+        Whether the shape is below 1 with its whole interval; false if it is above with its whole interval, None if
+        the interval holds 1 or there is none.
+    not_enough : dict of str to str
+        Why a factor has no figures.
+    verdict : str
+        Whether the group is temporally sparse, in words.
+    """
+
+    name: str
+    n: int
+    objects: int
+    delta_t: int = 1
+    ego_motion_removed: bool = False
+    mean: dict[str, float] = field(default_factory=dict)
+    sd: dict[str, float] = field(default_factory=dict)
+    kurtosis: dict[str, float] = field(default_factory=dict)
+    skewness: dict[str, float] = field(default_factory=dict)
+    zeros: dict[str, float] = field(default_factory=dict)
+    kurtosis_interval: dict[str, Interval] = field(default_factory=dict)
+    fits: dict[str, dict[str, Fit]] = field(default_factory=dict)
+    best: dict[str, dict[str, str]] = field(default_factory=dict)
+    correlations: dict[str, Correlation] = field(default_factory=dict)
+    sparse: dict[str, bool | None] = field(default_factory=dict)
+    not_enough: dict[str, str] = field(default_factory=dict)
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The statistics of a table.
+
+    Attributes
+    ----------
+    by : str or None
+        What the transitions were grouped by.
+    bootstrap, seed : int
+        Number of replicates behind the intervals (0: none), and their seed.
+    groups : list of Group
+        All transitions together, then each group by name; the same again for every further distance, and without
+        the shared motion.
+    """
+
+    by: str | None
+    bootstrap: int
+    seed: int
+    groups: list[Group]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain dicts and lists, in the form that docs/stats.schema.json describes."""
+        return asdict(self)
+
+
+def summarize(
+    table: Transitions,
+    by: str | None = None,
+    fits: tuple[str, ...] = PAPER_FITS,
+    bootstrap: int = 0,
+    seed: int = 0,
+    *,
+    delta_t: tuple[int, ...] = (1,),
+    ego_motion: bool = False,
+    mutual_information: bool = False,
+    show_progress: bool = False,
+) -> Summary:
+    """Compute the statistics of a transition table (paper, section 3 and its table 5).
+
+    Parameters
+    ----------
+    table : Transitions
+        Pairs of neighbouring frames.
+    by : {"category", "source", "video", "sequence"}, optional
+        Also give each category, source or video.
+    fits : tuple of str
+        Distributions to fit, of ``gennorm``, ``laplace``, ``norm``, ``t`` and ``cauchy``; may be empty.
+    bootstrap : int
+        Replicates for the intervals of kurtosis and shape; 0 for none.
+    seed : int
+        Of the replicates and of the mutual information's sample.
+    delta_t : tuple of int
+        Distances in frames.
+    ego_motion : bool
+        Give everything once more without the motion that all objects of a frame share.
+    mutual_information : bool
+        Estimate it for each pair of factors.
+    show_progress : bool
+        Draw progress bars where standard error is a terminal.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    UsageError
+        If an argument is unknown or out of range, or the table lacks what it needs.
+    """
+    if by is not None and by not in BY:
+        raise UsageError(f"cannot group by {by!r}; choose from {', '.join(BY)}")
+    if unknown := [name for name in fits if name not in ALL_FITS]:
+        raise UsageError(f"unknown distribution {unknown[0]!r}; choose from {', '.join(ALL_FITS)}")
+    if bootstrap < 0:
+        raise UsageError(f"{bootstrap} bootstrap replicates: must be at least 0")
+    for factor in FACTORS:
+        if not np.isfinite(getattr(table, factor)).all():
+            raise UsageError(f"the table holds a value of {factor} that is not a finite number; leave such rows out")
+    groups = []
+    for distance in delta_t:
+        near = table if distance == 1 else at_distance(table, distance)
+        for removed in (False, True) if ego_motion else (False,):
+            part = without_ego_motion(near) if removed else near
+            objects = objects_of(part)
+            columns = {factor: part.differences(factor) for factor in FACTORS}
+            for name, rows in _groups(part, by):
+                group = Group(name, len(rows), len(np.unique(objects[rows])), distance, removed)
+                groups.append(
+                    _describe(
+                        group,
+                        {factor: column[rows] for factor, column in columns.items()},
+                        objects[rows],
+                        fits,
+                        bootstrap,
+                        seed,
+                        mutual_information,
+                        show_progress,
+                    )
+                )
+    return Summary(by, bootstrap, seed, groups)
+
+
+def shape_fit(fits: dict[str, Fit]) -> Fit | None:
+    """Return the fit whose shape says how sparse a factor is: of rounded values where they are whole numbers."""
+    return fits.get(ROUNDED, fits.get("gennorm"))
+
+
+def _groups(table: Transitions, by: str | None) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Yield the name and the rows of each group."""
+    yield "all", np.arange(len(table))
+    if by is None:
+        return
+    if by in ("video", "sequence"):
+        slash = np.where((table.source != "") & (table.video != ""), "/", "")
+        labels = np.char.add(np.char.add(table.source, slash), table.video)
+    else:
+        labels = getattr(table, by)
+    names, place = np.unique(labels, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    ends = np.cumsum(np.bincount(place, minlength=len(names)))
+    for name, rows in zip(names, np.split(order, ends[:-1]), strict=True):
+        yield str(name), rows
+
+
+def _describe(
+    group: Group,
+    columns: dict[str, NDArray[Any]],
+    objects: NDArray[np.int64],
+    fits: tuple[str, ...],
+    bootstrap: int,
+    seed: int,
+    mutual_information: bool,
+    show_progress: bool,
+) -> Group:
+    """Return `group` with its figures, from the differences of each factor."""
+    from scipy import stats
+
+    described = {}
+    replicates = None
+    if bootstrap and group.n >= MIN_TRANSITIONS and group.objects >= MIN_OBJECTS:
+        replicates = ObjectBootstrap(objects, bootstrap, seed)
+    for factor, column in columns.items():
+        values = column.astype(np.float64)
+        distinct, counts = np.unique(values, return_counts=True)
+        if group.n < MIN_TRANSITIONS:
+            group.not_enough[factor] = f"not enough data: {group.n} transitions, {MIN_TRANSITIONS} are needed"
+            continue
+        if len(distinct) < 2:
+            group.not_enough[factor] = f"not enough data: all {group.n} differences are equal"
+            continue
+        kurtosis = float(stats.kurtosis(column))
+        if not np.isfinite(kurtosis):
+            group.not_enough[factor] = f"not enough data: all {group.n} differences are equal but for rounding"
+            continue
+        described[factor] = values
+        group.mean[factor] = float(values.mean())
+        group.sd[factor] = float(values.std())
+        group.kurtosis[factor] = kurtosis
+        group.skewness[factor] = float(stats.skew(values))
+        group.zeros[factor] = float(np.mean(values == 0))
+        group.fits[factor] = fit_distributions(distinct, counts, fits)
+        if fits:
+            group.best[factor] = _best(group.fits[factor])
+        if replicates is not None:
+            group.kurtosis_interval[factor] = replicates.kurtosis(values)
+            for name in set(group.fits[factor]) & {"gennorm", ROUNDED}:
+                fit = group.fits[factor][name]
+                if not fit.at_bound:
+                    interval = _shape_interval(replicates, name, fit, values, show_progress)
+                    group.fits[factor][name] = replace(fit, shape_interval=interval)
+        if shaped := shape_fit(group.fits[factor]):
+            group.sparse[factor] = _is_sparse(shaped)
+    group.correlations.update(correlations(described, seed if mutual_information else None))
+    return replace(group, verdict=_verdict(group))
+
+
+def _shape_interval(
+    replicates: ObjectBootstrap, name: str, fit: Fit, values: NDArray[np.float64], show_progress: bool
+) -> Interval:
+    shape, loc, scale = (fit.parameters[key] for key in ("shape", "loc", "scale"))
+    if name == ROUNDED:
+        return replicates.shape_rounded(values, Gennorm(shape, loc, scale, False), show_progress)
+    return replicates.shape(values, loc, shape)
+
+
+def _best(fits: dict[str, Fit]) -> dict[str, str]:
+    """Return the best distribution by each criterion, of those that describe the same data."""
+    comparable = {name: fit for name, fit in fits.items() if name != ROUNDED}
+    return {
+        "log_likelihood": max(comparable, key=lambda name: comparable[name].log_likelihood),
+        "aic": min(comparable, key=lambda name: comparable[name].aic),
+        "bic": min(comparable, key=lambda name: comparable[name].bic),
+    }
+
+
+def _is_sparse(fit: Fit) -> bool | None:
+    interval = fit.shape_interval
+    if fit.at_bound or interval is None or interval.low < 1 <= interval.high:
+        return None
+    return interval.high < 1
+
+
+def _verdict(group: Group) -> str:
+    """Return in words whether the changes of each factor are temporally sparse."""
+    if not group.mean:
+        return "not enough data"
+    if not group.sparse:
+        return "no verdict: no generalised normal was fitted"
+    parts = []
+    for factor, sparse in group.sparse.items():
+        fit = shape_fit(group.fits[factor])
+        assert fit is not None
+        shape = f"{fit.parameters['shape']:.3g}"
+        if fit.at_bound:
+            parts.append(f"{factor} cannot be told (too few different values to fit a shape)")
+        elif fit.shape_interval is None:
+            side = "below" if fit.parameters["shape"] < 1 else "not below"
+            parts.append(f"{factor} cannot be told without an interval (shape {shape}, {side} 1)")
+        else:
+            interval = f"{fit.shape_interval.low:.3g} to {fit.shape_interval.high:.3g}"
+            word = {True: "is sparse", False: "is not sparse", None: "cannot be told"}[sparse]
+            parts.append(f"{factor} {word} (shape {shape}, {interval})")
+    values = list(group.sparse.values())
+    if all(values) and not group.not_enough:
+        head = "temporally sparse: every shape is below 1 with its whole interval"
+    elif False in values:
+        head = "not temporally sparse in every factor"
+    else:
+        head = "undecided"
+    return f"{head}; {', '.join(parts)}"
