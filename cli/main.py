@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "info": "Describe a dataset file.",
     "preview": "Draw sequences of a dataset file.",
     "convert": "Convert a dataset file to another format.",
+    "stats": "Measure how objects move: kurtosis, fits, intervals, a verdict.",
     "verify": "Check a dataset file, also against another.",
 }
 """Command name -> its one-line help. Each lives in the module of the same name (dashes as underscores) as `command`."""

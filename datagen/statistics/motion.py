@@ -18,48 +18,35 @@ MIN_OTHERS = 2
 
 
 def objects_of(table: Transitions) -> NDArray[np.int64]:
-    """Return a number for the object of each row, int64 (N,).
-
-    Objects are told apart by (source, video, object_id). Where the file did not say the object (``object_id`` -1),
-    each run of neighbouring frames counts as one.
-    """
-    objects = _numbers(table.source, table.video, table.object_id)
-    unknown = table.object_id < 0
-    order, run = _runs(table)
-    runs = np.empty(len(table), dtype=np.int64)
-    runs[order] = run
-    return np.where(unknown, objects.max(initial=0) + 1 + runs, objects)
+    """Return a number for the object of each row, int64 (N,), told apart by (source, video, object_id)."""
+    return _numbers(table.source, table.video, table.object_id)
 
 
 def at_distance(table: Transitions, delta_t: int) -> Transitions:
     """Return the transitions over `delta_t` frames that a table of neighbouring frames holds.
 
-    A row joins the first frame of one row to the second frame of the row ``delta_t - 1`` later in the same run: rows
-    of one (source, video, object, window) with successive frame numbers. Where the file did not say the object,
-    rows are taken in the order of the file.
-
     Parameters
     ----------
     table : Transitions
-        Pairs of neighbouring frames, or runs of which the first two frames are taken.
+        Pairs of neighbouring frames.
     delta_t : int
         Distance in frames, at least 1.
 
     Returns
     -------
     Transitions
-        Pairs, by run and time.
+        The ends of every run of ``delta_t + 1`` frames (`Transitions.runs`).
+
+    Raises
+    ------
+    UsageError
+        If `delta_t` is below 1, or the table is not one of pairs.
     """
     if delta_t < 1:
         raise UsageError(f"frame distance {delta_t}: must be at least 1")
-    order, run = _runs(table)
-    reach = np.flatnonzero(run[: max(0, len(run) - delta_t + 1)] == run[delta_t - 1 :])
-    first, second = table.select(order[reach]), table.select(order[reach + delta_t - 1])
-
-    def pair(factor: str) -> NDArray[Any]:
-        return np.stack([getattr(first, factor)[:, 0], getattr(second, factor)[:, 1]], axis=1)
-
-    return replace(first, y=pair("y"), x=pair("x"), area=pair("area"))
+    runs = table.runs(delta_t + 1)
+    ends = [0, delta_t]
+    return replace(runs, y=runs.y[:, ends], x=runs.x[:, ends], area=runs.area[:, ends])
 
 
 def without_ego_motion(table: Transitions) -> Transitions:
@@ -117,16 +104,6 @@ def _median_of_others(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return ascending[position + (position >= rank)]
 
     return (other((others - 1) // 2) + other(others // 2)) / 2
-
-
-def _runs(table: Transitions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return an order of the rows by track and time, and the number of the run of each row so ordered."""
-    tracks = _numbers(table.source, table.video, table.object_id, table.window)
-    time = np.where(table.object_id < 0, 0, table.frame)
-    order = np.lexsort([time, tracks])
-    tracks, frames = tracks[order], table.frame[order]
-    begins = (np.diff(tracks, prepend=-1) != 0) | (np.diff(frames, prepend=0) != 1)
-    return order, np.cumsum(begins)
 
 
 def _numbers(*columns: NDArray[Any]) -> NDArray[np.int64]:

@@ -17,7 +17,18 @@ from datagen.statistics.gennorm import Gennorm
 from datagen.statistics.motion import at_distance, objects_of, without_ego_motion
 from datagen.transitions import FACTORS, Transitions
 
-__all__ = ["BY", "MIN_TRANSITIONS", "Group", "Summary", "shape_fit", "summarize"]
+__all__ = [
+    "BY",
+    "MIN_TRANSITIONS",
+    "Group",
+    "Summary",
+    "describe_fit",
+    "describe_group",
+    "describe_shape",
+    "describe_value",
+    "shape_fit",
+    "summarize",
+]
 
 BY = ("category", "source", "video", "sequence")
 """What transitions can be grouped by. A video is told by its source and name; MOTS calls it a sequence."""
@@ -186,6 +197,41 @@ def summarize(
 def shape_fit(fits: dict[str, Fit]) -> Fit | None:
     """Return the fit whose shape says how sparse a factor is: of rounded values where they are whole numbers."""
     return fits.get(ROUNDED, fits.get("gennorm"))
+
+
+def describe_value(value: float | None, interval: Interval | None = None) -> str:
+    """Return a figure and its interval as a table shows them."""
+    if value is None:
+        return "not enough data"
+    return f"{value:.4g}" + (f" [{interval.low:.3g}, {interval.high:.3g}]" if interval else "")
+
+
+def describe_shape(fits: dict[str, Fit]) -> str:
+    """Return the shape that says how sparse a factor is, with its interval, as a table shows it."""
+    fit = shape_fit(fits)
+    if fit is None:
+        return ""
+    return "at the bound" if fit.at_bound else describe_value(fit.parameters["shape"], fit.shape_interval)
+
+
+def describe_group(group: Group) -> str:
+    """Return a group's name with what was done to its transitions."""
+    distance = f", {group.delta_t} frames" if group.delta_t > 1 else ""
+    return f"{group.name}{distance}{', ego-motion removed' if group.ego_motion_removed else ''}"
+
+
+def describe_fit(fit: Fit) -> dict[str, str]:
+    """Return the lines of a table that tell a fit: parameters, likelihood, criteria and Kolmogorov-Smirnov test."""
+    parameters = "  ".join(f"{name} {value:.4g}" for name, value in fit.parameters.items())
+    lines = {"parameters": parameters + (" (at the bound: no estimate)" if fit.at_bound else "")}
+    if fit.shape_interval:
+        lines["shape interval"] = f"{fit.shape_interval.low:.3g} to {fit.shape_interval.high:.3g}"
+    return lines | {
+        "log-likelihood": f"{fit.log_likelihood:.7g}",
+        "AIC": f"{fit.aic:.7g}",
+        "BIC": f"{fit.bic:.7g}",
+        "KS (p)": f"{fit.ks:.4g} ({fit.ks_p:.3g})",
+    }
 
 
 def _groups(table: Transitions, by: str | None) -> Iterator[tuple[str, NDArray[np.int64]]]:
