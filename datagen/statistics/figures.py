@@ -113,7 +113,7 @@ def draw(table: Transitions, summary: Summary) -> Iterator[tuple[str, str, Figur
 
         if len(summary.groups) > 1:
             height = 1.0 + 0.19 * len(summary.groups)
-            figure = Figure(figsize=(2.6 * count + 1.4, max(2.4, height)), layout="constrained")
+            figure = Figure(figsize=(2.6 * count + 1.4, max(3.6, height)), layout="constrained")
             _groups(figure, summary.groups, list(columns))
             yield "groups", "Excess kurtosis (top) and shape (bottom) of each group, with 95 % intervals.", figure
 

@@ -106,8 +106,7 @@ def fit_distributions(
     data = PowerSums.of(values, counts)
     fits = {name: _evaluate(name, data, *_FITTERS[name](data)) for name in names}
     if "gennorm" in names and np.array_equal(values, np.rint(values)):
-        laplace, _ = _fit_laplace(data)
-        found = fit_gennorm_rounded(WholeNumbers(values), counts, Gennorm(1.0, laplace["loc"], laplace["scale"], False))
+        found = fit_gennorm_rounded(WholeNumbers(values), counts)
         fits[ROUNDED] = _evaluate(ROUNDED, data, *_split(found))
     return fits
 

@@ -285,6 +285,8 @@ def _climb(tree, shape, guess, barred):  # type: ignore[no-untyped-def]  # noqa:
         if shape > 1:
             loc = _best_between(tree, shape)
             shape = _best_shape(tree, loc)
+            if 0 < shape <= 1:
+                continue  # a location beside a value is no maximum for such a shape: look for one on a value
         else:
             next_shape = 0.0
             while next_shape == 0.0:
@@ -378,7 +380,7 @@ class WholeNumbers:
         return np.where(right, lower - upper, np.where(left, upper - lower, whole - lower - upper))
 
 
-def fit_gennorm_rounded(cells: WholeNumbers, counts: NDArray[Any], start: Gennorm) -> Gennorm:
+def fit_gennorm_rounded(cells: WholeNumbers, counts: NDArray[Any], start: Gennorm | None = None) -> Gennorm:
     """Fit a generalised normal to whole numbers taken as what they are: variates rounded to the nearest one.
 
     Maximises ``sum(counts * log P(value - 1/2 < X < value + 1/2))``, which is smooth and bounded, by scoring: Newton
@@ -390,14 +392,17 @@ def fit_gennorm_rounded(cells: WholeNumbers, counts: NDArray[Any], start: Gennor
         The distinct values.
     counts : ndarray, shape (U,)
         How often each occurs.
-    start : Gennorm
-        Where to begin.
+    start : Gennorm, optional
+        Where to begin; by default with the Laplace distribution that suits best.
 
     Returns
     -------
     Gennorm
         The parameters.
     """
+    if start is None:
+        median = cells.values[np.searchsorted(np.cumsum(counts), counts.sum() / 2)]
+        start = Gennorm(1.0, median, counts @ abs(cells.values - median) / counts.sum(), False)
     low, high = np.log(MIN_SHAPE), np.log(MAX_SHAPE)
 
     def parameters(theta: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -21,7 +21,7 @@ _STYLE = """
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e8e8e6; --paper: #17191c; --line: #44484d; --soft: #202328; --mark: #8ec7ff; }
 }
-body { margin: 0 auto; max-width: 62rem; padding: 1.5rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 74rem; padding: 1.5rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
 .verdict { border-left: 4px solid var(--mark); background: var(--soft); padding: .8rem 1rem; }
@@ -102,7 +102,8 @@ def _table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) 
         for row in rows
     )
     return (
-        f'<div class="scroll"><table><caption>{escape(caption)}</caption>'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}">'
+        f"<table><caption>{escape(caption)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -131,18 +132,17 @@ def _fits(group: Group, factor: str) -> str:
 
 
 def _dependence(group: Group) -> str:
-    rows = [
-        (
-            pair,
-            f"{item.pearson:.3f} ({item.pearson_p:.2g})",
-            f"{item.spearman:.3f} ({item.spearman_p:.2g})",
-            "" if item.mutual_information is None else f"{item.mutual_information:.3f}",
-        )
-        for pair, item in group.correlations.items()
-    ]
-    if not rows:
+    if not group.correlations:
         return ""
-    return _table("Dependence", ["factors", "Pearson (p)", "Spearman (p)", "mutual information (nats)"], rows)
+    kinds = {"Pearson (p)": ("pearson", "pearson_p"), "Spearman (p)": ("spearman", "spearman_p")}
+    columns, rows = ["factors", *kinds], []
+    for pair, item in group.correlations.items():
+        rows.append([pair, *(f"{getattr(item, r):.3f} ({getattr(item, p):.2g})" for r, p in kinds.values())])
+        if item.mutual_information is not None:
+            rows[-1].append(f"{item.mutual_information:.3f}")
+    if len(rows[0]) > len(columns):
+        columns.append("mutual information (nats)")
+    return _table("Dependence", columns, rows)
 
 
 def _groups(groups: Sequence[Group]) -> str:

@@ -222,7 +222,7 @@ def describe_group(group: Group) -> str:
 
 def describe_fit(fit: Fit) -> dict[str, str]:
     """Return the lines of a table that tell a fit: parameters, likelihood, criteria and Kolmogorov-Smirnov test."""
-    parameters = "  ".join(f"{name} {value:.4g}" for name, value in fit.parameters.items())
+    parameters = ", ".join(f"{name} {value:.4g}" for name, value in fit.parameters.items())
     lines = {"parameters": parameters + (" (at the bound: no estimate)" if fit.at_bound else "")}
     if fit.shape_interval:
         lines["shape interval"] = f"{fit.shape_interval.low:.3g} to {fit.shape_interval.high:.3g}"

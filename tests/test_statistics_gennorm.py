@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.optimize import minimize_scalar
+from scipy.special import gammaln
+
+from datagen.statistics.gennorm import (
+    MAX_SHAPE,
+    MIN_SHAPE,
+    PowerSums,
+    WholeNumbers,
+    _power_sum,
+    fit_gennorm,
+    fit_gennorm_rounded,
+)
+
+SHAPES = (0.4, 0.7, 1.0, 2.0)
+
+
+def sums_of(values):
+    return PowerSums.of(*np.unique(values, return_counts=True))
+
+
+def log_likelihood(values, fit):
+    return stats.gennorm.logpdf(values, fit.shape, fit.loc, fit.scale).sum()
+
+
+def draw(shape, count, seed, scale=1.0, loc=0.0):
+    return stats.gennorm.rvs(shape, loc=loc, scale=scale, size=count, random_state=np.random.default_rng(seed))
+
+
+def best_by_brute_force(values):
+    """The highest local maximum in the shape, over all locations on a value and, above shape 1, between them."""
+    grid = np.geomspace(MIN_SHAPE, MAX_SHAPE, 400)
+
+    def profile(shape, loc):
+        mean = np.mean(abs(values - loc) ** shape)
+        log_scale = np.log(shape * mean) / shape
+        return len(values) * (np.log(shape / 2) - log_scale - gammaln(1 / shape) - 1 / shape)
+
+    def between(shape):
+        bounds = values.min(), values.max()
+        return minimize_scalar(lambda loc: np.sum(abs(values - loc) ** shape), bounds=bounds, method="bounded").x
+
+    best = -np.inf
+    for loc in np.unique(values):
+        heights = np.array([profile(shape, loc) for shape in grid])
+        for i in 1 + np.flatnonzero((heights[1:-1] >= heights[:-2]) & (heights[1:-1] >= heights[2:])):
+            inner = minimize_scalar(
+                lambda shape, loc=loc: -profile(shape, loc), bounds=(grid[i - 1], grid[i + 1]), method="bounded"
+            )
+            best = max(best, -inner.fun)
+    above = grid[grid > 1]
+    heights = np.array([profile(shape, between(shape)) for shape in above])
+    peaks = (heights[1:-1] >= heights[:-2]) & (heights[1:-1] >= heights[2:])
+    return max([best, *heights[1:-1][peaks]])
+
+
+@given(
+    st.lists(st.floats(-1e3, 1e3, allow_subnormal=False), min_size=1, max_size=300),
+    st.floats(-1.5e3, 1.5e3),
+    st.floats(MIN_SHAPE, MAX_SHAPE),
+)
+def test_power_sums_are_those_of_the_values(values, loc, shape):
+    values = np.array(values)
+    expected = np.sum(abs(values - loc) ** shape)
+    assert _power_sum(sums_of(values), loc, shape) == pytest.approx(expected, rel=1e-11, abs=1e-300)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_power_sums_of_many_values(shape):
+    values = draw(shape, 20_000, seed=1)
+    sums = sums_of(values)
+    for loc in (0.0, float(values[0]), float(values.max()), 5.3):
+        assert _power_sum(sums, loc, shape) == pytest.approx(np.sum(abs(values - loc) ** shape), rel=1e-12)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["continuous", "whole numbers"])
+@pytest.mark.parametrize("shape", [0.4, 0.7, 1.0, 1.5])
+def test_no_location_is_better_than_the_one_found(shape, whole):
+    for seed in range(3):
+        values = draw(shape, 100, seed, scale=4)
+        values = np.rint(values) if whole else values
+        fit = fit_gennorm(sums_of(values))
+        brute = best_by_brute_force(values)
+        assert fit.at_bound or log_likelihood(values, fit) >= brute - 1e-6
+
+
+@pytest.mark.parametrize("count", [100, 3000])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_never_below_scipy(shape, count):
+    values = draw(shape, count, seed=2, loc=0.3)
+    ours = log_likelihood(values, fit_gennorm(sums_of(values)))
+    assert ours >= stats.gennorm.logpdf(values, *stats.gennorm.fit(values)).sum() - 1e-6
+
+
+@given(st.lists(st.integers(-5, 5), min_size=10, max_size=80).filter(lambda values: len(set(values)) > 1))
+def test_never_below_the_distributions_it_contains(values):
+    values = np.array(values, dtype=float)
+    ours = log_likelihood(values, fit_gennorm(sums_of(values)))
+    for family in (stats.laplace, stats.norm):
+        theirs = family.logpdf(values, *family.fit(values)).sum()
+        assert ours >= theirs - 1e-6 * abs(theirs)
+
+
+@given(st.integers(0, 1000), st.floats(-100, 100), st.integers(-8, 8), st.sampled_from(SHAPES))
+def test_follows_shift_and_scale(seed, shift, power, shape):
+    values = draw(shape, 200, seed)
+    moved = fit_gennorm(sums_of(values * 2.0**power + shift))
+    fit = fit_gennorm(sums_of(values))
+    assert moved.shape == pytest.approx(fit.shape, rel=1e-4)
+    assert moved.loc == pytest.approx(fit.loc * 2.0**power + shift, abs=1e-3 * fit.scale * 2.0**power + 1e-9)
+    assert moved.scale == pytest.approx(fit.scale * 2.0**power, rel=1e-3)
+
+
+def test_says_where_values_repeat_too_often_for_a_density():
+    fit = fit_gennorm(sums_of(np.repeat([-1.0, 0.0, 1.0], [20, 200, 30])))
+    assert fit.at_bound
+    assert fit.shape == MIN_SHAPE
+    assert fit.loc == 0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_probabilities_of_whole_numbers_are_those_of_their_cells(shape):
+    values = np.array([-40.0, -3.0, -1.0, 0.0, 1.0, 2.0, 7.0, 300.0])
+    got = WholeNumbers(values).probabilities(shape, 0.3, 2.0)
+    model = stats.gennorm(shape, loc=0.3, scale=2.0)
+    right = model.sf(values - 0.5) - model.sf(values + 0.5)
+    left = model.cdf(values + 0.5) - model.cdf(values - 0.5)
+    assert got == pytest.approx(np.where(values > 0, right, left), rel=1e-9, abs=1e-290)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradient_of_whole_numbers(shape):
+    cells = WholeNumbers(np.arange(-20.0, 25.0, 3.0))
+    theta = np.array([np.log(shape), 0.2, np.log(6.0)])
+
+    def logs(theta):
+        return np.log(cells.probabilities(np.exp(theta[0]), theta[1], np.exp(theta[2])))
+
+    parameters = np.exp(theta[0]), theta[1], np.exp(theta[2])
+    got = cells.log_gradient(cells.probabilities(*parameters), *parameters)
+    for index in range(3):
+        step = np.zeros(3)
+        step[index] = 1e-5
+        assert got[:, index] == pytest.approx((logs(theta + step) - logs(theta - step)) / 2e-5, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rounding_is_seen_through(shape):
+    """300,000 whole numbers tell the shape; the density, which cannot know of the rounding, is misled."""
+    values, counts = np.unique(np.rint(draw(shape, 300_000, seed=3, scale=1.5)), return_counts=True)
+    rounded = fit_gennorm_rounded(WholeNumbers(values), counts)
+    assert rounded.shape == pytest.approx(shape, rel=0.03)
+    assert rounded.loc == pytest.approx(0, abs=0.03)
+    assert rounded.scale == pytest.approx(1.5, rel=0.08)
+    density = fit_gennorm(PowerSums.of(values, counts))
+    assert abs(rounded.shape - shape) < abs(density.shape - shape)
