@@ -418,6 +418,7 @@ def fit_gennorm_rounded(cells: WholeNumbers, counts: NDArray[Any], start: Gennor
         step = np.linalg.lstsq(information, score, rcond=1e-12)[0]
         if score @ step < 1e-8:
             break
+        step /= max(1.0, abs(step[0]), abs(step[2]))  # shape and scale change by a factor of e at most
         gain = -np.inf
         while gain < 0 and abs(step).max() > 1e-9:
             trial = theta + step

@@ -247,8 +247,8 @@ def _groups(table: Transitions, by: str | None) -> Iterator[tuple[str, NDArray[n
     names, place = np.unique(labels, return_inverse=True)
     order = np.argsort(place, kind="stable")
     ends = np.cumsum(np.bincount(place, minlength=len(names)))
-    for name, rows in zip(names, np.split(order, ends[:-1]), strict=True):
-        yield str(name), rows
+    for name, begin, end in zip(names, np.append(0, ends[:-1]), ends, strict=False):
+        yield str(name), order[begin:end]
 
 
 def _describe(
