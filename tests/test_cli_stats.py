@@ -1,0 +1,94 @@
+import json
+
+import pytest
+from test_statistics_summary import check_json
+
+from cli.main import main
+from datagen import store
+from datagen.statistics import summarize
+from datagen.transitions import load
+
+
+@pytest.fixture
+def file(kitti, tmp_path):
+    store.save(kitti, tmp_path / "kitti.npz")
+    return tmp_path / "kitti.npz"
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as done:
+        main(["stats", *(str(argument) for argument in arguments)])
+    captured = capsys.readouterr()
+    return done.value.code or 0, captured.out, captured.err
+
+
+def test_json_is_the_summary(file, capsys):
+    code, out, err = run(capsys, file, "--fit-laplace", "--by", "category", "--bootstrap", 10, "--seed", 3, "--json")
+    assert (code, err) == (0, "")
+    expected = check_json(summarize(load(file), "category", bootstrap=10, seed=3))
+    assert json.loads(out) == {"file": str(file), **expected}
+
+
+def test_table_is_in_the_papers_order(file, capsys):
+    code, out, _ = run(capsys, file, "--fit", "all", "--mi", "--by", "sequence", "--delta-t", "1,2")
+    assert code == 0
+    header = next(line for line in out.splitlines() if "area" in line)
+    assert header.index("area") < header.index(" x ") < header.index(" y ")
+    group = summarize(load(file)).groups[0]
+    assert f"{group.kurtosis['area']:.4g}" in out
+    for what in (
+        "excess kurtosis",
+        "gennorm log-likelihood",
+        "cauchy AIC",
+        "Spearman",
+        "mutual information",
+        "2 frames",
+    ):
+        assert what in out
+
+
+def test_without_fits_there_are_moments_and_no_verdict(file, capsys):
+    code, out, _ = run(capsys, file)
+    assert code == 0
+    assert "gennorm" not in out
+    assert "no verdict" in out
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("name", ["downscale_keepaspect.csv", "kitti_peds_v2.pickle"])
+def test_files_of_the_release(golden, capsys, name):
+    code, out, _ = run(capsys, golden / "release" / name, "--json")
+    assert code == 0
+    assert json.loads(out)["groups"][0]["n"] == {"d": 263, "k": 313}[name[0]]
+
+
+def test_pictures_and_report(file, tmp_path, capsys):
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    report = tmp_path / "stats.html"
+    code, out, _ = run(capsys, file, "--figures", folder, "--report", report, "--quiet")
+    assert (code, out) == (0, "")
+    assert {path.suffix for path in folder.iterdir()} == {".png", ".pdf"}
+    assert report.read_text().startswith("<!doctype html>")
+    for option in (["--report", report], ["--figures", folder]):
+        code, _, err = run(capsys, file, *option)
+        assert code == 2
+        assert "exists; pass --overwrite" in err
+    assert run(capsys, file, "--figures", folder, "--report", report, "--quiet", "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent.npz"], "no such file"),
+        (["FILE", "--delta-t", "1,x"], "no list of whole numbers"),
+        (["FILE", "--delta-t", "0"], "at least 1"),
+        (["FILE", "--by", "colour"], "colour"),
+        (["FILE", "--report", "absent/stats.html"], "no such folder"),
+    ],
+    ids=str,
+)
+def test_wrong_calls_are_one_line_with_exit_code_2(file, capsys, arguments, message):
+    code, out, err = run(capsys, *(file if argument == "FILE" else argument for argument in arguments))
+    assert (code, out) == (2, "")
+    assert message in err

@@ -1,0 +1,144 @@
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_statistics_summary import drifting
+
+from datagen.errors import DatagenError, UsageError
+from datagen.statistics import ALL_FITS, summarize
+from datagen.statistics.figures import draw, save_figures
+from datagen.statistics.report import save_report
+
+NAMES = ["histograms", "tails", "qq", "joint", "groups"]
+
+
+@pytest.fixture(scope="module")
+def table():
+    return drifting(0.6)
+
+
+@pytest.fixture(scope="module")
+def summary(table):
+    return summarize(table, "category", ALL_FITS, bootstrap=20, mutual_information=True)
+
+
+@pytest.fixture(scope="module")
+def page(table, summary, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "stats.html"
+    return save_report(table, summary, path, title="cats & <dogs>")
+
+
+def test_figures_are_written_as_png_and_pdf_and_are_the_same_again(table, summary, tmp_path):
+    written = save_figures(table, summary, tmp_path)
+    assert [path.name for path in written] == [f"{name}{suffix}" for name in NAMES for suffix in (".png", ".pdf")]
+    before = [path.read_bytes() for path in written]
+    for path in written[::2]:
+        assert np.asarray(Image.open(path).convert("L")).std() > 10
+    assert [path.read_bytes() for path in save_figures(table, summary, tmp_path, overwrite=True)] == before
+
+
+def test_figures_are_not_overwritten_unasked(table, summary, tmp_path):
+    (tmp_path / "qq.pdf").write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"qq\.pdf: exists"):
+        save_figures(table, summary, tmp_path)
+    with pytest.raises(UsageError, match="no such folder"):
+        save_figures(table, summary, tmp_path / "absent")
+
+
+def test_every_fit_is_drawn_in_every_panel_and_told_apart_without_colour(table, summary):
+    figures = {name: figure for name, _, figure in draw(table, summary)}
+    for name in ("histograms", "tails"):
+        for axes in figures[name].axes:
+            lines = [line for line in axes.lines if line.get_label() != "data"]
+            factor = re.search(r"change of (\w+)", axes.get_xlabel())[1]
+            assert len(lines) == len(summary.groups[0].fits[factor])
+            styles = [str(line._unscaled_dash_pattern) for line in lines]
+            assert len(set(styles)) == len(styles)
+    logarithmic = [axes.get_yscale() for axes in figures["histograms"].axes]
+    assert sorted(logarithmic) == ["linear"] * 3 + ["log"] * 3
+    assert len(figures["joint"].axes) == 6  # three panels, each with its colours
+
+
+def test_histogram_is_a_density(table, summary):
+    figure = next(figure for name, _, figure in draw(table, summary) if name == "histograms")
+    for axes in figure.axes:
+        heights, edges, _ = axes.patches[0].get_data()
+        inside = np.sum(heights * np.diff(edges))
+        values = table.differences(re.search(r"change of (\w+)", axes.get_xlabel())[1])
+        assert inside == pytest.approx(np.mean((values >= edges[0]) & (values <= edges[-1])))
+        assert inside > 0.9
+
+
+def test_nothing_to_draw(table, tmp_path):
+    few = table.select(slice(0, 5))
+    with pytest.raises(DatagenError, match="not enough data: 5 transitions"):
+        list(draw(few, summarize(few)))
+    text = save_report(few, summarize(few), tmp_path / "few.html").read_text()
+    assert "Not enough data" in text
+    assert "<img" not in text
+
+
+class Outline(HTMLParser):
+    """What a page refers to, and how its tables and pictures are described."""
+
+    def __init__(self):
+        super().__init__()
+        self.references, self.alternatives, self.tags = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append(tag)
+        self.references += [attributes[name] for name in ("src", "href", "data", "srcset") if name in attributes]
+        if tag == "img":
+            self.alternatives.append(attributes.get("alt"))
+        if tag == "th":
+            assert attributes["scope"] in ("row", "col")
+
+
+def test_page_needs_nothing_else_and_describes_what_it_shows(page):
+    text = page.read_text()
+    outline = Outline()
+    outline.feed(text)
+    assert outline.references
+    assert all(reference.startswith("data:image/png;base64,") for reference in outline.references)
+    assert not re.search(r"url\(|@import|https?://", re.sub(r'src="[^"]*"', "", text))
+    assert len(outline.alternatives) == len(NAMES)
+    assert all(outline.alternatives)
+    assert outline.tags.count("caption") == outline.tags.count("table") == 6
+    assert "script" not in outline.tags
+    assert "cats &amp; &lt;dogs&gt;" in text
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_page_shows_the_figures_of_the_summary(page, summary):
+    text = page.read_text()
+    group = summary.groups[0]
+    assert f"{group.n:,} changes" in text
+    assert f"{group.kurtosis['area']:.4g}" in text
+    assert f"{group.fits['x']['gennorm'].log_likelihood:.7g}" in text
+    for name in ("cat", "dog", "mouse"):
+        assert f'<th scope="row">{name}</th>' in text
+
+
+def test_page_opens_in_a_browser(page, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium here; install the package chromium to run this")
+    picture = tmp_path / "page.png"
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    flags += ["--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}"]
+    subprocess.run(
+        [browser, *flags, "--hide-scrollbars", "--window-size=1200,5000", f"--screenshot={picture}", page.as_uri()],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    shown = np.asarray(Image.open(picture).convert("RGB"), dtype=int)
+    rows = (np.ptp(shown, axis=1) > 30).any(axis=1)
+    assert rows.sum() > 1000  # text and figures, not an empty page
+    orange = abs(shown - [0xD5, 0x5E, 0x00]).sum(axis=2) < 60
+    assert orange.sum() > 200  # the generalised normal's line
