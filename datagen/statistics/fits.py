@@ -112,16 +112,19 @@ def fit_distributions(
 
 
 def _evaluate(name: str, data: PowerSums, parameters: dict[str, float], at_bound: bool) -> Fit:
-    model = distribution(name, parameters)
+    from scipy import stats
+
+    # Freezing a distribution, as `distribution` does, costs more than all else for a small group.
+    model, arguments = getattr(stats, "gennorm" if name == ROUNDED else name), tuple(parameters.values())
     counts = np.diff(data.before)
     total = data.before[-1]
     if name == ROUNDED:
-        log_densities = np.log(WholeNumbers(data.values).probabilities(*parameters.values()))
-        cumulative = model.cdf(data.values + 0.5)
-        below = model.cdf(data.values - 0.5)
+        log_densities = np.log(WholeNumbers(data.values).probabilities(*arguments))
+        cumulative = model.cdf(data.values + 0.5, *arguments)
+        below = model.cdf(data.values - 0.5, *arguments)
     else:
-        log_densities = model.logpdf(data.values)
-        below = cumulative = model.cdf(data.values)
+        log_densities = model.logpdf(data.values, *arguments)
+        below = cumulative = model.cdf(data.values, *arguments)
     log_likelihood = float(counts @ log_densities)
     ks = float(max((data.before[1:] / total - cumulative).max(), (below - data.before[:-1] / total).max()))
     return Fit(
