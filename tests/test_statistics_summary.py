@@ -205,6 +205,15 @@ def test_small_and_constant_groups_say_how_many():
     assert check_json(summarize(table.select(slice(0, 0))))["groups"][0]["n"] == 0
 
 
+def test_few_objects_give_figures_but_no_interval():
+    group = summarize(drifting(0.5, objects=4), bootstrap=20).groups[0]
+    assert group.objects == 4
+    assert group.fits["x"]["gennorm"].shape_interval is None
+    assert group.kurtosis_interval == {}
+    assert group.sparse["x"] is None
+    assert "cannot be told without an interval" in group.verdict
+
+
 def test_seed_and_only_the_seed_changes_the_intervals():
     table = drifting(0.7)
     first, again, other = (summarize(table, bootstrap=30, seed=seed) for seed in (1, 1, 2))

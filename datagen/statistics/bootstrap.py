@@ -48,6 +48,7 @@ class ObjectBootstrap:
         self.copies = np.empty((replicates, len(rows)), dtype=np.uint8)
         for index in range(replicates):
             drawn = np.random.default_rng((seed, index)).integers(0, len(rows), len(rows))
+            # More than 255 copies of one of K objects, K draws, have a chance below 1e-500.
             self.copies[index] = np.bincount(drawn, minlength=len(rows))
 
     def kurtosis(self, values: NDArray[np.float64]) -> Interval:
