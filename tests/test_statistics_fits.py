@@ -37,7 +37,11 @@ def test_closed_forms(name):
 
 @pytest.mark.parametrize("count", [50, 3000])
 @pytest.mark.parametrize("name", ["t", "cauchy"])
-@pytest.mark.parametrize("draw", [stats.t(3, loc=2), stats.cauchy(scale=5), stats.norm(1e3), stats.laplace()], ids=str)
+@pytest.mark.parametrize(
+    "draw",
+    [stats.t(3, loc=2), stats.cauchy(scale=5), stats.norm(1e3), stats.laplace()],
+    ids=["of t", "of cauchy", "of norm", "of laplace"],
+)
 def test_never_below_scipy(name, draw, count):
     values = draw.rvs(count, random_state=np.random.default_rng(5))
     family = getattr(stats, name)
