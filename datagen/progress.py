@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["progress_bar"]
+__all__ = ["byte_bar", "progress_bar"]
 
 Item = TypeVar("Item")
 
@@ -41,3 +42,39 @@ def progress_bar(items: Iterable[Item], label: str, total: int | None = None, sh
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield from progress.track(items, total=total, description=label)
+
+
+@contextmanager
+def byte_bar(label: str, total: int, show: bool = False) -> Iterator[Callable[[int], None]]:
+    """Draw a bar of bytes, if asked and if standard error is a terminal, while the block runs.
+
+    Parameters
+    ----------
+    label : str
+        What is sent or fetched.
+    total : int
+        Its size in bytes.
+    show : bool
+        Whether a bar is wanted at all.
+
+    Yields
+    ------
+    callable
+        To be called with the number of bytes that are done.
+    """
+    if not show or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda done: progress.update(task, completed=done)

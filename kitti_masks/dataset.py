@@ -62,7 +62,7 @@ class KittiMasks(Dataset[Item]):
     Parameters
     ----------
     data : str, Path or MaskSequences
-        A dataset file, or the dataset itself.
+        A dataset file, the dataset itself, or a folder that holds the published file, `kitti_peds_v2.pickle`.
     max_delta_t : int
         Largest distance in frames. 1 is the paper's "mean delta t = 0.05 s", 5 its "0.15 s".
     transform : callable, optional
@@ -78,13 +78,17 @@ class KittiMasks(Dataset[Item]):
         Give sequences of so many frames instead of pairs.
     delta_t : int
         Distance in frames between neighbours of such a sequence.
+    download : bool
+        `data` is a folder: fetch the published file into it, unless it is there and right.
 
     Raises
     ------
     UsageError
-        If an argument is out of range.
+        If an argument is out of range, or the folder holds no published file.
     BadInputError
         If the file is damaged or holds no masks.
+    DatagenError
+        If the published file cannot be fetched.
     """
 
     factor_names = MaskSequences.factor_names
@@ -100,10 +104,15 @@ class KittiMasks(Dataset[Item]):
         protocol: Protocol = "release",
         sequence_length: int | None = None,
         delta_t: int = 1,
+        download: bool = False,
     ) -> None:
         for name, value in (("max_delta_t", max_delta_t), ("delta_t", delta_t), ("sequence_length", sequence_length)):
             if value is not None and value < 1:
                 raise UsageError(f"{name}={value}: must be at least 1")
+        if not isinstance(data, MaskSequences) and (download or Path(data).is_dir()):
+            from datagen.releases import fetch
+
+            data = fetch("kitti-masks", data, download)
         dataset = data if isinstance(data, MaskSequences) else store.load(data)
         if not isinstance(dataset, MaskSequences):
             raise BadInputError(str(data), "holds sprites, not masks; natsprites.NaturalSprites reads it")

@@ -1,0 +1,229 @@
+"""The published releases, and the sources of raw annotations: what each is, whose it is, how it is had.
+
+One entry a release. What a card or a deposit says of a dataset is taken from here and from the dataset's manifest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datagen.datasets import MaskSequences, SpriteSequences
+from datagen.errors import UsageError
+
+__all__ = ["BY_HAND", "PAPER", "RELEASES", "Release", "find_release"]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published dataset.
+
+    Attributes
+    ----------
+    name : str
+        What it is called here, e.g. ``"kitti-masks"``.
+    title : str
+        What it is called in print.
+    kind : str
+        The kind of dataset file that holds it when rebuilt (`datagen.datasets`).
+    record : int
+        Its record on Zenodo.
+    file : str
+        The file of that record.
+    published : str
+        When the paper that describes it was published, ISO 8601.
+    sources : tuple of str
+        The annotations it was made from, keys of `datagen.manifest.SOURCES`.
+    licence : str
+        The licence it is under, which is that of the annotations.
+    holds : str
+        What the file holds.
+    counts : dict of str to int
+        What to find in it.
+    summary : str
+        What the dataset is, in two sentences.
+    made : tuple of str
+        How it is made, a step each.
+    uses : tuple of str
+        What it is for, and what not.
+    limits : tuple of str
+        Its biases and limits.
+    people : str
+        What it says of persons.
+    keywords : tuple of str
+        Keywords.
+    """
+
+    name: str
+    title: str
+    kind: str
+    record: int
+    file: str
+    published: str
+    sources: tuple[str, ...]
+    licence: str
+    holds: str
+    counts: dict[str, int]
+    summary: str
+    made: tuple[str, ...]
+    uses: tuple[str, ...]
+    limits: tuple[str, ...]
+    people: str
+    keywords: tuple[str, ...]
+
+    @property
+    def doi(self) -> str:
+        """Its digital object identifier."""
+        return f"10.5281/zenodo.{self.record}"
+
+    @property
+    def url(self) -> str:
+        """Its page."""
+        return f"https://doi.org/{self.doi}"
+
+
+PAPER = {
+    "title": "Towards Nonlinear Disentanglement in Natural Data with Temporal Sparse Coding",
+    "authors": (
+        "Klindt, David A.",
+        "Schott, Lukas",
+        "Sharma, Yash",
+        "Ustyuzhaninov, Ivan",
+        "Brendel, Wieland",
+        "Bethge, Matthias",
+        "Paiton, Dylan M.",
+    ),
+    "venue": "International Conference on Learning Representations (ICLR)",
+    "year": "2021",
+    "arxiv": "2007.10930",
+    "bibtex": (
+        "@inproceedings{klindt2021towards, "
+        "title={Towards Nonlinear Disentanglement in Natural Data with Temporal Sparse Coding}, "
+        "author={Klindt, David A. and Schott, Lukas and Sharma, Yash and Ustyuzhaninov, Ivan and Brendel, Wieland "
+        "and Bethge, Matthias and Paiton, Dylan M.}, "
+        "booktitle={International Conference on Learning Representations (ICLR)}, year={2021}, "
+        "url={https://arxiv.org/abs/2007.10930}}"
+    ),
+}
+"""The paper that describes both releases."""
+
+_USES = (
+    "Training and scoring methods that learn disentangled or causal representations from pairs or sequences of "
+    "natural motion.",
+    "Statistics of how objects move and grow in natural video.",
+    "Not for detecting, tracking or identifying people: the images are outlines of a few dozen pixels.",
+)
+
+RELEASES = {
+    release.name: release
+    for release in (
+        Release(
+            name="kitti-masks",
+            title="KITTI Masks",
+            kind=MaskSequences.kind,
+            record=3931823,
+            file="kitti_peds_v2.pickle",
+            published="2020-07-21",
+            sources=("kitti-mots", "motschallenge"),
+            licence="CC BY-NC-SA 3.0",
+            holds="a pickle of two lists: masks, bool (T, 64, 64), and latents (y, x, area), float32 (T, 3)",
+            counts={"sequences": 2120, "frames": 84626, "pairs": 82506},
+            summary=(
+                "Sequences of binary masks of single pedestrians, cut from the annotations of street scenes, each "
+                "frame with the centre of mass and the area of its mask. They are used to learn disentangled "
+                "representations from natural transitions."
+            ),
+            made=(
+                "The label maps of KITTI MOTS (21 sequences) and of MOTSChallenge (4 training sequences) are sampled "
+                "by nearest neighbour at a height of 64 pixels, their aspect kept.",
+                "Six windows of 64 x 64 pixels are cut from each frame at equal distances; neighbouring windows "
+                "overlap.",
+                "In each window every pedestrian is followed over time; frames with fewer than 30 of its pixels end a "
+                "sequence.",
+                "Centre of mass (y, x) and area of each mask are measured in pixels.",
+            ),
+            uses=_USES,
+            limits=(
+                "KITTI shows pedestrians in the streets of one German city (Karlsruhe), in daylight and fair weather, "
+                "from a car; MOTSChallenge shows four more scenes, with crowds and moving cameras.",
+                "Windows overlap, so one person at one time is in several sequences: a random split of sequences "
+                "leaks from training to test. Split by person or by source video.",
+                "Cars and all other classes are left out.",
+                "A mask is what is visible of a person inside a window: area and position also change by occlusion "
+                "and at the window's edges, and by the motion of the camera.",
+            ),
+            people=(
+                "The masks outline people in public places at a few dozen pixels of height. They show no faces, "
+                "clothes or surroundings, but the frames they can be traced to do."
+            ),
+            keywords=("disentanglement", "natural transitions", "segmentation masks", "pedestrians", "KITTI", "MOTS"),
+        ),
+        Release(
+            name="natural-sprites",
+            title="Natural Sprites",
+            kind=SpriteSequences.kind,
+            record=3948069,
+            file="downscale_keepaspect.csv",
+            published="2020-07-21",
+            sources=("youtube-vis",),
+            licence="CC BY 4.0",
+            holds="a table of measured masks, a row an object, from which sprites are rendered",
+            counts={"transitions": 234652},
+            summary=(
+                "Rendered sprites that move and grow as objects in natural video do: position and scale come from "
+                "measured transitions, shape and orientation are drawn. They are used to learn and score disentangled "
+                "representations where every factor is known."
+            ),
+            made=(
+                "The masks of the objects in natural video are brought to 64 x 128 pixels, cut into windows of "
+                "64 x 64, and measured: centre of mass and area.",
+                "Transitions between neighbouring frames whose areas lie between the 5 % and 95 % quantiles are kept.",
+                "Shape and orientation are drawn for each run; x, y and scale follow a transition.",
+                "Each frame is rendered as one polygon, anti-aliased, on black.",
+            ),
+            uses=_USES[:2],
+            limits=(
+                "Only position and scale are natural; shape, orientation and colour are drawn uniformly and do not "
+                "change within a run.",
+                "The videos are what people upload and annotators chose: 40 categories, with people most of all, "
+                "centred by whoever held the camera.",
+                "The camera's motion is in the transitions, and windows overlap, so one object can give several runs.",
+                "Video frames are not square and are brought to 64 x 128 without keeping their aspect.",
+            ),
+            people="None: the images are geometric shapes.",
+            keywords=("disentanglement", "natural transitions", "sprites", "YouTube-VOS", "ground-truth factors"),
+        ),
+    )
+}
+"""Every release by its name."""
+
+BY_HAND = {
+    "kitti-mots": (
+        "Open https://www.vision.rwth-aachen.de/page/mots, read the licence, and take the annotations of KITTI MOTS "
+        "(text or PNG). Unpack them as FOLDER/kitti-mots/instances_txt/0000.txt ... or "
+        "FOLDER/kitti-mots/instances/0000/000000.png ..."
+    ),
+    "motschallenge": (
+        "From the same page take the annotations of MOTSChallenge and unpack them as "
+        "FOLDER/motschallenge/instances_txt/0002.txt ... beside those of KITTI MOTS."
+    ),
+    "youtube-vis": (
+        "Register at https://youtube-vos.org/dataset/vis/, accept the terms, and take train.json of the 2019 "
+        "annotations; the videos are not needed."
+    ),
+}
+"""What to do to have the raw annotations, by source. They ask for a licence or a registration, so none is fetched."""
+
+
+def find_release(name: str) -> Release:
+    """Return a release by its name.
+
+    Raises
+    ------
+    UsageError
+        If there is none of this name; for a source of raw annotations it says how to have it.
+    """
+    if name in BY_HAND:
+        raise UsageError(f"{name}: cannot be fetched for you. {BY_HAND[name]}")
+    if name not in RELEASES:
+        raise UsageError(f"unknown release {name!r}; there are {', '.join(RELEASES)}")
+    return RELEASES[name]

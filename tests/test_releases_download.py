@@ -1,0 +1,333 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+from zenodo_server import Fault, serve
+
+from datagen.errors import BadInputError, DatagenError, UsageError
+from datagen.releases import RELEASES, fetch, fetch_record, find_release
+from datagen.releases.download import cache_folder
+from datagen.releases.registry import BY_HAND
+from datagen.releases.web import Patience
+from datagen.releases.zenodo import parse_doi, parse_record
+
+QUICK = Patience(attempts=4, backoff=0.01, timeout=0.5)
+DATA = np.random.default_rng(0).bytes(300_000)
+NAME = "kitti_peds_v2.pickle"
+CONTENT = f"GET .*/{NAME}"
+
+
+@pytest.fixture
+def zenodo():
+    with serve() as server:
+        server.add(3931823, {NAME: DATA, "notes.txt": b"hello"})
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    """Keep every test in its own cache, and away from the network of whoever runs it."""
+    monkeypatch.setenv("DATAGEN_CACHE", str(tmp_path / "cache"))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return tmp_path / "cache" / "zenodo-3931823"
+
+
+def get(zenodo, *names, **arguments):
+    return fetch_record(3931823, names, server=zenodo.url, patience=QUICK, **arguments)
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_release_comes_whole_and_is_not_fetched_again(zenodo, cache):
+    path = fetch("kitti-masks", server=zenodo.url, patience=QUICK)
+    assert path == cache / NAME
+    assert path.read_bytes() == DATA
+    assert names_in(cache) == {NAME, "zenodo-3931823.json"}
+    assert all(request.headers["User-Agent"].startswith("datagen/") for request in zenodo.requests)
+    before = len(zenodo.requests)
+    assert fetch("kitti-masks", server=zenodo.url) == path
+    assert len(zenodo.requests) == before
+
+
+def test_what_is_cached_needs_no_network(zenodo, cache):
+    get(zenodo)
+    assert fetch("kitti-masks", server="http://127.0.0.1:1", patience=QUICK) == cache / NAME
+    assert fetch_record(3931823, ["notes.txt"], server="http://127.0.0.1:1", patience=QUICK) == [cache / "notes.txt"]
+    (cache / NAME).write_bytes(DATA[:-1] + b"?")
+    with pytest.raises(DatagenError, match="gave up after 4 attempts"):
+        fetch("kitti-masks", server="http://127.0.0.1:1", patience=QUICK)
+    assert get(zenodo, NAME)[0].read_bytes() == DATA  # a damaged file is fetched anew
+
+
+@pytest.mark.parametrize("described", ["[]", "{", '{"files": [{}]}'])
+def test_a_damaged_description_is_asked_for_anew(zenodo, cache, described):
+    get(zenodo)
+    (cache / "zenodo-3931823.json").write_text(described)
+    before = len(zenodo.requests)
+    get(zenodo)
+    assert [request.path for request in zenodo.requests[before:]] == ["/api/records/3931823"]
+
+
+@pytest.mark.parametrize("form", ["2020", "autumn 2023", "today", "software"])
+def test_every_form_of_description_is_read(zenodo, form, tmp_path):
+    zenodo.add(7, {"a.csv": b"1,2\n", "empty": b""}, form)
+    paths = fetch_record(7, server=zenodo.url, patience=QUICK, root=tmp_path / "here")
+    assert {path.name: path.read_bytes() for path in paths} == {"a.csv": b"1,2\n", "empty": b""}
+
+
+def test_links_of_zenodo_lead_to_the_mirror_and_others_stay():
+    answer = {
+        "files": [
+            {"key": "a", "size": 1, "checksum": "md5:" + "0" * 32, "links": {"self": "https://zenodo.org/api/a"}},
+            {"key": "b", "size": 1, "checksum": "0" * 32, "links": {"self": "/api/b"}},
+            {"key": "c", "size": 1, "checksum": "0" * 32, "links": {"self": "https://example.com/c"}},
+        ]
+    }
+    urls = [file.url for file in parse_record(answer, "http://mirror/zenodo", "there").files]
+    assert urls == ["http://mirror/zenodo/api/a", "http://mirror/zenodo/api/b", "https://example.com/c"]
+
+
+FAULTS = [
+    pytest.param([Fault(cut=100_000)], id="cut once"),
+    pytest.param([Fault(cut=100_000), Fault(cut=50_000), Fault(cut=0)], id="cut three times"),
+    pytest.param([Fault(cut=100_000), Fault(ignore_range=True)], id="ignores Range"),
+    pytest.param([Fault(cut=100_000), Fault(range_from=0)], id="another range than asked"),
+    pytest.param([Fault(cut=100_000), Fault(status=416)], id="refuses the range"),
+    pytest.param([Fault(length=5)], id="announces too much"),
+    pytest.param([Fault(length=-5)], id="announces too little"),
+    pytest.param([Fault(status=500), Fault(status=503)], id="5xx"),
+    pytest.param([Fault(status=429, headers={"Retry-After": "0"})], id="429"),
+    pytest.param([Fault(status=429, headers={"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"})], id="429, a date"),
+    pytest.param([Fault(status=429, headers={"Retry-After": "soon"})], id="429, nonsense"),
+    pytest.param([Fault(drip=60_000, pause=0.1)], id="a slow drip"),
+    pytest.param([Fault(drip=40_000, stall=120_000)], id="a stall"),
+]
+
+
+@pytest.mark.parametrize("faults", FAULTS)
+def test_what_breaks_in_passing_is_mended(zenodo, faults):
+    zenodo.faults = [(CONTENT, fault) for fault in faults]
+    assert get(zenodo, NAME)[0].read_bytes() == DATA
+    assert not zenodo.faults
+
+
+def test_a_broken_download_goes_on_where_it_broke(zenodo, cache):
+    zenodo.faults = [(CONTENT, Fault(cut=70_000))] * 4
+    with pytest.raises(DatagenError, match=f"{NAME}.*gave up after 4 attempts"):
+        get(zenodo, NAME)
+    assert names_in(cache) == {f".{NAME}.part", "zenodo-3931823.json"}
+    have = (cache / f".{NAME}.part").stat().st_size
+    assert get(zenodo, NAME)[0].read_bytes() == DATA
+    asked = [request.headers.get("Range") for request in zenodo.asked(CONTENT)]
+    assert asked[-1] == f"bytes={have}-"
+    assert have >= 4 * (70_000 - (1 << 15))  # of each answer at most a chunk is lost
+    assert names_in(cache) == {NAME, "zenodo-3931823.json"}
+
+
+def test_a_part_that_is_whole_already_is_only_checked(zenodo, cache):
+    cache.mkdir(parents=True)
+    (cache / f".{NAME}.part").write_bytes(DATA)
+    get(zenodo, NAME)
+    assert not zenodo.asked(CONTENT)
+
+
+@pytest.mark.parametrize(
+    "part", [b"x" * 1000, b"x" * len(DATA), b"x" * (len(DATA) + 1)], ids=["wrong start", "wrong whole", "too long"]
+)
+def test_a_wrong_part_is_thrown_away(zenodo, cache, part):
+    cache.mkdir(parents=True)
+    (cache / f".{NAME}.part").write_bytes(part)
+    assert get(zenodo, NAME)[0].read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(body=b"<html>Please log in</html>" + DATA[26:]),
+        Fault(body=DATA + b"and more"),
+        Fault(body=DATA + DATA),
+    ],
+    ids=["another file", "a longer file", "a much longer file"],
+)
+def test_another_file_is_not_accepted(zenodo, cache, fault):
+    zenodo.faults = [(CONTENT, fault)]
+    with pytest.raises(BadInputError, match="it was not kept"):
+        get(zenodo, NAME)
+    assert names_in(cache) == {"zenodo-3931823.json"}
+    assert len(zenodo.asked(CONTENT)) == 1
+
+
+def test_a_shorter_file_is_not_accepted(zenodo, cache):
+    zenodo.faults = [(CONTENT, Fault(body=DATA[:1000]))] * 4
+    with pytest.raises(DatagenError, match="gave up"):
+        get(zenodo, NAME)
+    assert not (cache / NAME).exists()
+
+
+def test_a_failed_download_leaves_an_older_file(zenodo, cache):
+    cache.mkdir(parents=True)
+    (cache / NAME).write_bytes(b"old")
+    zenodo.faults = [(CONTENT, Fault(status=404))]
+    with pytest.raises(DatagenError, match="HTTP 404 Not now"):
+        get(zenodo, NAME)
+    assert (cache / NAME).read_bytes() == b"old"
+
+
+def test_retry_after_is_honoured_up_to_a_limit(zenodo):
+    zenodo.faults = [(CONTENT, Fault(status=429, headers={"Retry-After": "0.3"}))]
+    get(zenodo, NAME)
+    first, second = zenodo.asked(CONTENT)
+    assert second.time - first.time >= 0.3
+    assert QUICK.wait_before(1, asked=1e9) == 60
+    assert [QUICK.wait_before(attempt) for attempt in (1, 2, 3)] == [0.01, 0.02, 0.04]
+
+
+def test_a_redirect_to_another_host_is_followed_and_checked(zenodo, cache):
+    with serve() as other:
+        other.contents["/elsewhere"] = DATA
+        zenodo.faults = [(CONTENT, Fault(redirect=f"{other.url}/elsewhere"))]
+        assert get(zenodo, NAME)[0].read_bytes() == DATA
+        (cache / NAME).unlink()
+        other.contents["/elsewhere"] = DATA[::-1]
+        zenodo.faults = [(CONTENT, Fault(redirect=f"{other.url}/elsewhere"))]
+        with pytest.raises(BadInputError, match="it was not kept"):
+            get(zenodo, NAME)
+    assert not (cache / NAME).exists()
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "..", "", "a/b", "a\\b", "C:evil", "a\0b"])
+def test_a_name_that_points_outside_is_refused(zenodo, tmp_path, name):
+    zenodo.add(8, {"good": b"1"})
+    zenodo.records[8]["files"][0]["key"] = name
+    with pytest.raises(BadInputError, match="no plain file name; nothing was fetched"):
+        fetch_record(8, server=zenodo.url, patience=QUICK)
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ([], "describes no record"),
+        ({}, "lists no files"),
+        ({"files": []}, "lists no files"),
+        ({"files": [{"key": "a"}]}, "without a name, size"),
+        ({"files": [{"key": "a", "size": 1, "checksum": "sha1:0", "links": {"self": "x"}}]}, "makes no sense"),
+        ({"files": [{"key": "a", "size": -1, "checksum": "0" * 32, "links": {"self": "x"}}]}, "makes no sense"),
+    ],
+)
+def test_a_description_that_makes_no_sense_is_refused(answer, problem):
+    with pytest.raises(BadInputError, match=f"there: .*{problem}"):
+        parse_record(answer, "http://mirror", "there")
+
+
+def test_a_server_that_is_none(zenodo):
+    with pytest.raises(UsageError, match=r"No such record.*there is no record 9"):
+        fetch_record(9, server=zenodo.url, patience=QUICK)
+    with pytest.raises(UsageError, match=r"has no file b\.txt; it has kitti_peds_v2\.pickle, notes\.txt"):
+        get(zenodo, "b.txt")
+    with pytest.raises(DatagenError, match="cannot be asked"):
+        fetch_record(9, server="nonsense", patience=QUICK)
+    zenodo.faults = [("GET", Fault(status=403))]
+    with pytest.raises(DatagenError, match="HTTP 403"):
+        get(zenodo)
+    with serve() as other:
+        other.contents["/any/api/records/9"] = b"<html>"
+        with pytest.raises(BadInputError, match="the answer is not JSON"):
+            fetch_record(9, server=f"{other.url}/any/", patience=QUICK)
+
+
+def test_a_proxy_of_the_environment_is_used(zenodo, monkeypatch):
+    monkeypatch.setenv("http_proxy", zenodo.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    fetch_record(3931823, ["notes.txt"], server="http://records.invalid", patience=QUICK)
+    assert [request.path for request in zenodo.requests] == [
+        "http://records.invalid/api/records/3931823",
+        "http://records.invalid/api/records/3931823/files/notes.txt/content",
+    ]
+
+
+def test_the_cache_lies_where_it_is_told_to(monkeypatch, tmp_path):
+    monkeypatch.setenv("DATAGEN_CACHE", str(tmp_path / "mine"))
+    assert cache_folder() == tmp_path / "mine"
+    monkeypatch.delenv("DATAGEN_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "system"))
+    assert cache_folder().name == "datagen"
+
+
+@pytest.mark.parametrize(
+    ("doi", "record"),
+    [
+        ("10.5281/zenodo.3931823", 3931823),
+        ("https://doi.org/10.5281/zenodo.3948069", 3948069),
+        (" doi:10.5281/ZENODO.1 ", 1),
+    ],
+)
+def test_dois(doi, record):
+    assert parse_doi(doi) == record
+
+
+@pytest.mark.parametrize("doi", ["10.1000/182", "3931823", "10.5281/zenodo.", "10.5281/zenodo.1/../2"])
+def test_what_is_no_doi_of_zenodo(doi):
+    with pytest.raises(UsageError, match="is no DOI of Zenodo"):
+        parse_doi(doi)
+
+
+def test_without_download_the_file_must_be_there(tmp_path):
+    with pytest.raises(UsageError, match="pass download=True"):
+        fetch("kitti-masks", tmp_path, download=False)
+    (tmp_path / NAME).write_bytes(b"mine")
+    assert fetch("kitti-masks", tmp_path, download=False) == tmp_path / NAME
+    with pytest.raises(UsageError, match="is a file; give the folder"):
+        fetch("kitti-masks", tmp_path / NAME)
+
+
+@pytest.mark.parametrize("name", [*BY_HAND, "imagenet"])
+def test_raw_annotations_are_not_fetched(name):
+    with pytest.raises(UsageError, match=r"cannot be fetched for you\. .*http|From the same page|unknown release"):
+        find_release(name)
+
+
+def test_the_torch_dataset_fetches_the_release(zenodo, kitti, tmp_path, monkeypatch):
+    import datagen.releases.download as download
+    from kitti_masks import KittiMasks
+
+    bounds = list(zip(kitti.offsets[:-1], kitti.offsets[1:], strict=True))
+    data = {
+        "pedestrians": [kitti.masks[a:b] for a, b in bounds],
+        "pedestrians_latents": [kitti.latents[a:b] for a, b in bounds],
+    }
+    zenodo.add(3931823, {NAME: pickle.dumps(data, protocol=4)})
+    monkeypatch.setattr(download, "look_up", _with_server(download.look_up, zenodo.url))
+    monkeypatch.setattr(download, "parse_record", lambda answer, _, place: parse_record(answer, zenodo.url, place))
+    with pytest.raises(UsageError, match="pass download=True"):
+        KittiMasks(tmp_path)
+    assert len(KittiMasks(tmp_path / "new", download=True)) == kitti.num_pairs
+    assert len(KittiMasks(tmp_path / "new")) == kitti.num_pairs
+    with pytest.raises(UsageError, match="is a file"):
+        KittiMasks(tmp_path / "new" / NAME, download=True)
+
+
+def _with_server(look_up, url):
+    return lambda session, record, _, patience: look_up(session, record, url, QUICK)
+
+
+def test_the_description_is_kept_as_it_came(zenodo, cache):
+    get(zenodo)
+    assert json.loads((cache / "zenodo-3931823.json").read_text()) == zenodo.records[3931823]
+
+
+def test_every_release_is_complete():
+    from datagen.manifest import SOURCES
+
+    for name, release in RELEASES.items():
+        assert find_release(name) is release
+        assert release.url == f"https://doi.org/10.5281/zenodo.{release.record}"
+        assert set(release.sources) <= set(SOURCES)
+        assert {SOURCES[source]["licence"] for source in release.sources} == {release.licence}
+    assert set(BY_HAND) == set(SOURCES)
