@@ -23,7 +23,9 @@ COMMANDS: dict[str, str] = {
     "preview": "Draw sequences of a dataset file.",
     "convert": "Convert a dataset file to another format.",
     "stats": "Measure how objects move: kurtosis, fits, intervals, a verdict.",
-    "verify": "Check a dataset file, also against another.",
+    "verify": "Check a dataset file or a package, also against another or the release.",
+    "download": "Fetch a published release.",
+    "package": "Make a folder ready to publish.",
 }
 """Command name -> its one-line help. Each lives in the module of the same name (dashes as underscores) as `command`."""
 

@@ -4,65 +4,88 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli._common import json_option, print_json, print_table, quiet_option
 
+if TYPE_CHECKING:
+    from datagen.verify import Check, Comparison, TableComparison
+
 _SHOWN = 20
 
 
 @click.command("verify")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE|DIR", type=click.Path(path_type=Path))
 @click.option(
-    "--against", type=click.Path(path_type=Path), help="Explain each difference to another file, e.g. a release pickle."
+    "--against",
+    metavar="FILE|release",
+    help="Explain each difference to another file, or to the published one, which is fetched if need be.",
 )
 @json_option
 @quiet_option
-def command(file: Path, against: Path | None, as_json: bool, quiet: bool) -> int:
-    """Check a dataset file: structure, hashes, latents recomputed from the masks.
+def command(file: Path, against: str | None, as_json: bool, quiet: bool) -> int:
+    """Check a dataset file, a table of transitions or a folder.
 
-    Leaves with exit code 1 if a check fails or the files differ.
+    Of a dataset file: structure, hashes, latents recomputed from the masks. Of a folder: its SHA256SUMS. A table is
+    only compared. Leaves with exit code 1 if a check fails or the files differ.
 
     \b
     Example:
-      datagen verify kitti.npz --against kitti_peds_v2.pickle
+      datagen verify kitti.npz --against release
+      datagen verify release/
     """
-    from datagen.store import load
-    from datagen.verify import compare, verify
-
-    checks = verify(file)
+    checks, comparison = _check(file, against, show_progress=not (quiet or as_json))
     passed = all(check.passed for check in checks)
-    comparison = compare(load(file), load(against)) if against is not None and checks[0].passed else None
     if as_json:
         answer = {"file": str(file), "passed": passed, "checks": [asdict(check) for check in checks]}
         if comparison is not None:
-            answer["against"] = {"file": str(against), "equal": comparison.equal, **asdict(comparison)}
+            answer["against"] = {"file": against, "equal": comparison.equal, **asdict(comparison)}
         print_json(answer)
     elif not quiet:
-        rows = [("pass" if check.passed else "FAIL", check.name, check.detail) for check in checks]
-        print_table(str(file), ["", "check", "detail"], rows)
+        if checks:
+            rows = [("pass" if check.passed else "FAIL", check.name, check.detail) for check in checks]
+            print_table(str(file), ["", "check", "detail"], rows)
         if comparison is not None:
-            lines = [f"missing: {name}" for name in comparison.missing] + [
-                f"extra: {name}" for name in comparison.extra
-            ]
-            for each in comparison.different:
-                parts = []
-                if each.frames:
-                    parts.append(f"{len(each.frames)} frames differ, by {each.pixels} pixels in all")
-                if each.missing_frames:
-                    parts.append(f"{each.missing_frames} frames missing")
-                if each.extra_frames:
-                    parts.append(f"{each.extra_frames} frames extra")
-                if each.latents:
-                    parts.append(f"{each.latents} latents differ though the masks agree")
-                lines.append(f"differs: {each.name} from sequence {each.other} there: {'; '.join(parts)}")
-            for line in lines[:_SHOWN]:
-                click.echo(line)
-            if len(lines) > _SHOWN:
-                click.echo(f"and {len(lines) - _SHOWN} more; --json lists all")
-            click.echo(
-                f"{comparison.same:,} sequences equal, {len(comparison.different):,} different, "
-                f"{len(comparison.missing):,} missing, {len(comparison.extra):,} extra"
-            )
+            _print(comparison)
     return 0 if passed and (comparison is None or comparison.equal) else 1
+
+
+def _check(
+    file: Path, against: str | None, show_progress: bool
+) -> tuple[list[Check], Comparison | TableComparison | None]:
+    from datagen import releases, store, transitions
+    from datagen.releases.checksums import verify_folder
+    from datagen.verify import compare, compare_tables, verify
+
+    def other(name: str) -> Path:
+        return releases.fetch(name, show_progress=show_progress) if against == "release" else Path(str(against))
+
+    if file.is_dir():
+        if against is not None:
+            raise click.UsageError("a folder is checked against its own SHA256SUMS; --against is for files")
+        return verify_folder(file), None
+    if file.suffix.lower() in (".csv", ".parquet"):
+        if against is None:
+            raise click.UsageError("a table is compared with another; pass --against FILE or --against release")
+        table = transitions.load(file)
+        return [], compare_tables(table, transitions.load(other("natural-sprites")))
+    checks = verify(file)
+    if against is None or not checks[0].passed:
+        return checks, None
+    return checks, compare(store.load(file), store.load(other("kitti-masks")))
+
+
+def _print(comparison: Comparison | TableComparison) -> None:
+    lines = [f"missing: {name}" for name in comparison.missing]
+    lines += [f"extra: {name}" for name in comparison.extra]
+    lines += [f"differs: {each}" for each in comparison.different]
+    for line in lines[:_SHOWN]:
+        click.echo(line)
+    if len(lines) > _SHOWN:
+        click.echo(f"and {len(lines) - _SHOWN} more; --json lists all")
+    click.echo(
+        f"{comparison.same:,} {comparison.unit} equal, {len(comparison.different):,} different, "
+        f"{len(comparison.missing):,} missing, {len(comparison.extra):,} extra"
+    )

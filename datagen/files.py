@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from datagen.errors import UsageError
 
-__all__ = ["atomic_path", "check_output", "sha256_file"]
+__all__ = ["atomic_folder", "atomic_path", "check_output", "sha256_file"]
 
 
 def check_output(path: str | Path, overwrite: bool = False) -> Path:
@@ -79,6 +80,43 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextmanager
+def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Give a new folder beside `path` that takes its name when the block ends well, so no half a folder has the name.
+
+    Parameters
+    ----------
+    path : str or Path
+        The final folder.
+    overwrite : bool
+        Whether a folder that exists may be replaced.
+
+    Yields
+    ------
+    Path
+        A new empty folder, which has the same name.
+
+    Raises
+    ------
+    UsageError
+        If the path exists and `overwrite` is false, if it is a file, or if its folder does not exist.
+    """
+    path = Path(path)
+    if path.is_file():
+        raise UsageError(f"{path}: is a file; give the name of a folder")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path}: exists; pass --overwrite to replace it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent}: no such folder; create it first")
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
+        made = Path(temporary) / path.name
+        made.mkdir()
+        yield made
+        if path.exists():
+            shutil.rmtree(path)
+        made.rename(path)
 
 
 def sha256_file(path: str | Path) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
-from datagen.files import atomic_path, check_output
+from datagen.files import atomic_folder, atomic_path, check_output
 
 __all__ = ["sample_mots", "sample_youtube_vis"]
 
@@ -53,22 +51,13 @@ def sample_mots(
     out = Path(out)
     if sequences < 1 or frames < 1:
         raise UsageError(f"{sequences} sequences of {frames} frames: both must be at least 1")
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out}: exists; pass --overwrite to replace it")
-    if not out.parent.is_dir():
-        raise UsageError(f"{out.parent}: no such folder; create it first")
-    # Written beside its place and renamed, so that a kill leaves no half set under the name.
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
-        made = Path(temporary) / out.name
+    with atomic_folder(out, overwrite) as made:
         masks = 0
         for number, (name, size, first_frame) in enumerate(_SETS):
             for sequence in range(sequences):
                 rng = np.random.default_rng((seed, number, sequence))
                 maps = _sequence(rng, size, frames, with_ignore=sequence % 2 == 0)
                 masks += _write(made / name, f"{sequence:04d}", maps, first_frame)
-        if out.exists():
-            shutil.rmtree(out)
-        made.rename(out)
     return {"sequences": sequences * len(_SETS), "frames": sequences * len(_SETS) * frames, "masks": masks}
 
 

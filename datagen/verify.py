@@ -6,15 +6,18 @@ import difflib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datagen.datasets import Dataset, MaskSequences
 from datagen.errors import BadInputError, DatagenError
 from datagen.moments import latents_of_masks
 from datagen.store import arrays_of, load, sha256_array
+from datagen.transitions import FACTORS, Transitions
 
-__all__ = ["Check", "Comparison", "Difference", "compare", "verify"]
+__all__ = ["Check", "Comparison", "Difference", "TableComparison", "compare", "compare_tables", "verify"]
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,18 @@ class Difference:
     extra_frames: int
     latents: int
 
+    def __str__(self) -> str:
+        parts = []
+        if self.frames:
+            parts.append(f"{len(self.frames)} frames differ, by {self.pixels} pixels in all")
+        if self.missing_frames:
+            parts.append(f"{self.missing_frames} frames missing")
+        if self.extra_frames:
+            parts.append(f"{self.extra_frames} frames extra")
+        if self.latents:
+            parts.append(f"{self.latents} latents differ though the masks agree")
+        return f"{self.name} from sequence {self.other} there: {'; '.join(parts)}"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -134,6 +149,8 @@ class Comparison:
     different : list of Difference
         Sequences that have a counterpart which differs.
     """
+
+    unit: ClassVar[str] = "sequences"
 
     same: int
     missing: list[str]
@@ -202,6 +219,82 @@ def compare(dataset: Dataset, other: Dataset) -> Comparison:
             different.append(difference)
     return Comparison(
         same, [_name(other, j) for j in sorted(missing)], [_name(dataset, i) for i in sorted(extra)], different
+    )
+
+
+@dataclass(frozen=True)
+class TableComparison:
+    """What `compare_tables` finds.
+
+    Attributes
+    ----------
+    same : int
+        Number of rows that are equal.
+    missing, extra : list of str
+        Rows that only the other table, or only this one, has.
+    different : list of str
+        Rows that both have, with other values; each says which.
+    """
+
+    unit: ClassVar[str] = "rows"
+
+    same: int
+    missing: list[str]
+    extra: list[str]
+    different: list[str]
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.missing or self.extra or self.different)
+
+
+def compare_tables(table: Transitions, other: Transitions) -> TableComparison:
+    """Explain how two tables of transitions differ. A row is known by its object, window and first frame.
+
+    Parameters
+    ----------
+    table, other : Transitions
+        The two, with rows of one length.
+
+    Returns
+    -------
+    TableComparison
+
+    Raises
+    ------
+    DatagenError
+        If they cannot be compared.
+    """
+    if table.length != other.length:
+        raise DatagenError(f"rows of {table.length} and of {other.length} frames cannot be compared")
+    keys, other_keys = (np.stack([t.object_id, t.window, t.frame], axis=1) for t in (table, other))
+    both, which = np.unique(np.concatenate([keys, other_keys]), axis=0, return_inverse=True)
+    places = []
+    for part in (which[: len(keys)], which[len(keys) :]):
+        if len(np.unique(part)) != len(part):
+            raise DatagenError("a table has the same object, window and frame twice, so its rows cannot be told apart")
+        place = np.full(len(both), -1)
+        place[part] = np.arange(len(part))
+        places.append(place)
+    here, there = places
+
+    def names(rows: NDArray[np.int64]) -> list[str]:
+        return [f"object {a}, window {b}, frame {c}" for a, b, c in both[rows].tolist()]
+
+    common = np.flatnonzero((here >= 0) & (there >= 0))
+    a, b = here[common], there[common]
+    changes: list[list[str]] = [[] for _ in common]
+    for factor in FACTORS:
+        mine, theirs = getattr(table, factor)[a], getattr(other, factor)[b]
+        for row in np.flatnonzero((mine != theirs).any(axis=1)):
+            changes[row].append(f"{factor} {mine[row].tolist()} instead of {theirs[row].tolist()}")
+    differ = np.array([bool(each) for each in changes], dtype=bool)
+    return TableComparison(
+        same=int((~differ).sum()),
+        missing=names(np.flatnonzero(here < 0)),
+        extra=names(np.flatnonzero(there < 0)),
+        different=[f"{name}: {'; '.join(each)}" for name, each in zip(names(common), changes, strict=True) if each],
     )
 
 

@@ -34,7 +34,8 @@ class NaturalSprites(Dataset[Pair]):
     Parameters
     ----------
     source : str, Path, SpriteSequences or Transitions
-        A dataset file, or a table of transitions from which runs are drawn (of files, .csv and .parquet are tables).
+        A dataset file, or a table of transitions from which runs are drawn (of files, .csv and .parquet are tables; of
+        a folder, the published table in it is taken, `downscale_keepaspect.csv`).
     discrete : bool
         Whether x, y and scale lie on a grid. A dataset file is what it was built as.
     render : {"stored", "on-the-fly"}, optional
@@ -45,6 +46,8 @@ class NaturalSprites(Dataset[Pair]):
         Number of runs to draw from transitions; by default one for each transition that is no outlier, as published.
     image_size : int
         Height and width of images that the source does not hold.
+    download : bool
+        `source` is a folder: fetch the published table into it, unless it is there and right.
 
     Attributes
     ----------
@@ -56,9 +59,9 @@ class NaturalSprites(Dataset[Pair]):
     Raises
     ------
     UsageError
-        If the arguments exclude each other, or the file is no dataset of sprites.
+        If the arguments exclude each other, the file is no dataset of sprites, or the folder holds no published table.
     DatagenError
-        If the transitions cannot serve.
+        If the transitions cannot serve, or the published table cannot be fetched.
     """
 
     factor_names = SpriteSequences.factor_names
@@ -71,10 +74,15 @@ class NaturalSprites(Dataset[Pair]):
         seed: int = 0,
         pairs: int | None = None,
         image_size: int = 64,
+        download: bool = False,
     ) -> None:
         if render not in ("stored", "on-the-fly", None):
             raise UsageError(f"render {render!r}: must be 'stored' or 'on-the-fly'")
         if isinstance(source, str | Path):
+            if download or Path(source).is_dir():
+                from datagen.releases import fetch
+
+                source = fetch("natural-sprites", source, download)
             name, is_table = source, Path(source).suffix.lower() in (".csv", ".parquet")
             loaded = transition_tables.load(source) if is_table else store.load(source)
             if not isinstance(loaded, SpriteSequences | Transitions):

@@ -1,10 +1,12 @@
 import json
-import pickle
+from functools import partial
 
 import numpy as np
 import pytest
+from test_cli import run
 from zenodo_server import Fault, serve
 
+from datagen import store
 from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.releases import RELEASES, fetch, fetch_record, find_release
 from datagen.releases.download import cache_folder
@@ -293,28 +295,89 @@ def test_raw_annotations_are_not_fetched(name):
         find_release(name)
 
 
-def test_the_torch_dataset_fetches_the_release(zenodo, kitti, tmp_path, monkeypatch):
+@pytest.fixture
+def published(zenodo, kitti, monkeypatch, tmp_path):
+    """Publish small files in the release's forms, on a server that everyone takes for Zenodo."""
     import datagen.releases.download as download
+
+    store.save(kitti, tmp_path / "kitti.pickle")
+    table = b"id,cat_id,t_0,t_1,t_2\n" + b"".join(
+        b'%d,1,"[(1.5, 2.5, 200), None, None]","[(1.5, 2.5, %d), (1.0, 1.0, 9), None]",\n' % (n, 200 + n)
+        for n in range(40)
+    )
+    zenodo.add(3931823, {NAME: (tmp_path / "kitti.pickle").read_bytes()})
+    zenodo.add(3948069, {"downscale_keepaspect.csv": table})
+    fetch = partial(fetch_record, server=zenodo.url, patience=QUICK)
+    monkeypatch.setattr(download, "fetch_record", lambda record, names, root, *_: fetch(record, names, root))
+    return zenodo
+
+
+def test_the_torch_datasets_fetch_the_releases(published, kitti, tmp_path):
     from kitti_masks import KittiMasks
+    from natsprites import NaturalSprites
 
-    bounds = list(zip(kitti.offsets[:-1], kitti.offsets[1:], strict=True))
-    data = {
-        "pedestrians": [kitti.masks[a:b] for a, b in bounds],
-        "pedestrians_latents": [kitti.latents[a:b] for a, b in bounds],
-    }
-    zenodo.add(3931823, {NAME: pickle.dumps(data, protocol=4)})
-    monkeypatch.setattr(download, "look_up", _with_server(download.look_up, zenodo.url))
-    monkeypatch.setattr(download, "parse_record", lambda answer, _, place: parse_record(answer, zenodo.url, place))
-    with pytest.raises(UsageError, match="pass download=True"):
-        KittiMasks(tmp_path)
-    assert len(KittiMasks(tmp_path / "new", download=True)) == kitti.num_pairs
-    assert len(KittiMasks(tmp_path / "new")) == kitti.num_pairs
+    for kind, size in ((KittiMasks, kitti.num_pairs), (NaturalSprites, None)):
+        root = tmp_path / kind.__name__
+        root.mkdir()
+        with pytest.raises(UsageError, match="pass download=True"):
+            kind(root)
+        data = kind(root, download=True)
+        assert len(data) == size or size is None
+        asked = len(published.requests)
+        assert len(kind(root)) == len(kind(root, download=True)) == len(data)
+        assert len(published.requests) == asked
     with pytest.raises(UsageError, match="is a file"):
-        KittiMasks(tmp_path / "new" / NAME, download=True)
+        KittiMasks(tmp_path / "KittiMasks" / NAME, download=True)
 
 
-def _with_server(look_up, url):
-    return lambda session, record, _, patience: look_up(session, record, url, QUICK)
+def test_a_rebuild_is_compared_with_the_release(capsys, published, kitti, tmp_path):
+    store.save(kitti, tmp_path / "mine.npz")
+    code, out, _ = run(capsys, "verify", tmp_path / "mine.npz", "--against", "release")
+    assert (code, f"{kitti.num_sequences} sequences equal, 0 different" in out) == (0, True)
+    table = tmp_path / "mine.csv"
+    table.write_bytes(published.contents["/api/records/3948069/files/downscale_keepaspect.csv/content"])
+    code, out, _ = run(capsys, "verify", table, "--against", "release")
+    assert (code, "40 rows equal, 0 different, 0 missing, 0 extra" in out) == (0, True)
+    table.write_bytes(table.read_bytes().replace(b"239", b"238"))
+    code, out, _ = run(capsys, "verify", table, "--against", "release")
+    assert code == 1
+    assert "differs: object 39, window 0, frame 0: area [200, 238] instead of [200, 239]" in out
+    assert run(capsys, "verify", table)[0] == 2
+
+
+def test_the_command(capsys, zenodo, tmp_path):
+    arguments = ["download", "--mirror", zenodo.url, "--out", tmp_path / "data"]
+    code, out, err = run(capsys, *arguments, "kitti-masks")
+    assert (code, err) == (0, "")
+    assert out == f"{tmp_path / 'data' / NAME}: 0.3 MB\n"
+    code, out, _ = run(capsys, *arguments, "--doi", "10.5281/zenodo.3931823", "--json")
+    assert [each["bytes"] for each in json.loads(out)] == [len(DATA), 5]
+    code, out, _ = run(capsys, *arguments, "--zenodo", 3931823, "notes.txt", "--quiet")
+    assert (code, out) == (0, "")
+
+
+def test_the_list(capsys):
+    code, out, _ = run(capsys, "download", "--list")
+    assert code == 0
+    assert "2,120 sequences" in out
+    answer = json.loads(run(capsys, "download", "--list", "--json")[1])
+    assert answer["releases"]["kitti-masks"]["counts"]["pairs"] == 82506
+    assert "Register at" in answer["raw_annotations"]["youtube-vis"]["by_hand"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "name a release"),
+        (["--zenodo", "1", "--doi", "10.5281/zenodo.1"], "exclude each other"),
+        (["imagenet"], "unknown release 'imagenet'"),
+        (["youtube-vis"], "cannot be fetched for you"),
+    ],
+)
+def test_commands_that_make_no_sense(capsys, arguments, problem):
+    code, out, err = run(capsys, "download", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert problem in err
 
 
 def test_the_description_is_kept_as_it_came(zenodo, cache):

@@ -7,7 +7,7 @@ from test_store import sprites
 from datagen import store
 from datagen.errors import DatagenError
 from datagen.moments import latents_of_masks
-from datagen.verify import compare, verify
+from datagen.verify import compare, compare_tables, verify
 
 
 def names(checks):
@@ -156,3 +156,29 @@ def test_what_cannot_be_compared(kitti):
         compare(kitti, sprites())
     with pytest.raises(DatagenError, match="different sizes"):
         compare(kitti, replace(kitti, masks=kitti.masks[:, :32]))
+
+
+def test_tables_are_compared_row_by_row(kitti):
+    table = kitti.transitions()
+    # Two sequences may show one object in one window; here each is an object of its own.
+    sequence = np.searchsorted(kitti.offsets, kitti.pair_starts(), side="right") - 1
+    table = replace(table, object_id=sequence)
+    assert compare_tables(table, table.select(np.arange(len(table))[::-1])).equal
+    x = table.x.copy()
+    x[4, 1] += 1
+    changed = replace(table, x=x).select(slice(1, None))
+    found = compare_tables(changed, table)
+    name = f"object {sequence[0]}, window {table.window[0]}, frame {table.frame[0]}"
+    assert (found.same, found.missing, found.extra) == (len(table) - 2, [name], [])
+    (line,) = found.different
+    assert line.endswith(f"frame {table.frame[4]}: x {x[4].tolist()} instead of {table.x[4].tolist()}")
+    assert compare_tables(table, changed).extra == [name]
+    assert not found.equal
+
+
+def test_tables_that_cannot_be_compared(kitti):
+    table = replace(kitti.transitions(), object_id=np.zeros(kitti.num_pairs, dtype=np.int64))
+    with pytest.raises(DatagenError, match="twice"):
+        compare_tables(table, table)
+    with pytest.raises(DatagenError, match="of 2 and of 3 frames"):
+        compare_tables(kitti.transitions(), kitti.transitions().runs(3))

@@ -130,10 +130,7 @@ class Zenodo:
         if not rest:
             if method == "PUT":
                 draft["metadata"] = told["metadata"]
-            answer = self._draft(int(parts[2]))
-            if method == "PUT" and not told["metadata"].get("publication_date"):
-                answer["errors"] = [{"field": "metadata.publication_date", "messages": ["Missing data."]}]
-            return 200, answer
+            return 200, self._draft(int(parts[2]))
         if rest == ["actions", "publish"]:
             draft["published"] = True
             return 202, self._draft(int(parts[2]))
@@ -156,12 +153,13 @@ class Zenodo:
         return 200, _public(entry)
 
     def _draft(self, number):
-        published = self.drafts[number]["published"]
+        published, metadata = self.drafts[number]["published"], self.drafts[number]["metadata"]
+        missing = metadata is not None and not metadata.get("publication_date")
         return {
             "id": str(number),
             "is_published": published,
             "links": {"self_html": f"https://zenodo.org/{'records' if published else 'uploads'}/{number}"},
-            "pids": {"doi": {"identifier": f"10.5281/zenodo.{number}"}} if published else {},
+            **({"errors": [{"field": "metadata.publication_date", "messages": ["Missing data."]}]} if missing else {}),
         }
 
 
@@ -179,6 +177,7 @@ def serve():
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def log_message(self, *_):
             pass

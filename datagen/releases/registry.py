@@ -10,7 +10,32 @@ from dataclasses import dataclass
 from datagen.datasets import MaskSequences, SpriteSequences
 from datagen.errors import UsageError
 
-__all__ = ["BY_HAND", "PAPER", "RELEASES", "Release", "find_release"]
+__all__ = ["BY_HAND", "PAPER", "RELEASES", "Paper", "Release", "find_release"]
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper, with its authors as ``"Family, Given"``."""
+
+    title: str
+    authors: tuple[str, ...]
+    venue: str
+    year: int
+    arxiv: str
+
+    @property
+    def url(self) -> str:
+        """Where it can be read."""
+        return f"https://arxiv.org/abs/{self.arxiv}"
+
+    @property
+    def bibtex(self) -> str:
+        """Its entry for a bibliography."""
+        key = f"{self.authors[0].split(',')[0].lower()}{self.year}{self.title.split()[0].lower()}"
+        return (
+            f"@inproceedings{{{key}, title={{{self.title}}}, author={{{' and '.join(self.authors)}}}, "
+            f"booktitle={{{self.venue}}}, year={{{self.year}}}, url={{{self.url}}}}}"
+        )
 
 
 @dataclass(frozen=True)
@@ -81,9 +106,9 @@ class Release:
         return f"https://doi.org/{self.doi}"
 
 
-PAPER = {
-    "title": "Towards Nonlinear Disentanglement in Natural Data with Temporal Sparse Coding",
-    "authors": (
+PAPER = Paper(
+    title="Towards Nonlinear Disentanglement in Natural Data with Temporal Sparse Coding",
+    authors=(
         "Klindt, David A.",
         "Schott, Lukas",
         "Sharma, Yash",
@@ -92,18 +117,10 @@ PAPER = {
         "Bethge, Matthias",
         "Paiton, Dylan M.",
     ),
-    "venue": "International Conference on Learning Representations (ICLR)",
-    "year": "2021",
-    "arxiv": "2007.10930",
-    "bibtex": (
-        "@inproceedings{klindt2021towards, "
-        "title={Towards Nonlinear Disentanglement in Natural Data with Temporal Sparse Coding}, "
-        "author={Klindt, David A. and Schott, Lukas and Sharma, Yash and Ustyuzhaninov, Ivan and Brendel, Wieland "
-        "and Bethge, Matthias and Paiton, Dylan M.}, "
-        "booktitle={International Conference on Learning Representations (ICLR)}, year={2021}, "
-        "url={https://arxiv.org/abs/2007.10930}}"
-    ),
-}
+    venue="International Conference on Learning Representations (ICLR)",
+    year=2021,
+    arxiv="2007.10930",
+)
 """The paper that describes both releases."""
 
 _USES = (
@@ -210,6 +227,7 @@ BY_HAND = {
         "Register at https://youtube-vos.org/dataset/vis/, accept the terms, and take train.json of the 2019 "
         "annotations; the videos are not needed."
     ),
+    "ovis": "Register at https://songbai.site/ovis/, accept the terms, and take annotations_train.json.",
 }
 """What to do to have the raw annotations, by source. They ask for a licence or a registration, so none is fetched."""
 

@@ -1,0 +1,97 @@
+"""`datagen download`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli._common import json_option, print_json, print_table, quiet_option
+
+
+@click.command("download")
+@click.argument("names", nargs=-1, metavar="[NAME | FILE]...")
+@click.option("--list", "show_list", is_flag=True, help="List the releases, and where raw annotations are to be had.")
+@click.option("--zenodo", "record", type=click.IntRange(min=1), help="Fetch a record of Zenodo, or some of its FILEs.")
+@click.option("--doi", help="The same by its DOI, e.g. 10.5281/zenodo.3931823.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.  [default: the cache]"
+)
+@click.option("--mirror", metavar="URL", help="A server that answers as https://zenodo.org does, to be asked instead.")
+@json_option
+@quiet_option
+def command(
+    names: tuple[str, ...],
+    show_list: bool,
+    record: int | None,
+    doi: str | None,
+    out: Path | None,
+    mirror: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Fetch a published release: kitti-masks or natural-sprites.
+
+    What is there and right is not fetched again; what broke off goes on where it broke. The cache is where
+    DATAGEN_CACHE says.
+
+    \b
+    Example:
+      datagen download kitti-masks
+      datagen download --zenodo 3948069 --out data
+    """
+    from datagen.releases import fetch, fetch_record
+    from datagen.releases.zenodo import ZENODO, parse_doi
+
+    if show_list:
+        _list(as_json)
+        return
+    if record is not None and doi is not None:
+        raise click.UsageError("--zenodo and --doi exclude each other")
+    if not names and record is None and doi is None:
+        raise click.UsageError("name a release, or pass --list, --zenodo or --doi")
+    server, show_progress = mirror or ZENODO, not (quiet or as_json)
+    number = parse_doi(doi) if doi is not None else record
+    if number is None:
+        paths = [fetch(name, out, server=server, show_progress=show_progress) for name in names]
+    else:
+        paths = fetch_record(number, names, out, server, show_progress)
+    if as_json:
+        print_json([{"file": str(path), "bytes": path.stat().st_size} for path in paths])
+    elif not quiet:
+        for path in paths:
+            click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _list(as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from datagen.manifest import SOURCES
+    from datagen.releases.registry import BY_HAND, PAPER, RELEASES
+
+    if as_json:
+        by_hand = {name: {**SOURCES[name], "by_hand": BY_HAND[name]} for name in BY_HAND}
+        releases = {name: {**asdict(release), "url": release.url} for name, release in RELEASES.items()}
+        print_json({"releases": releases, "raw_annotations": by_hand, "cite": PAPER.bibtex})
+        return
+    print_table(
+        "releases",
+        ["name", "from", "file", "holds", "counts", "licence"],
+        [
+            (
+                release.name,
+                release.url,
+                release.file,
+                release.holds,
+                ", ".join(f"{count:,} {what}" for what, count in release.counts.items()),
+                release.licence,
+            )
+            for release in RELEASES.values()
+        ],
+    )
+    print_table(
+        "raw annotations, to be had by hand",
+        ["name", "licence", "how", "cite"],
+        [(name, SOURCES[name]["licence"], how, SOURCES[name]["citation"]) for name, how in BY_HAND.items()],
+    )
+    click.echo(f"cite both releases as\n{PAPER.bibtex}")

@@ -1,0 +1,55 @@
+"""`datagen package`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli._common import json_option, overwrite_option, print_json, print_table, quiet_option
+
+
+@click.command("package")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder.")
+@click.option(
+    "--creator",
+    "creators",
+    multiple=True,
+    help='Who publishes it, as "Family, Given"; may be given several times.  [default: the authors of the paper]',
+)
+@click.option("--data-version", default="1.0.0", show_default=True, help="Version of the dataset.")
+@click.option("--date", help="Date of the dataset, e.g. 2026-01-31.  [default: that of the paper]")
+@click.option("--webdataset", is_flag=True, help="Also write WebDataset shards.")
+@json_option
+@quiet_option
+@overwrite_option
+def command(
+    file: Path,
+    out: Path,
+    creators: tuple[str, ...],
+    data_version: str,
+    date: str | None,
+    webdataset: bool,
+    as_json: bool,
+    quiet: bool,
+    overwrite: bool,
+) -> None:
+    """Make a folder ready to publish from a dataset file.
+
+    It holds the data as npz, HDF5 and parquet, a dataset card, a Croissant description, a citation, licences and
+    checksums. The same input gives the same bytes.
+
+    \b
+    Example:
+      datagen package kitti.npz --out release
+    """
+    from datagen.releases.package import package
+    from datagen.store import load
+
+    show_progress = not (quiet or as_json)
+    paths = package(load(file), out, creators, data_version, date, webdataset, overwrite, show_progress)
+    if as_json:
+        print_json({"out": str(out), "files": [{"name": path.name, "bytes": path.stat().st_size} for path in paths]})
+    elif not quiet:
+        print_table(str(out), ["file", "bytes"], [(path.name, path.stat().st_size) for path in paths])

@@ -1,0 +1,90 @@
+"""A folder ready to publish: a dataset in several formats, checksums, and all that has to be said of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from datagen import store
+from datagen.datasets import Dataset
+from datagen.files import atomic_folder
+from datagen.preview import save_preview
+from datagen.releases.cards import citation_file, dataset_card, describe_dataset, licences_text
+from datagen.releases.checksums import write_checksums
+from datagen.releases.croissant import croissant
+from datagen.releases.frames import frames_of, write_parquet, write_shards
+
+__all__ = ["package"]
+
+
+def package(
+    dataset: Dataset,
+    out: str | Path,
+    creators: Sequence[str] = (),
+    version: str = "1.0.0",
+    date: str | None = None,
+    webdataset: bool = False,
+    overwrite: bool = False,
+    show_progress: bool = False,
+) -> list[Path]:
+    """Write a dataset as a folder ready to publish, whole or not at all. The same input gives the same bytes.
+
+    The folder has no folders below it, since a record of Zenodo has none. It holds the data as npz, HDF5 and parquet
+    with images; ``README.md``, a dataset card for the Hugging Face Hub; ``croissant.json``; ``CITATION.cff``;
+    ``LICENSES.md``; ``preview.png``; and ``SHA256SUMS`` of all these.
+
+    Parameters
+    ----------
+    dataset : MaskSequences or SpriteSequences
+        The dataset.
+    out : str or Path
+        The folder.
+    creators : sequence of str
+        Who publishes it: people as ``"Family, Given"``, organisations by a name without a comma; by default the authors
+        of the paper.
+    version : str
+        Its version, ``"MAJOR.MINOR.PATCH"``.
+    date : str, optional
+        Its date, ``"2020-07-21"``; by default that of the paper, so that it does not depend on the day.
+    webdataset : bool
+        Also write WebDataset shards.
+    overwrite : bool
+        Whether a folder that exists may be replaced.
+    show_progress : bool
+        Draw progress bars where standard error is a terminal.
+
+    Returns
+    -------
+    list of Path
+        The files, by name.
+
+    Raises
+    ------
+    UsageError
+        If the folder exists, an argument is of another form, or pyarrow is not installed.
+    DatagenError
+        If the licence of a source is unknown, or a file cannot be written.
+    """
+    description = describe_dataset(dataset, creators, version, date)
+    name = description.release.name
+    frames = frames_of(dataset)
+    with atomic_folder(out, overwrite) as folder:
+        parquet = folder / f"{name}.parquet"
+        in_memory = write_parquet(frames, parquet, show_progress)
+        store.save(dataset, folder / f"{name}.npz")
+        store.save(dataset, folder / f"{name}.h5")
+        if webdataset:
+            write_shards(frames, folder, name, show_progress)
+        if frames.images is not None:
+            save_preview(dataset, folder / "preview.png")
+        texts = {
+            "README.md": dataset_card(description, frames, parquet.name, (parquet.stat().st_size, in_memory)),
+            "CITATION.cff": citation_file(description),
+            "LICENSES.md": licences_text(description),
+            "croissant.json": json.dumps(croissant(description, frames, folder, parquet.name), indent=1) + "\n",
+        }
+        for file, text in texts.items():
+            (folder / file).write_text(text, encoding="utf-8", newline="\n")
+        write_checksums(folder)
+    return sorted(Path(out).iterdir())

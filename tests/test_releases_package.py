@@ -1,0 +1,253 @@
+import json
+import tarfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_cli import run
+from test_store import sprites
+
+from datagen import store
+from datagen.errors import BadInputError, DatagenError, UsageError
+from datagen.releases import RELEASES
+from datagen.releases.cards import describe_dataset, licence_id, licence_url
+from datagen.releases.checksums import read_checksums, verify_folder, write_checksums
+from datagen.releases.package import package
+
+FILES = {
+    "CITATION.cff", "LICENSES.md", "README.md", "SHA256SUMS", "croissant.json", "preview.png",
+    "kitti-masks.h5", "kitti-masks.npz", "kitti-masks.parquet",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(kitti, tmp_path_factory):
+    """Return a package of KITTI Masks with shards. Not to be written to."""
+    folder = tmp_path_factory.mktemp("package") / "release"
+    package(kitti, folder, webdataset=True)
+    return folder
+
+
+def test_the_package_holds_the_dataset(kitti, folder):
+    assert {path.name for path in folder.iterdir()} == FILES | {"kitti-masks-000000.tar"}
+    for suffix in (".npz", ".h5"):
+        back = store.load(folder / f"kitti-masks{suffix}")
+        np.testing.assert_array_equal(back.masks, kitti.masks)
+        np.testing.assert_array_equal(back.object_id, kitti.object_id)
+
+
+@pytest.mark.parametrize("kind", ["masks", "sprites", "coloured sprites", "factors only"])
+def test_the_same_input_gives_the_same_bytes(kitti, tmp_path, kind):
+    dataset = {
+        "masks": kitti,
+        "sprites": sprites(),
+        "coloured sprites": sprites(color=True),
+        "factors only": sprites(images=False),
+    }[kind]
+    for name in ("a", "b"):
+        package(dataset, tmp_path / name, webdataset=True)
+    store.save(dataset, tmp_path / "file.npz")
+    package(store.load(tmp_path / "file.npz"), tmp_path / "c", webdataset=True)
+    contents = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("a", "b", "c")]
+    assert contents[0] == contents[1] == contents[2]
+    assert ("preview.png" in contents[0]) == (kind != "factors only")
+
+
+def test_the_checksums_are_those_of_sha256sum(folder, tmp_path):
+    assert set(read_checksums(folder)) == {path.name for path in folder.iterdir()} - {"SHA256SUMS"}
+    assert all(check.passed for check in verify_folder(folder))
+
+
+def test_what_is_wrong_with_a_folder_is_named(tmp_path):
+    (tmp_path / "below").mkdir()
+    for name in ("a", "b", "below/c"):
+        (tmp_path / name).write_bytes(name.encode())
+    write_checksums(tmp_path)
+    assert [check.name for check in verify_folder(tmp_path)] == ["a", "b", "below/c"]
+    (tmp_path / "a").write_bytes(b"A")
+    (tmp_path / "b").unlink()
+    (tmp_path / "d").touch()
+    (tmp_path / ".hidden").touch()
+    assert [(check.name, check.passed, check.detail) for check in verify_folder(tmp_path)] == [
+        ("a", False, "has another sha256 than the list says"),
+        ("b", False, "is missing"),
+        ("below/c", True, "as listed"),
+        ("d", False, "is not listed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("nonsense", "line 1: is not a sha256"),
+        ("0" * 64 + "  ../a", "line 1: names a file outside"),
+        ("0" * 64 + " */etc/passwd", "line 1: names a file outside"),
+    ],
+)
+def test_a_bad_list_is_refused(tmp_path, line, problem):
+    (tmp_path / "SHA256SUMS").write_text(line)
+    with pytest.raises(BadInputError, match=problem):
+        verify_folder(tmp_path)
+
+
+def test_datasets_loads_the_parquet(kitti, folder, tmp_path):
+    datasets = pytest.importorskip("datasets", reason="the library datasets is not installed")
+    datasets.disable_progress_bars()
+    by_file = datasets.load_dataset(
+        "parquet", data_files=str(folder / "kitti-masks.parquet"), cache_dir=str(tmp_path / "a")
+    )["train"]
+    by_card = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "b"))["train"]
+    assert by_file.features == by_card.features
+    assert len(by_card) == kitti.num_frames
+    assert isinstance(by_card.features["image"], datasets.Image)
+    for row in (0, kitti.num_frames - 1):
+        for item in (by_file[row], by_card[row]):
+            np.testing.assert_array_equal(np.asarray(item["image"]), kitti.masks[row])
+            np.testing.assert_array_equal([item["y"], item["x"], item["area"]], kitti.latents[row])
+    np.testing.assert_array_equal(np.bincount(by_card["sequence"]), kitti.lengths)
+
+
+def test_the_card_head_is_what_the_hub_reads(folder):
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    head = hub.DatasetCard.load(folder / "README.md").data
+    assert head.license == "cc-by-nc-sa-3.0"
+    assert head.size_categories == ["n<1K"]
+    assert head.configs == [
+        {"config_name": "default", "data_files": [{"split": "train", "path": "kitti-masks.parquet"}]}
+    ]
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_sprites_by_frames(tmp_path, color):
+    pq = pytest.importorskip("pyarrow.parquet")
+    dataset = sprites(color=color)
+    package(dataset, tmp_path / "out")
+    table = pq.read_table(tmp_path / "out/natural-sprites.parquet")
+    assert table.num_rows == 10
+    np.testing.assert_array_equal(
+        np.stack([table[name] for name in dataset.factor_names], axis=1), dataset.factors.reshape(10, 5)
+    )
+    assert table["sequence"].to_pylist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert table["step"].to_pylist() == [0, 1] * 5
+    (tmp_path / "image.png").write_bytes(table["image"][3]["bytes"].as_py())
+    with Image.open(tmp_path / "image.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), dataset.images[1, 1])
+    assert "CC BY 4.0" in (tmp_path / "out/README.md").read_text()
+
+
+def test_mlcroissant_validates_and_loads(kitti, folder):
+    mlcroissant = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    dataset = mlcroissant.Dataset(str(folder / "croissant.json"))
+    assert not dataset.metadata.ctx.issues.errors
+    assert not dataset.metadata.ctx.issues.warnings
+    assert dataset.metadata.ctx.is_v1_1()
+    assert dataset.metadata.data_biases
+    records = list(dataset.records("frames"))
+    assert len(records) == kitti.num_frames
+    record = records[-1]
+    np.testing.assert_array_equal(np.asarray(record["frames/image"]), kitti.masks[-1])
+    assert record["frames/area"] == kitti.latents[-1, 2]
+    assert record["frames/video"] == kitti.sequence[-1].encode()
+
+
+def test_webdataset_reads_the_shards(kitti, folder):
+    webdataset = pytest.importorskip("webdataset", reason="webdataset is not installed")
+    samples = list(webdataset.WebDataset(str(folder / "kitti-masks-000000.tar"), shardshuffle=False).decode("pil"))
+    assert len(samples) == kitti.num_frames
+    np.testing.assert_array_equal(np.asarray(samples[5]["png"].convert("1")), kitti.masks[5])
+    assert samples[5]["json"]["step"] == 5
+    with tarfile.open(folder / "kitti-masks-000000.tar") as archive:
+        assert {(each.mtime, each.uid, each.uname) for each in archive} == {(0, 0, "")}
+
+
+def test_the_texts_say_what_must_be_said(folder):
+    card = (folder / "README.md").read_text()
+    for words in (
+        "Karlsruhe",
+        "Windows overlap",
+        "Cars and all other",
+        "CC BY-NC-SA 3.0",
+        "klindt2021towards",
+        "MOTS:",
+    ):
+        assert words in card
+    licences = (folder / "LICENSES.md").read_text()
+    assert "## KITTI MOTS" in licences
+    assert "commercially" in licences
+    described = json.loads((folder / "croissant.json").read_text())
+    assert described["license"] == ["https://creativecommons.org/licenses/by-nc-sa/3.0/"]
+    assert {each["name"] for each in described["distribution"]} == {
+        "kitti-masks.h5", "kitti-masks.npz", "kitti-masks.parquet", "kitti-masks-000000.tar",
+    }  # fmt: skip
+    assert described["creator"][0]["name"] == "Klindt, David A."
+
+
+def test_the_citation_is_yaml_of_the_format(kitti, tmp_path):
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    creators = ["Doe, Jane", "Some Institute"]
+    package(kitti, tmp_path / "out", creators, version="1.2.3", date="2026-01-31")
+    citation = yaml.safe_load((tmp_path / "out/CITATION.cff").read_text())
+    assert citation["authors"] == [{"family-names": "Doe", "given-names": "Jane"}, {"name": "Some Institute"}]
+    assert citation["license"] == ["CC-BY-NC-SA-3.0"]
+    assert citation["version"] == "1.2.3"
+    assert str(citation["date-released"]) == "2026-01-31"
+    assert citation["preferred-citation"]["year"] == 2021
+    assert len(citation["references"]) == 2
+
+
+def test_what_clean_mends_is_told(mots, tmp_path):
+    import kitti_masks
+
+    package(kitti_masks.build(mots, "clean"), tmp_path / "out")
+    assert "it mends what was published" in (tmp_path / "out/README.md").read_text()
+
+
+def test_a_file_that_does_not_say_its_sources_is_taken_for_the_release(kitti):
+    description = describe_dataset(replace(kitti, manifest={}))
+    assert [source["name"] for source in description.sources] == ["KITTI MOTS", "MOTSChallenge"]
+    assert description.date == RELEASES["kitti-masks"].published
+
+
+def test_what_cannot_be_packaged(kitti, tmp_path):
+    with pytest.raises(DatagenError, match="the licence of mine is not known"):
+        package(replace(kitti, manifest={"sources": [{"id": "mine"}]}), tmp_path / "out")
+    with pytest.raises(UsageError, match=r"version '1\.0'"):
+        package(kitti, tmp_path / "out", version="1.0")
+    with pytest.raises(UsageError, match="date 'today'"):
+        package(kitti, tmp_path / "out", date="today")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="is a file"):
+        package(kitti, tmp_path / "file")
+    with pytest.raises(UsageError, match="no such folder"):
+        package(kitti, tmp_path / "no" / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("licence", "spdx", "url"),
+    [
+        ("CC BY-NC-SA 3.0", "CC-BY-NC-SA-3.0", "https://creativecommons.org/licenses/by-nc-sa/3.0/"),
+        ("CC BY 4.0", "CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/"),
+        ("MIT", "MIT", "https://spdx.org/licenses/MIT.html"),
+    ],
+)
+def test_licences(licence, spdx, url):
+    assert (licence_id(licence), licence_url(licence)) == (spdx, url)
+
+
+def test_the_commands(capsys, kitti, tmp_path):
+    store.save(kitti, tmp_path / "kitti.npz")
+    arguments = ["package", tmp_path / "kitti.npz", "--out", tmp_path / "out"]
+    code, out, _ = run(capsys, *arguments)
+    assert (code, "kitti-masks.parquet" in out) == (0, True)
+    assert run(capsys, *arguments)[0] == 2
+    code, out, _ = run(capsys, *arguments, "--overwrite", "--json", "--webdataset")
+    assert (code, len(json.loads(out)["files"])) == (0, len(FILES) + 1)
+    code, out, _ = run(capsys, "verify", tmp_path / "out")
+    assert (code, "FAIL" in out, "as listed" in out) == (0, False, True)
+    (tmp_path / "out/README.md").write_text("changed")
+    code, out, _ = run(capsys, "verify", tmp_path / "out")
+    assert (code, "FAIL" in out) == (1, True)
+    assert run(capsys, "verify", tmp_path / "out", "--against", "release")[0] == 2
+    assert run(capsys, "verify", tmp_path)[2].endswith("has no SHA256SUMS to check it against\n")
