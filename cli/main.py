@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Check a dataset file or a package, also against another or the release.",
     "download": "Fetch a published release.",
     "package": "Make a folder ready to publish.",
+    "publish": "Send such a folder to Zenodo or to the Hugging Face Hub.",
 }
 """Command name -> its one-line help. Each lives in the module of the same name (dashes as underscores) as `command`."""
 

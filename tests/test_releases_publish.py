@@ -1,0 +1,289 @@
+import inspect
+import json
+import sys
+import types
+
+import pytest
+from test_cli import run
+from zenodo_server import TOKEN, Fault, serve
+
+from datagen import store
+from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
+from datagen.releases import publish as publishing
+from datagen.releases import zenodo as zenodo_module
+from datagen.releases.checksums import write_checksums
+from datagen.releases.package import package
+from datagen.releases.publish import publish_on_huggingface, publish_on_zenodo, rehearse_zenodo, zenodo_metadata
+from datagen.releases.web import Patience
+
+QUICK = Patience(attempts=3, backoff=0.01, timeout=2)
+NPZ = "kitti-masks.npz"
+
+
+@pytest.fixture
+def zenodo():
+    with serve() as server:
+        yield server
+
+
+@pytest.fixture
+def folder(kitti, tmp_path):
+    package(kitti, tmp_path / "release", creators=["Doe, Jane"], date="2026-01-31")
+    return tmp_path / "release"
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def send(zenodo, folder, **arguments):
+    return publish_on_zenodo(folder, TOKEN, zenodo.url, patience=QUICK, **arguments)
+
+
+def test_a_draft_holds_the_package(zenodo, folder):
+    deposit = send(zenodo, folder)
+    (number, draft), *others = zenodo.drafts.items()
+    assert not others
+    assert deposit == publishing.Deposit(f"https://zenodo.org/uploads/{number}", False, names_in(folder), [], [])
+    assert not draft["published"]
+    assert {name: entry["data"] for name, entry in draft["files"].items()} == {
+        path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")
+    }
+    metadata = draft["metadata"]
+    assert metadata["title"] == "KITTI Masks"
+    assert metadata["rights"] == [{"id": "cc-by-nc-sa-3.0"}]
+    assert metadata["creators"] == [{"person_or_org": {"type": "personal", "family_name": "Doe", "given_name": "Jane"}}]
+    assert metadata["publication_date"] == "2026-01-31"
+
+
+def test_what_is_there_is_not_sent_again(zenodo, folder):
+    send(zenodo, folder)
+    before = len(zenodo.requests)
+    deposit = send(zenodo, folder)
+    assert (deposit.sent, deposit.kept) == ([], names_in(folder))
+    assert len(zenodo.drafts) == 1
+    assert {request.method for request in zenodo.requests[before:]} == {"GET", "PUT"}
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(cut=1000), Fault(status=500), Fault(status=429, headers={"Retry-After": "0"})], ids=str
+)
+def test_an_upload_that_breaks_in_passing_is_sent_again(zenodo, folder, fault):
+    zenodo.faults = [(f"PUT .*{NPZ}/content", fault)]
+    assert send(zenodo, folder).sent == names_in(folder)
+    assert not zenodo.faults
+    (draft,) = zenodo.drafts.values()
+    assert draft["files"][NPZ]["data"] == (folder / NPZ).read_bytes()
+
+
+def test_an_interrupted_upload_goes_on_file_by_file(zenodo, folder):
+    zenodo.faults = [(f"PUT .*{NPZ}/content", Fault(cut=1000))] * QUICK.attempts
+    with pytest.raises(DatagenError, match="gave up after 3 attempts"):
+        send(zenodo, folder)
+    (draft,) = zenodo.drafts.values()
+    before = [name for name, entry in draft["files"].items() if entry["status"] == "completed"]
+    assert 0 < len(before) < len(names_in(folder))
+    deposit = send(zenodo, folder)
+    assert deposit.kept == sorted(before)
+    assert sorted(deposit.sent + deposit.kept) == names_in(folder)
+    assert len(zenodo.drafts) == 1
+
+
+def test_a_file_that_arrives_changed_is_sent_again(zenodo, folder):
+    send(zenodo, folder)
+    (draft,) = zenodo.drafts.values()
+    draft["files"][NPZ]["data"] = b"rotten"
+    draft["files"]["old.txt"] = {"key": "old.txt", "status": "completed", "data": b"of an older version"}
+    deposit = send(zenodo, folder)
+    assert (deposit.sent, deposit.removed) == ([NPZ], ["old.txt"])
+    assert draft["files"].keys() == set(names_in(folder))
+
+
+def test_a_checksum_that_is_never_right_fails(zenodo, folder, monkeypatch):
+    import zenodo_server
+
+    monkeypatch.setattr(zenodo_server, "_public", lambda entry: {**entry, "data": None, "checksum": "md5:0"})
+    with pytest.raises(DatagenError, match=r"CITATION\.cff: arrived as md5:0, but is md5:.*gave up"):
+        send(zenodo, folder)
+
+
+def test_publishing_and_a_new_version(zenodo, folder, kitti):
+    deposit = send(zenodo, folder, publish=True)
+    (number,) = zenodo.drafts
+    assert zenodo.drafts[number]["published"]
+    assert (deposit.published, deposit.url) == (True, f"https://zenodo.org/records/{number}")
+    with pytest.raises(UsageError, match=f"was published as {deposit.url}"):
+        send(zenodo, folder)
+    package(kitti, folder, version="2.0.0", overwrite=True)
+    zenodo.faults = [(f"PUT .*{NPZ}/content", Fault(cut=1000))] * QUICK.attempts
+    with pytest.raises(DatagenError, match="gave up"):
+        send(zenodo, folder, record=number)
+    send(zenodo, folder, record=number)
+    first, second = zenodo.drafts.values()
+    assert second["of"] == [str(number)]
+    assert (first["metadata"]["version"], second["metadata"]["version"]) == ("1.0.0", "2.0.0")
+    assert second["files"].keys() == set(names_in(folder))
+
+
+def test_a_draft_that_is_gone_is_made_anew(zenodo, folder):
+    send(zenodo, folder)
+    zenodo.drafts.clear()
+    assert send(zenodo, folder).sent == names_in(folder)
+    (folder / ".draft.json").write_text(json.dumps({"server": "another", "record": None, "draft": "1"}))
+    assert send(zenodo, folder).sent == names_in(folder)
+    assert len(zenodo.drafts) == 2
+
+
+def test_what_is_sent_is_checked_first(zenodo, folder):
+    (folder / "README.md").write_text("changed")
+    with pytest.raises(FailedCheckError, match=r"README\.md has another sha256"):
+        send(zenodo, folder)
+    (folder / "croissant.json").write_text("{}")
+    write_checksums(folder)
+    with pytest.raises(BadInputError, match="no description"):
+        send(zenodo, folder)
+    (folder / "croissant.json").unlink()
+    write_checksums(folder)
+    with pytest.raises(BadInputError, match="is missing"):
+        send(zenodo, folder)
+    assert not zenodo.requests
+
+
+def test_a_description_that_the_server_refuses(zenodo, folder):
+    card = json.loads((folder / "croissant.json").read_text())
+    (folder / "croissant.json").write_text(json.dumps({**card, "datePublished": ""}))
+    write_checksums(folder)
+    with pytest.raises(BadInputError, match=r"finds fault.*publication_date: Missing data"):
+        send(zenodo, folder)
+    (folder / "croissant.json").write_text(json.dumps({**card, "license": ["https://example.com/mine"]}))
+    with pytest.raises(BadInputError, match="no licence of Creative Commons"):
+        zenodo_metadata(folder)
+
+
+@pytest.mark.parametrize("token", ["", "with space", "line\nbreak"])
+def test_what_is_no_token_is_not_sent(zenodo, folder, token):
+    with pytest.raises(UsageError) as error:
+        publish_on_zenodo(folder, token, zenodo.url)
+    assert not zenodo.requests
+    assert not token or token not in str(error.value)
+
+
+def test_the_token_is_told_to_nobody(zenodo, folder, capsys, caplog, monkeypatch, tmp_path):
+    wrong = "a-wrong-token"
+    with pytest.raises(DatagenError, match=r"Permission denied to Bearer \*\*\*"):
+        publish_on_zenodo(folder, wrong, zenodo.url, patience=QUICK)
+    with serve() as other:
+        zenodo.faults = [("POST /api/records", Fault(redirect=f"{other.url}/api/records"))]
+        with pytest.raises(DatagenError, match="HTTP 302"):
+            send(zenodo, folder)
+        assert not other.requests
+    monkeypatch.setattr(zenodo_module, "ZENODO", zenodo.url)
+    monkeypatch.setenv("ZENODO_TOKEN", TOKEN)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password else\n")
+    with caplog.at_level("DEBUG"):
+        code, out, err = run(capsys, "publish", folder, "--zenodo")
+    assert (code, err) == (0, "")
+    assert "a draft" in out
+    everything = (
+        out
+        + err
+        + caplog.text
+        + "".join(path.read_text(errors="replace") for path in folder.iterdir() if path.is_file())
+    )
+    assert TOKEN not in everything
+    assert all(request.headers["Authorization"] == f"Bearer {TOKEN}" for request in zenodo.requests[-10:])
+
+
+def test_a_rehearsal_is_what_would_be_sent(zenodo, folder):
+    rehearsed = rehearse_zenodo(folder, zenodo.url, publish=True)
+    assert not zenodo.requests
+    send(zenodo, folder, publish=True)
+    (number,) = zenodo.drafts
+    assert len(rehearsed) == len(zenodo.requests)
+    for told, request in zip(rehearsed, zenodo.requests, strict=True):
+        assert told["method"] == request.method
+        assert told["url"].replace("DRAFT", str(number)) == zenodo.url + request.path
+        if "json" in told:
+            assert told["json"] == json.loads(request.body)
+        elif "file" in told:
+            assert request.body == (folder / told["file"]).read_bytes()
+            assert told["bytes"] == len(request.body)
+        else:
+            assert not request.body
+
+
+def test_the_command(capsys, zenodo, folder, monkeypatch):
+    monkeypatch.setattr(zenodo_module, "ZENODO", zenodo.url)
+    monkeypatch.setattr(zenodo_module, "SANDBOX", zenodo.url)
+    monkeypatch.delenv("ZENODO_TOKEN", raising=False)
+    code, out, _ = run(capsys, "publish", folder, "--zenodo", "--dry-run")
+    assert code == 0
+    assert json.loads(out) == rehearse_zenodo(folder, zenodo.url)
+    code, out, _ = run(capsys, "publish", folder, "--huggingface", "me/masks", "--dry-run")
+    assert json.loads(out)[0] == {"dataset": "me/masks", "private": True}
+    assert [each["file"] for each in json.loads(out)[1:]] == names_in(folder)
+    assert not zenodo.requests
+    code, _, err = run(capsys, "publish", folder, "--sandbox")
+    assert (code, "ZENODO_TOKEN" in err) == (2, True)
+    monkeypatch.setenv("ZENODO_TOKEN", TOKEN)
+    code, out, _ = run(capsys, "publish", folder, "--sandbox", "--publish", "--json")
+    assert (code, json.loads(out)["published"]) == (0, True)
+    assert [draft["published"] for draft in zenodo.drafts.values()] == [True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "say where to"),
+        (["--zenodo", "--huggingface", "a/b"], "say where to"),
+        (["--huggingface", "a/b", "--record", "3"], "--record is of Zenodo"),
+    ],
+)
+def test_commands_that_contradict_themselves(capsys, folder, arguments, problem):
+    code, _, err = run(capsys, "publish", folder, *arguments)
+    assert (code, problem in err) == (2, True)
+
+
+class Hub:
+    """Stands for the Hub's client and notes what it is asked."""
+
+    def __init__(self, calls, fails=False):
+        self._calls, self._fails = calls, fails
+
+    def __getattr__(self, name):
+        def call(*args, **kwargs):
+            self._calls.append((name, args, kwargs))
+            if self._fails:
+                raise OSError("401 Client Error\nand more")
+
+        return call
+
+
+@pytest.mark.parametrize("publish", [False, True])
+def test_the_hub_gets_the_folder(folder, monkeypatch, publish):
+    calls = []
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    monkeypatch.setattr(hub, "HfApi", lambda: Hub(calls))
+    assert publish_on_huggingface(folder, "me/masks", publish) == "https://huggingface.co/datasets/me/masks"
+    assert [name for name, _, _ in calls] == ["create_repo", "upload_folder", "update_repo_settings"][: 2 + publish]
+    assert calls[0][2]["private"] is not publish
+    assert calls[1][2]["folder_path"] == str(folder)
+    for name, args, kwargs in calls:  # as the real client takes them
+        assert hub.hf_api.HfApi.__dict__[name]
+        inspect.signature(getattr(hub.hf_api.HfApi, name)).bind(None, *args, **kwargs)
+    monkeypatch.setattr(hub, "HfApi", lambda: Hub(calls, fails=True))
+    with pytest.raises(DatagenError, match=r"^me/masks: 401 Client Error$"):
+        publish_on_huggingface(folder, "me/masks")
+
+
+def test_the_hub_needs_its_client(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", types.ModuleType("huggingface_hub"))
+    with pytest.raises(UsageError, match="extra 'huggingface'"):
+        publish_on_huggingface(folder, "me/masks")
+
+
+def test_a_package_of_the_release_can_be_published(zenodo, kitti, tmp_path):
+    store.save(kitti, tmp_path / "kitti.pickle")
+    package(store.load(tmp_path / "kitti.pickle"), tmp_path / "out")
+    assert send(zenodo, tmp_path / "out").sent == names_in(tmp_path / "out")
