@@ -20,7 +20,7 @@ demo: $(READY)
 	$(BIN)/datagen info demo/kitti.npz
 	$(BIN)/datagen preview demo/kitti.npz --out demo/kitti.png
 
-test: lint
+test: lint docs
 	$(BIN)/python -m pytest -n 2
 
 test-fast: $(READY)

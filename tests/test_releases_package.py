@@ -1,4 +1,5 @@
 import json
+import shutil
 import tarfile
 from dataclasses import replace
 
@@ -183,6 +184,17 @@ def test_the_texts_say_what_must_be_said(folder):
     assert described["creator"][0]["name"] == "Klindt, David A."
 
 
+def test_the_card_tells_how_the_factors_change(kitti, folder):
+    from scipy.stats import kurtosis
+
+    card = (folder / "README.md").read_text()
+    for factor in ("area", "x", "y"):
+        change = kitti.transitions().differences(factor).astype(np.float64)
+        figures = (change.mean(), change.std(), kurtosis(change))
+        row = [factor, str(len(change)), *(f"{figure:.4g}" for figure in figures)]
+        assert f"| {' | '.join(row)} |" in card
+
+
 def test_the_citation_is_yaml_of_the_format(kitti, tmp_path):
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
     creators = ["Doe, Jane", "Some Institute"]
@@ -216,6 +228,11 @@ def test_what_cannot_be_packaged(kitti, tmp_path):
         package(kitti, tmp_path / "out", version="1.0")
     with pytest.raises(UsageError, match="date 'today'"):
         package(kitti, tmp_path / "out", date="today")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").touch()
+    with pytest.raises(UsageError, match="is no package"):
+        package(kitti, tmp_path / "mine", overwrite=True)
+    shutil.rmtree(tmp_path / "mine")
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="is a file"):
         package(kitti, tmp_path / "file")

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from datagen.datasets import Dataset
 from datagen.errors import DatagenError, UsageError
 from datagen.info import describe
@@ -172,6 +174,10 @@ def dataset_card(description: Description, frames: Frames, parquet: str, sizes: 
         ["factor", *columns],
         [(name, *(f"{value:.4g}" for value in row.values())) for name, row in info["factors"].items()],
     )
+    changes = _changes(frames)
+    if changes:
+        lines += ["Changes from one frame to the next:", ""]
+        lines += _table(["factor", "pairs", "mean", "standard deviation", "excess kurtosis"], changes)
     if info["groups"]:
         lines += _table(list(info["groups"][0]), [tuple(row.values()) for row in info["groups"]])
     lines += ["## Intended use", "", *_bullets(release.uses), ""]
@@ -192,6 +198,22 @@ def dataset_card(description: Description, frames: Frames, parquet: str, sizes: 
     ]
     lines += ["## Checking", "", f"`sha256sum -c SHA256SUMS`. First published as {release.url}.", ""]
     return "\n".join(lines)
+
+
+def _changes(frames: Frames) -> list[tuple[str, ...]]:
+    """Return figures of how position and size change within sequences, a row each."""
+    from scipy.stats import kurtosis
+
+    together = np.diff(frames.columns["sequence"].values) == 0
+    if not together.any():
+        return []
+    rows = []
+    for name in ("area", "scale", "x", "y"):
+        if name in frames.columns:
+            change = np.diff(frames.columns[name].values.astype(np.float64))[together]
+            figures = (change.mean(), change.std(), kurtosis(change))
+            rows.append((name, f"{len(change):,}", *(f"{figure:.4g}" for figure in figures)))
+    return rows
 
 
 def _head(description: Description, frames: Frames, parquet: str, sizes: tuple[int, int]) -> list[str]:

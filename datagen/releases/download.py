@@ -16,13 +16,12 @@ from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.files import atomic_path
 from datagen.progress import byte_bar
 from datagen.releases.registry import find_release
-from datagen.releases.web import PassingError, Patience, broken, explain, new_session, patiently, send
+from datagen.releases.web import BROKEN, PassingError, Patience, broken, explain, new_session, patiently, send
 from datagen.releases.zenodo import ZENODO, RemoteFile, look_up, parse_record
 
 __all__ = ["cache_folder", "fetch", "fetch_record"]
 
 _CHUNK = 1 << 15
-_BROKEN_BODY = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 def cache_folder() -> Path:
@@ -226,7 +225,7 @@ def _write(response: requests.Response, file: RemoteFile, part: Path, have: int,
                 tell(have)
                 if have > file.size:
                     break
-        except _BROKEN_BODY as error:
+        except BROKEN as error:
             if have != file.size:  # all there: only the announced length was wrong
                 raise broken(file.url, error) from None
         stream.flush()

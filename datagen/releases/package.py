@@ -8,10 +8,11 @@ from pathlib import Path
 
 from datagen import store
 from datagen.datasets import Dataset
+from datagen.errors import UsageError
 from datagen.files import atomic_folder
 from datagen.preview import save_preview
 from datagen.releases.cards import citation_file, dataset_card, describe_dataset, licences_text
-from datagen.releases.checksums import write_checksums
+from datagen.releases.checksums import CHECKSUMS, write_checksums
 from datagen.releases.croissant import croissant
 from datagen.releases.frames import frames_of, write_parquet, write_shards
 
@@ -50,7 +51,7 @@ def package(
     webdataset : bool
         Also write WebDataset shards.
     overwrite : bool
-        Whether a folder that exists may be replaced.
+        Whether a package that exists may be replaced; another folder never is.
     show_progress : bool
         Draw progress bars where standard error is a terminal.
 
@@ -66,6 +67,9 @@ def package(
     DatagenError
         If the licence of a source is unknown, or a file cannot be written.
     """
+    out = Path(out)
+    if out.is_dir() and any(out.iterdir()) and not (out / CHECKSUMS).is_file():
+        raise UsageError(f"{out}: exists and is no package; give another folder")
     description = describe_dataset(dataset, creators, version, date)
     name = description.release.name
     frames = frames_of(dataset)
@@ -87,4 +91,4 @@ def package(
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8", newline="\n")
         write_checksums(folder)
-    return sorted(Path(out).iterdir())
+    return sorted(out.iterdir())

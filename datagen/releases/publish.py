@@ -24,7 +24,7 @@ from datagen.files import atomic_path
 from datagen.progress import byte_bar
 from datagen.releases.checksums import verify_folder
 from datagen.releases.registry import PAPER
-from datagen.releases.web import PassingError, Patience, explain, new_session, patiently, send
+from datagen.releases.web import PassingError, Patience, explain, faults, new_session, patiently, send
 from datagen.releases.zenodo import ZENODO
 
 __all__ = [
@@ -203,9 +203,8 @@ def _deposit(
     files = _checked_files(folder)
     wanted = {"server": server, "record": record}
     draft = _open_draft(api, state, zenodo_metadata(folder), wanted)
-    faults = [f"{each['field']}: {' '.join(each['messages'])}" for each in draft.get("errors", [])]
-    if faults:
-        raise BadInputError(folder / "croissant.json", f"the server finds fault with it ({'; '.join(faults)})")
+    if found := faults(draft):
+        raise BadInputError(folder / "croissant.json", f"the server finds fault with it ({'; '.join(found)})")
     place = f"/api/records/{draft['id']}/draft"
     removed = sorted(set(_files_of(api, place)) - {path.name for path in files})
     for name in removed:

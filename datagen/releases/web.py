@@ -14,11 +14,13 @@ import requests
 from datagen import __version__
 from datagen.errors import DatagenError
 
-__all__ = ["PassingError", "Patience", "explain", "new_session", "patiently", "send"]
+__all__ = ["BROKEN", "PassingError", "Patience", "broken", "explain", "faults", "new_session", "patiently", "send"]
 
 Answer = TypeVar("Answer")
 
-_BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+"""What requests raises where a connection breaks, also in the middle of a body."""
+
 _PASSING_STATUS = {429, 500, 502, 503, 504}
 
 
@@ -114,7 +116,7 @@ def send(session: requests.Session, method: str, url: str, patience: Patience, *
     """
     try:
         response = session.request(method, url, timeout=patience.timeout, **arguments)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise broken(url, error) from None
     except requests.RequestException as error:
         raise DatagenError(f"{url}: cannot be asked ({str(error).splitlines()[0]})") from None
@@ -140,8 +142,16 @@ def explain(response: requests.Response) -> str:
         answer = response.json()
     except ValueError:
         answer = {}
-    words = answer.get("message") if isinstance(answer, dict) else None
-    return f"{response.url}: HTTP {response.status_code} {words or response.reason or ''}".rstrip()
+    words = [response.reason or ""]
+    if isinstance(answer, dict):
+        words = [str(answer.get("message") or response.reason), *faults(answer)]
+    return " ".join(f"{response.url}: HTTP {response.status_code} {'; '.join(words)}".split())
+
+
+def faults(answer: dict[str, Any]) -> list[str]:
+    """Return the faults that a server finds with what it was sent, field by field."""
+    errors = answer.get("errors") or []
+    return [f"{each.get('field')}: {' '.join(map(str, each.get('messages', [])))}" for each in errors]
 
 
 def _retry_after(text: str | None) -> float | None:
