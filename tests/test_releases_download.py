@@ -51,6 +51,7 @@ def test_a_release_comes_whole_and_is_not_fetched_again(zenodo, cache):
     assert path.read_bytes() == DATA
     assert names_in(cache) == {NAME, "zenodo-3931823.json"}
     assert all(request.headers["User-Agent"].startswith("datagen/") for request in zenodo.requests)
+    assert [request.headers["Accept-Encoding"] for request in zenodo.asked(CONTENT)] == ["identity"]
     before = len(zenodo.requests)
     assert fetch("kitti-masks", server=zenodo.url) == path
     assert len(zenodo.requests) == before
@@ -95,27 +96,35 @@ def test_links_of_zenodo_lead_to_the_mirror_and_others_stay():
 
 
 FAULTS = [
-    pytest.param([Fault(cut=100_000)], id="cut once"),
-    pytest.param([Fault(cut=100_000), Fault(cut=50_000), Fault(cut=0)], id="cut three times"),
-    pytest.param([Fault(cut=100_000), Fault(ignore_range=True)], id="ignores Range"),
-    pytest.param([Fault(cut=100_000), Fault(range_from=0)], id="another range than asked"),
-    pytest.param([Fault(cut=100_000), Fault(status=416)], id="refuses the range"),
-    pytest.param([Fault(length=5)], id="announces too much"),
-    pytest.param([Fault(length=-5)], id="announces too little"),
-    pytest.param([Fault(status=500), Fault(status=503)], id="5xx"),
-    pytest.param([Fault(status=429, headers={"Retry-After": "0"})], id="429"),
-    pytest.param([Fault(status=429, headers={"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"})], id="429, a date"),
-    pytest.param([Fault(status=429, headers={"Retry-After": "soon"})], id="429, nonsense"),
-    pytest.param([Fault(drip=60_000, pause=0.1)], id="a slow drip"),
-    pytest.param([Fault(drip=40_000, stall=120_000)], id="a stall"),
+    pytest.param([Fault(cut=100_000)], 2, id="cut once"),
+    pytest.param([Fault(cut=100_000), Fault(cut=50_000), Fault(cut=0)], 4, id="cut three times"),
+    pytest.param([Fault(cut=100_000), Fault(ignore_range=True)], 2, id="ignores Range"),
+    pytest.param([Fault(cut=100_000), Fault(range_from=0)], 3, id="another range than asked"),
+    pytest.param([Fault(cut=100_000), Fault(status=416)], 3, id="refuses the range"),
+    pytest.param([Fault(length=5)], 2, id="announces too much"),
+    pytest.param([Fault(length=-5)], 2, id="announces too little"),
+    pytest.param([Fault(status=500), Fault(status=503)], 3, id="5xx"),
+    pytest.param([Fault(status=429, headers={"Retry-After": "0"})], 2, id="429"),
+    pytest.param([Fault(status=429, headers={"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"})], 2, id="429, a date"),
+    pytest.param([Fault(status=429, headers={"Retry-After": "soon"})], 2, id="429, nonsense"),
+    pytest.param([Fault(drip=60_000, pause=0.1)], 1, id="a slow drip"),
+    pytest.param([Fault(drip=40_000, stall=120_000)], 2, id="a stall"),
 ]
 
 
-@pytest.mark.parametrize("faults", FAULTS)
-def test_what_breaks_in_passing_is_mended(zenodo, faults):
+@pytest.mark.parametrize(("faults", "requests"), FAULTS)
+def test_what_breaks_in_passing_is_mended(zenodo, faults, requests):
     zenodo.faults = [(CONTENT, fault) for fault in faults]
     assert get(zenodo, NAME)[0].read_bytes() == DATA
     assert not zenodo.faults
+    assert len(zenodo.asked(CONTENT)) == requests
+
+
+def test_bytes_of_another_range_are_not_taken(zenodo, cache):
+    zenodo.faults = [(CONTENT, Fault(cut=100_000)), (CONTENT, Fault(range_from=0))]
+    with pytest.raises(DatagenError, match=r"cannot go on from byte \d+; starting over; gave up after 2 attempts"):
+        fetch_record(3931823, [NAME], server=zenodo.url, patience=Patience(attempts=2, backoff=0.01))
+    assert names_in(cache) == {"zenodo-3931823.json"}
 
 
 def test_a_broken_download_goes_on_where_it_broke(zenodo, cache):
@@ -162,6 +171,14 @@ def test_another_file_is_not_accepted(zenodo, cache, fault):
         get(zenodo, NAME)
     assert names_in(cache) == {"zenodo-3931823.json"}
     assert len(zenodo.asked(CONTENT)) == 1
+
+
+def test_a_body_without_end_is_not_read_to_its_end(zenodo):
+    endless = DATA * 10
+    zenodo.faults = [(CONTENT, Fault(body=endless, drip=100_000, pause=0.02))]
+    with pytest.raises(BadInputError, match="served more than 300000 bytes"):
+        get(zenodo, NAME)
+    assert zenodo.sent < len(endless)
 
 
 def test_a_shorter_file_is_not_accepted(zenodo, cache):

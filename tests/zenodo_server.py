@@ -62,11 +62,14 @@ class Zenodo:
         All that was asked.
     drafts : dict
         Deposits by number.
+    sent : int
+        Bytes of files that were sent.
     """
 
     def __init__(self):
         self.records, self.contents, self.faults, self.requests, self.drafts = {}, {}, [], [], {}
         self.released = threading.Event()
+        self.sent = 0
 
     def add(self, record, files, form="today"):
         """Publish a record with some files (name -> bytes), described as Zenodo does or did."""
@@ -241,7 +244,7 @@ def serve():
                     state.released.wait(10)  # until the test is over
                     break
                 self.wfile.write(sent[at : at + step])
-                self.wfile.flush()
+                state.sent += len(sent[at : at + step])
                 time.sleep(fault.pause)
             if fault.length or fault.cut is not None or fault.stall is not None:
                 self.close_connection = True

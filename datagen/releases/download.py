@@ -226,8 +226,7 @@ def _write(response: requests.Response, file: RemoteFile, part: Path, have: int,
                 if have > file.size:
                     break
         except BROKEN as error:
-            if have != file.size:  # all there: only the announced length was wrong
-                raise broken(file.url, error) from None
+            raise broken(file.url, error) from None
         stream.flush()
         os.fsync(stream.fileno())
     return have
