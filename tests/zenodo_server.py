@@ -136,6 +136,7 @@ class Zenodo:
             return 200, self._draft(int(parts[2]))
         if rest == ["actions", "publish"]:
             draft["published"] = True
+            self.records[int(parts[2])] = self._draft(int(parts[2]))
             return 202, self._draft(int(parts[2]))
         if rest == ["files"]:
             for each in told or []:

@@ -216,8 +216,6 @@ def _deposit(
         (sent if was_sent else kept).append(path.name)
     if publish:
         draft = api.call("POST", f"{place}/actions/publish")
-        if state is not None:
-            _remember(state, {**wanted, "published": draft["links"]["self_html"]})
     return Deposit(draft["links"]["self_html"], publish, sent, kept, removed)
 
 
@@ -233,14 +231,12 @@ def _open_draft(api: _Api, state: Path | None, metadata: dict[str, Any], wanted:
     """Return the draft of an earlier attempt at the same, else a new one, with its metadata set."""
     if state is not None and state.is_file():
         known = json.loads(state.read_text(encoding="utf-8"))
-        if known["server"] == wanted["server"] and "published" in known:
-            raise UsageError(
-                f"{state.parent}: was published as {known['published']}; package what is to be a new version"
-            )
-        if known == {**wanted, "draft": known.get("draft")}:
+        if known["server"] == wanted["server"] and known["record"] == wanted["record"]:
             draft = api.call("PUT", f"/api/records/{known['draft']}/draft", metadata)
             if draft is not None:
                 return draft
+            if api.call("GET", f"/api/records/{known['draft']}") is not None:
+                raise UsageError(f"{state.parent}: was published as record {known['draft']}; package a new version")
     if wanted["record"] is None:
         draft = api.call("POST", "/api/records", metadata)
     else:
@@ -248,15 +244,11 @@ def _open_draft(api: _Api, state: Path | None, metadata: dict[str, Any], wanted:
     if draft is None:
         raise UsageError(f"there is no record {wanted['record']} on {wanted['server']}, or it is not yours")
     if state is not None:
-        _remember(state, {**wanted, "draft": draft["id"]})
+        with atomic_path(state) as temporary:
+            temporary.write_text(json.dumps({**wanted, "draft": draft["id"]}), encoding="utf-8")
     if wanted["record"] is not None:
         draft = api.call("PUT", f"/api/records/{draft['id']}/draft", metadata)
     return draft
-
-
-def _remember(state: Path, what: dict[str, Any]) -> None:
-    with atomic_path(state) as temporary:
-        temporary.write_text(json.dumps(what), encoding="utf-8")
 
 
 def _files_of(api: _Api, place: str) -> dict[str, Any]:
