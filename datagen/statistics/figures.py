@@ -271,9 +271,10 @@ def _groups(figure: Any, groups: list[Group], factors: list[str]) -> None:
                 axes.plot(value, row, "D" if group.name == "all" else "o", color="#0072B2", markersize=3)
                 if interval is not None:
                     axes.plot([interval.low, interval.high], [row, row], "-", color="#0072B2", linewidth=1)
-            if part == 1:
+            if part == 0:
+                axes.set_xscale("symlog")
+            else:
                 axes.axvline(1, color="#D55E00", linestyle="--", linewidth=0.8)
-            axes.set_xscale("symlog" if part == 0 else "log")
             axes.set_yticks(rows, labels if place == 0 else [], fontsize=6)
             axes.set_ylim(len(groups) - 0.4, -0.6)
             axes.set_xlabel(f"{what} of {factor}")
