@@ -163,9 +163,9 @@ def build(
         tracks = video.read(view.grid, skip_bad)
         offsets = view.windows(tracks.masks.width) if len(tracks) else np.zeros(0, dtype=np.int64)
         moments = tracks.masks.moments(offsets, image_size)
-        wanted, published = (
-            find_sequences(tracks, moments[:, :, 0], image_size, rules[name]) for name in (preset, "paper")
-        )
+        areas = moments[:, :, 0]
+        wanted = find_sequences(tracks, areas, image_size, rules[preset])
+        published = wanted if preset == "paper" else find_sequences(tracks, areas, image_size, rules["paper"])
         return _Found(tracks, moments, offsets, wanted, published)
 
     videos = find_sources(sources, annotations, None if sequences is None else list(sequences))

@@ -45,6 +45,7 @@ Annotations = Literal["txt", "png"]
 
 # Above every number of the format, and low enough that tables counted by frame stay small.
 _LARGEST = 1_000_000
+_NEWLINE, _BLANK = 10, 32
 
 _SEQUENCE = re.compile(r"\d{4}")
 _FRAME = re.compile(r"\d+")
@@ -146,14 +147,11 @@ class MotsText:
     def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
         """Read the masks; see `datagen.tracks.Video.read`."""
         data = _read_bytes(self.path)
-        numbers, encodings, lines, bad = _parse(data)
+        text = np.frombuffer(data, dtype=np.uint8)
+        numbers, begins, ends, lines, malformed = _scan_lines(text)
         height, width = (int(numbers[0, 3]), int(numbers[0, 4])) if len(numbers) else (1, 1)
-
-        text = np.frombuffer(b"".join(encodings), dtype=np.uint8)
-        sizes = np.array([len(encoding) for encoding in encodings], dtype=np.int64)
-        ends = np.cumsum(sizes)
-        bad |= _wrong_numbers(numbers, lines)
-        masks, status = decode_rle(text, ends - sizes, ends, height, width)
+        bad = _explain_malformed(data, malformed) | _wrong_numbers(numbers, lines)
+        masks, status = decode_rle(text, begins, ends, height, width)
         for row in np.flatnonzero(status):
             bad.setdefault(int(lines[row]), f"{RLE_PROBLEMS[int(status[row])]} ({height} x {width})")
         sound = ~np.isin(lines, list(bad))
@@ -197,28 +195,58 @@ class MotsText:
         )
 
 
-def _parse(data: bytes) -> tuple[NDArray[np.int64], list[bytes], NDArray[np.int64], dict[int, str]]:
-    """Split a text into its numbers (L, 5), its encodings, the number of each line, and what is bad by line number."""
-    numbers, encodings, lines, bad = [], [], [], {}
-    for line, content in enumerate(data.split(b"\n"), start=1):
-        try:
-            frame, object_id, class_id, height, width, encoding = content.split()
-            row = (int(frame), int(object_id), int(class_id), int(height), int(width))
-            if max(row) >= _LARGEST or min(row) < 0:
-                raise ValueError
-        except ValueError:
-            if content.strip():
-                fields = len(content.split())
-                bad[line] = (
-                    f"frame, object id, class, height and width must be whole numbers below {_LARGEST}"
-                    if fields == 6
-                    else f"has {fields} fields, not the 6 of `frame object_id class_id height width rle`"
-                )
-            continue
-        numbers.append(row)
-        encodings.append(encoding)
-        lines.append(line)
-    return np.array(numbers, dtype=np.int64).reshape(-1, 5), encodings, np.array(lines, dtype=np.int64), bad
+@njit(cache=True, nogil=True)
+def _scan_lines(text):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Find the numbers (L, 5) and the encoding of every line, its number, and the numbers of the malformed lines."""
+    most = 1
+    for character in text:
+        most += character == _NEWLINE
+    numbers = np.zeros((most, 5), np.int64)
+    begins = np.zeros(most, np.int64)
+    ends = np.zeros(most, np.int64)
+    lines = np.zeros(most, np.int64)
+    malformed = np.zeros(most, np.int64)
+    used, wrong, p = 0, 0, 0
+    for line in range(1, most + 1):
+        field, good = 0, True
+        while p < len(text) and text[p] != _NEWLINE:
+            if text[p] <= _BLANK:
+                p += 1
+                continue
+            begin, value = p, 0
+            while p < len(text) and text[p] > _BLANK:
+                if field < 5:
+                    digit = np.int64(text[p]) - 48
+                    value = min(value * 10 + digit, _LARGEST) if 0 <= digit <= 9 else _LARGEST
+                p += 1
+            if field < 5:
+                numbers[used, field] = value
+                good = good and value < _LARGEST
+            else:
+                begins[used], ends[used] = begin, p
+            field += 1
+        p += 1
+        if good and field == 6:
+            lines[used] = line
+            used += 1
+        elif field > 0:
+            malformed[wrong] = line
+            wrong += 1
+    return numbers[:used], begins[:used], ends[:used], lines[:used], malformed[:wrong]
+
+
+def _explain_malformed(data: bytes, malformed: NDArray[np.int64]) -> dict[int, str]:
+    """Say what is wrong with lines that are not five numbers and an encoding, by line number."""
+    if not len(malformed):
+        return {}
+    contents = data.split(b"\n")
+    fields = {int(line): len(contents[line - 1].split()) for line in malformed}
+    return {
+        line: f"frame, object id, class, height and width must be whole numbers below {_LARGEST}"
+        if count == 6
+        else f"has {count} fields, not the 6 of `frame object_id class_id height width rle`"
+        for line, count in fields.items()
+    }
 
 
 def _wrong_numbers(numbers: NDArray[np.int64], lines: NDArray[np.int64]) -> dict[int, str]:
