@@ -24,6 +24,8 @@ COMMANDS: dict[str, str] = {
     "convert": "Convert a dataset file to another format.",
     "stats": "Measure how objects move: kurtosis, fits, intervals, a verdict.",
     "verify": "Check a dataset file, also against another.",
+    "train": "Train SlowVAE or a baseline on a dataset file.",
+    "evaluate": "Score the networks of a run.",
 }
 """Command name -> its one-line help. Each lives in the module of the same name (dashes as underscores) as `command`."""
 

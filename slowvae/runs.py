@@ -132,13 +132,15 @@ class Log:
 
     def __init__(self, folder: Path, iteration: int) -> None:
         self._path = folder / "log.csv"
+        self._columns: list[str] = []
         if self._path.exists():
             with self._path.open(newline="") as stream:
                 rows = list(csv.reader(stream))
-            # A killed run may have left a part of a row.
+            # A row is written before the checkpoint of its iteration; what was cut short is later than that.
             kept = [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) <= iteration]
             with atomic_path(self._path) as temporary, temporary.open("w", newline="") as stream:
                 csv.writer(stream).writerows([*rows[:1], *kept])
+            self._columns = rows[0]
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -148,12 +150,12 @@ class Log:
 
     def add(self, iteration: int, seed: int, values: dict[str, float]) -> None:
         """Write the row of one seed."""
-        new = not self._path.exists()
+        row = {"iteration": iteration, "seed": seed, **{name: f"{value:.9g}" for name, value in values.items()}}
         with self._path.open("a", newline="") as stream:
-            writer = csv.writer(stream)
-            if new:
-                writer.writerow(["iteration", "seed", *values])
-            writer.writerow([iteration, seed, *(f"{value:.9g}" for value in values.values())])
+            if not self._columns:
+                self._columns = list(row)
+                csv.writer(stream).writerow(self._columns)
+            csv.DictWriter(stream, self._columns).writerow(row)
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(f"{name}/seed {seed}", value, iteration)

@@ -40,6 +40,8 @@ class MCC:
         The latent assigned to each factor.
     correlation : ndarray of float64, shape (K, Z)
         Correlation of every factor with every latent.
+    resampled : ndarray of float64, shape (200,)
+        Scores of the bootstrap. Two scores taken with one seed, of the same samples, drew the same: they are paired.
     """
 
     score: float
@@ -49,6 +51,7 @@ class MCC:
     n: int
     assignment: NDArray[np.int64]
     correlation: Floats
+    resampled: Floats
 
 
 def mcc(
@@ -140,6 +143,7 @@ def mcc(
         n=int(scored[group].sum()),
         assignment=assignment[:num_factors],
         correlation=correlation[:num_factors],
+        resampled=np.array(resampled),
     )
 
 
