@@ -8,6 +8,8 @@ import click
 
 from cli._common import json_option, print_json, print_table, seed_option
 from cli.train import device_option
+from slowvae.metrics.mcc import PROTOCOLS, Protocol
+from slowvae.scores import METRICS
 
 
 @click.command("evaluate")
@@ -16,11 +18,11 @@ from cli.train import device_option
     "--metrics",
     default="mcc",
     show_default=True,
-    help="Of mcc, beta-vae, factor-vae, mig, dci, dci-tree, dci-linear, modularity, sap, udr; with commas between.",
+    help=f"Of {', '.join(METRICS)}; with commas between.",
 )
 @click.option(
     "--protocol",
-    type=click.Choice(["klindt2021", "rectangular", "held-out"]),
+    type=click.Choice(PROTOCOLS),
     default="klindt2021",
     show_default=True,
     help="Of the MCC: factors padded with noise; as they are; assigned on one half and scored on the other.",
@@ -30,7 +32,7 @@ from cli.train import device_option
 @seed_option
 @json_option
 def command(
-    folder: Path, metrics: str, protocol: str, data: Path | None, device: str, seed: int, as_json: bool
+    folder: Path, metrics: str, protocol: Protocol, data: Path | None, device: str, seed: int, as_json: bool
 ) -> None:
     """Score the networks of a run.
 
@@ -43,7 +45,7 @@ def command(
     from slowvae.device import find_device
     from slowvae.evaluate import evaluate_run
 
-    answer = evaluate_run(folder, find_device(device), metrics.split(","), protocol, data, seed)  # type: ignore[arg-type]
+    answer = evaluate_run(folder, find_device(device), metrics.split(","), protocol, data, seed)
     if as_json:
         print_json(answer)
         return

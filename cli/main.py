@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Check a dataset file, also against another.",
     "train": "Train SlowVAE or a baseline on a dataset file.",
     "evaluate": "Score the networks of a run.",
+    "validate": "Check a dataset file end to end, by training on it if asked.",
 }
 """Command name -> its one-line help. Each lives in the module of the same name (dashes as underscores) as `command`."""
 

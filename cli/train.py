@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from cli._common import json_option, print_json, quiet_option
-
-_MODELS = ("slowvae", "beta-vae", "ada-gvae", "pcl")
+from slowvae.settings import MODELS, PRESETS
 
 
 class _Seeds(click.ParamType):
@@ -33,10 +32,10 @@ device_option = click.option(
 @click.command("train")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
-@click.option("--model", type=click.Choice(_MODELS), default="slowvae", show_default=True)
+@click.option("--model", type=click.Choice(list(MODELS)), default="slowvae", show_default=True)
 @click.option(
     "--preset",
-    type=click.Choice(["klindt2021", "quick"]),
+    type=click.Choice(list(PRESETS)),
     default="klindt2021",
     show_default=True,
     help="klindt2021: as published, 300,000 iterations. quick: 3,000.",

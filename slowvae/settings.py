@@ -11,10 +11,15 @@ from datagen.errors import UsageError
 if TYPE_CHECKING:
     from slowvae.model import Encoder
 
-__all__ = ["MODELS", "PRESETS", "Settings", "make_settings", "model_class"]
+__all__ = ["BASELINES", "MODELS", "PRESETS", "Settings", "make_settings", "model_class"]
 
 MODELS = {"slowvae": "SlowVAE", "beta-vae": "BetaVAE", "ada-gvae": "AdaGVAE", "pcl": "PCL"}
 """Name of a model -> its class in this package."""
+
+BASELINES = ("untrained", "pca", "beta-vae", "shuffled")
+"""What a model can be compared with. ``untrained``: the same network at its start. ``pca``: as many principal
+components of the pixels as latents. ``beta-vae``: without a temporal prior. ``shuffled``: the same model, trained on
+the frames of each sequence in random order."""
 
 
 @dataclass(frozen=True)

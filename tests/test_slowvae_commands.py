@@ -12,7 +12,7 @@ from test_slowvae_trainer import bars
 from cli.main import COMMANDS, datagen, main
 from datagen import store
 from datagen.errors import BadInputError, DatagenError, UsageError
-from slowvae.evaluate import METRICS, score
+from slowvae.scores import METRICS, score
 
 QUICK = ["--preset", "quick", "--batch-size", "8", "--z-dim", "4", "--iterations", "6", "--log-every", "2", "--quiet"]
 
