@@ -262,3 +262,32 @@ def test_arrays_that_cannot_be_scored_are_refused_in_one_line(name, metric):
 def test_wrong_calls_are_refused(call, message):
     with pytest.raises(UsageError, match=message):
         call(np.random.default_rng(0).normal(size=(50, 3)))
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 7])
+def test_boosting_equals_scikit_learn(num_classes):
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    from slowvae.metrics.boosting import boost
+
+    rng = np.random.default_rng(num_classes)
+    x, x_test = (rng.normal(size=(n, 4)).round(2) for n in (700, 300))
+    x[:, 3] = 5  # constant
+    signal = x[:, 0] + 0.5 * x[:, 1] ** 2 + 0.3 * rng.normal(size=len(x))
+    y = np.searchsorted(np.quantile(signal, np.linspace(0, 1, num_classes + 1)[1:-1]), signal)
+    theirs, again = (GradientBoostingClassifier(random_state=seed).fit(x, y) for seed in (0, 1))
+    importance, train, test = boost(x, y, x_test)
+    # Equally good splits are taken in another order; with another seed it differs from itself for that reason.
+    np.testing.assert_allclose(importance, theirs.feature_importances_, atol=0.01)
+    assert importance[3] == 0
+    for mine, inputs in ((train, x), (test, x_test)):
+        own_agreement = (theirs.predict(inputs) == again.predict(inputs)).mean()
+        assert (mine == theirs.predict(inputs)).mean() >= own_agreement - 0.02
+
+
+def test_boosting_of_nothing_to_tell_has_no_importance():
+    from slowvae.metrics.boosting import boost
+
+    importance, train, test = boost(np.zeros((50, 2)), np.arange(50) % 3, np.zeros((5, 2)))
+    assert importance.tolist() == [0, 0]
+    assert len(set(train)) == len(set(test)) == 1
