@@ -265,24 +265,24 @@ def test_wrong_calls_are_refused(call, message):
 
 
 @pytest.mark.parametrize("num_classes", [2, 3, 7])
-def test_boosting_equals_scikit_learn(num_classes):
+@pytest.mark.parametrize("num_features", [1, 4])
+def test_boosting_equals_scikit_learn(num_classes, num_features):
     from sklearn.ensemble import GradientBoostingClassifier
 
     from slowvae.metrics.boosting import boost
 
     rng = np.random.default_rng(num_classes)
-    x, x_test = (rng.normal(size=(n, 4)).round(2) for n in (700, 300))
-    x[:, 3] = 5  # constant
-    signal = x[:, 0] + 0.5 * x[:, 1] ** 2 + 0.3 * rng.normal(size=len(x))
+    x, x_test = (np.hstack([rng.normal(size=(n, num_features)), np.ones((n, 1))]) for n in (700, 2000))
+    signal = x[:, 0] + 0.5 * x[:, num_features - 1] ** 2 + 0.3 * rng.normal(size=len(x))
     y = np.searchsorted(np.quantile(signal, np.linspace(0, 1, num_classes + 1)[1:-1]), signal)
-    theirs, again = (GradientBoostingClassifier(random_state=seed).fit(x, y) for seed in (0, 1))
+    theirs = GradientBoostingClassifier(random_state=0).fit(x, y)
     importance, train, test = boost(x, y, x_test)
-    # Equally good splits are taken in another order; with another seed it differs from itself for that reason.
+    assert importance[-1] == 0
     np.testing.assert_allclose(importance, theirs.feature_importances_, atol=0.01)
-    assert importance[3] == 0
-    for mine, inputs in ((train, x), (test, x_test)):
-        own_agreement = (theirs.predict(inputs) == again.predict(inputs)).mean()
-        assert (mine == theirs.predict(inputs)).mean() >= own_agreement - 0.02
+    # Of several features some bring equally good splits; which is taken first is chance, there as well.
+    agreement = 0.998 if num_features == 1 else 0.95
+    assert (train == theirs.predict(x)).mean() >= agreement
+    assert (test == theirs.predict(x_test)).mean() >= agreement
 
 
 def test_boosting_of_nothing_to_tell_has_no_importance():

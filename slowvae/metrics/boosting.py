@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 __all__ = ["boost"]
 
-_STAGES, _RATE, _DEPTH = 100, 0.1, 3
+_RATE, _DEPTH = 0.1, 3
 _INNER = 2**_DEPTH - 1  # nodes are numbered like a heap: the children of i are 2 i + 1 and 2 i + 2
 _NODES = 2 ** (_DEPTH + 1) - 1
 _SAME = 1e-7  # features closer than this are not told apart, as in scikit-learn
 
 
 def boost(
-    inputs: NDArray[Any], classes: NDArray[np.int64], inputs_test: NDArray[Any]
+    inputs: NDArray[Any], classes: NDArray[np.int64], inputs_test: NDArray[Any], stages: int = 100
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Fit 100 stages of trees of depth 3 (learning rate 0.1, log loss) and predict.
+    """Fit stages of trees of depth 3 (learning rate 0.1, log loss) and predict.
 
     Source: Friedman 2001, algorithm 6, with his criterion of a split's improvement (equation 35).
 
@@ -34,6 +34,8 @@ def boost(
     classes : ndarray of int64, shape (N,)
         Classes 0 to C - 1, each occurring.
     inputs_test : ndarray, shape (M, Z)
+    stages : int
+        Number of stages, of a tree a class each (of one tree for two classes).
 
     Returns
     -------
@@ -53,15 +55,15 @@ def boost(
         start, targets = np.log(share), classes[None] == np.arange(len(share))[:, None]
     raw = np.repeat(start[:, None], x.shape[1], axis=1)
     raw_test = np.repeat(start[:, None], x_test.shape[1], axis=1)
-    importance = _boost(x, order, np.ascontiguousarray(targets), x_test, raw, raw_test)
+    importance = _boost(x, order, np.ascontiguousarray(targets), x_test, raw, raw_test, stages)
     if len(share) == 2:
         return importance, (raw[0] > 0).astype(np.int64), (raw_test[0] > 0).astype(np.int64)
     return importance, raw.argmax(axis=0), raw_test.argmax(axis=0)
 
 
 @njit(cache=True)
-def _boost(x, order, targets, x_test, raw, raw_test):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Add all stages to `raw` (C, N) and `raw_test` (C, M), the scores of the classes; return the importance (Z,)."""
+def _boost(x, order, targets, x_test, raw, raw_test, stages):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Add the stages to `raw` (C, N) and `raw_test` (C, M), the scores of the classes; return the importance (Z,)."""
     num_trees, n = targets.shape
     importance = np.zeros(len(x))
     residual = np.empty((num_trees, n))
@@ -69,7 +71,7 @@ def _boost(x, order, targets, x_test, raw, raw_test):  # type: ignore[no-untyped
     feature, threshold = np.empty(_INNER, dtype=np.int64), np.empty(_INNER)
     # One tree tells two classes apart by itself; of several, each has the part of Friedman's diagonal Newton step.
     factor = 1.0 if num_trees == 1 else (num_trees - 1) / num_trees
-    for _ in range(_STAGES):
+    for _ in range(stages):
         for i in range(n):
             if num_trees == 1:
                 residual[0, i] = targets[0, i] - 1 / (1 + np.exp(-raw[0, i]))
