@@ -38,17 +38,17 @@ device_option = click.option(
     type=click.Choice(list(PRESETS)),
     default="klindt2021",
     show_default=True,
-    help="klindt2021: as published, 300,000 iterations. quick: 3,000.",
+    help="klindt2021: as published. quick: 2,000 larger steps on pairs further apart.",
 )
 @click.option("--seeds", type=SEEDS, default="0", show_default=True, help="One network for each, e.g. 0,1,2.")
-@click.option("--iterations", type=int, help="Number of steps.  [default: the preset's]")
+@click.option("--iterations", type=int, help="Number of steps.  [default: 300000; quick: 2000]")
 @click.option("--batch-size", type=int, help="Images a step, every two a pair.  [default: 64]")
-@click.option("--learning-rate", type=float, help="Of Adam.  [default: 1e-4]")
+@click.option("--learning-rate", type=float, help="Of Adam.  [default: 1e-4; quick: 5e-4]")
 @click.option("--z-dim", type=int, help="Number of latents.  [default: 10]")
 @click.option("--beta", type=float, help="Weight of the normal prior.  [default: the model's published one]")
 @click.option("--gamma", type=float, help="Weight of the Laplace prior.  [default: 10]")
 @click.option("--rate", type=float, help="Rate of the Laplace prior.  [default: 6]")
-@click.option("--max-delta-t", type=int, help="Largest distance within a pair, in frames.  [default: 5]")
+@click.option("--max-delta-t", type=int, help="Largest distance within a pair, in frames.  [default: 5; quick: 20]")
 @click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
 @click.option("--compile", is_flag=True, default=None, help="Use torch.compile.")
 @click.option("--log-every", type=int, help="Iterations between lines of the log.  [default: the preset's]")

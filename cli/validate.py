@@ -33,7 +33,7 @@ from slowvae.validate import BUDGETS, validate
     help="What to compare with; may be given several times.  [default: all]",
 )
 @click.option("--iterations", type=int, help="Length of each training.  [default: the budget's]")
-@click.option("--max-delta-t", type=int, help="Largest distance within a pair, in frames.  [default: 5]")
+@click.option("--max-delta-t", type=int, help="Largest distance within a pair, in frames.  [default: 20; paper: 5]")
 @click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html, report.json and the runs.")
 @device_option

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from datagen.datasets import Dataset, MaskSequences
 from datagen.errors import DatagenError
 
-__all__ = ["STILL", "Finding", "check_file", "control_order", "ratio_interval", "worst"]
+__all__ = ["STILL", "Finding", "Status", "check_file", "control_order", "ratio_interval", "worst"]
 
 Status = Literal["pass", "warn", "fail"]
 

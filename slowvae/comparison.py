@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from datagen.errors import UsageError
 from slowvae import metrics
 from slowvae.batches import Frames
-from slowvae.checks import STILL, Finding, control_order, ratio_interval
+from slowvae.checks import STILL, Finding, Status, control_order, ratio_interval
 from slowvae.evaluate import encode_all
 from slowvae.model import Encoder
 from slowvae.runs import build
@@ -23,6 +23,8 @@ from slowvae.settings import BASELINES, Settings, model_class
 from slowvae.trainer import train
 
 __all__ = ["Comparison", "compare", "pixel_components"]
+
+_ENOUGH_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,12 @@ def compare(
     """Train a model and its baselines and compare what they recover.
 
     Scores are rectangular MCCs on the same frames. The interval of a difference comes from a bootstrap that draws the
-    same sequences for both, and seeds where there are several. A model must beat ``untrained``, ``pca`` and
-    ``beta-vae`` with the whole interval; against ``shuffled`` it is but warned, since a short training tells the two
-    apart only weakly by the MCC. What has the power to is the order of the frames in the latents that were learned.
+    same sequences for both, and seeds where there are several. A baseline must be beaten with the whole interval, or
+    the check fails. With fewer than three seeds the two that are trained, ``beta-vae`` and ``shuffled``, cannot fail
+    it but warn: trainings differ by their start alone by some 0.05, which no interval from so few can know.
+
+    What has the power to tell ordered frames from shuffled ones with a single seed is another check: the distance of
+    neighbours in the latents that were learned.
 
     Parameters
     ----------
@@ -141,9 +146,10 @@ def pixel_components(frames: Frames, number: int) -> NDArray[np.float32]:
     mean = sample.mean(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        _, _, axes = torch.pca_lowrank(sample - mean, q=number, center=False)
+        # More components than needed: the last of a randomised decomposition are not exact.
+        _, _, axes = torch.pca_lowrank(sample - mean, q=min(number + 10, *sample.shape), center=False)
     parts = (frames.at(slice(first, first + 2000)).flatten(1) - mean for first in range(0, len(frames), 2000))
-    return torch.cat([part @ axes for part in parts]).cpu().numpy()
+    return torch.cat([part @ axes[:, :number] for part in parts]).cpu().numpy()
 
 
 def _difference(model: str, baseline: str, scores: dict[str, dict[int, metrics.MCC]], seeds: Sequence[int]) -> Finding:
@@ -157,8 +163,10 @@ def _difference(model: str, baseline: str, scores: dict[str, dict[int, metrics.M
         f"MCC {np.mean([a.score for a in mine]):.3f} against {np.mean([b.score for b in theirs]):.3f}: "
         f"{figure:+.3f}, 95 % {low:+.3f} to {high:+.3f}, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
     )
-    beaten = "pass" if low > 0 else "warn" if baseline == "shuffled" else "fail"
-    return Finding(f"factors recovered, against {baseline}", beaten, figure, detail)  # type: ignore[arg-type]
+    status: Status = "pass" if low > 0 else "fail"
+    if status == "fail" and baseline in ("beta-vae", "shuffled") and len(seeds) < _ENOUGH_SEEDS:
+        status, detail = "warn", f"{detail}; {_ENOUGH_SEEDS} seeds or more can tell"
+    return Finding(f"factors recovered, against {baseline}", status, figure, detail)
 
 
 def _learned_order(latents: dict[int, NDArray[np.float32]], frames: Frames) -> Finding:

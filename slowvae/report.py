@@ -65,7 +65,8 @@ def draw_pictures(frames: Frames, found: Comparison, seed: int, model: str) -> d
         names = tuple(name for name, use in zip(frames.factor_names, changing, strict=True) if use)
         figure = scatters(latents, frames.factors[:, changing], names, found.scores[model][seed].correlation)
         pictures["latents.png"] = figure_png(figure)
-        pictures["curves.png"] = _curves(found.curves)
+        if found.curves:
+            pictures["curves.png"] = _curves(found.curves)
     return pictures
 
 
