@@ -10,7 +10,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[figures,parquet]' --group dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[figures,metrics,parquet,tensorboard]' --group dev
 	touch $(READY)
 
 demo: $(READY)

@@ -27,6 +27,9 @@ COMMANDS: dict[str, str] = {
     "download": "Fetch a published release.",
     "package": "Make a folder ready to publish.",
     "publish": "Send such a folder to Zenodo or to the Hugging Face Hub.",
+    "train": "Train SlowVAE or a baseline on a dataset file.",
+    "evaluate": "Score the networks of a run.",
+    "validate": "Check a dataset file end to end, by training on it if asked.",
 }
 """Command name -> its one-line help. Each lives in the module of the same name (dashes as underscores) as `command`."""
 

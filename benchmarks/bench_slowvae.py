@@ -1,0 +1,205 @@
+"""Training SlowVAE and scoring it, beside the release's training loop, on the same machine in one run.
+
+    python benchmarks/bench_slowvae.py kitti.npz [--rounds 3] [--steps 60]
+
+Every contender is a process of its own, so none profits from another's settings; they take turns, and the median of
+the rounds is shown. Run it on a quiet machine: threads that spin lose most where they share a core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from _side_by_side import machine
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from datagen import store
+from slowvae import device as devices
+from slowvae import metrics
+from slowvae.batches import Frames
+from slowvae.scores import METRICS, score
+from slowvae.settings import Settings, make_settings
+from slowvae.trainer import Stack
+
+GFLOP_A_STEP = 6.3  # 16.4 million multiply-adds an image forward, three times that with backward, 64 images
+
+
+def rate(step: Callable[[int], object], steps: int) -> float:
+    """Return steps a second, after some to warm up."""
+    for i in range(5):
+        step(i)
+    begin = time.perf_counter()
+    for i in range(5, steps + 5):
+        step(i)
+    return steps / (time.perf_counter() - begin)
+
+
+def plain_network() -> tuple[nn.Sequential, nn.Sequential]:
+    """Return encoder and decoder as the release writes them."""
+    down = [nn.Conv2d(1, 32, 4, 2, 1), nn.Conv2d(32, 32, 4, 2, 1), nn.Conv2d(32, 64, 4, 2, 1)]
+    down += [nn.Conv2d(64, 64, 4, 2, 1), nn.Conv2d(64, 256, 4)]
+    up = [nn.ConvTranspose2d(256, 64, 4), nn.ConvTranspose2d(64, 64, 4, 2, 1), nn.ConvTranspose2d(64, 32, 4, 2, 1)]
+    up += [nn.ConvTranspose2d(32, 32, 4, 2, 1)]
+    encoder = nn.Sequential(
+        *(part for layer in down for part in (layer, nn.ReLU(True))), nn.Flatten(), nn.Linear(256, 20)
+    )
+    decoder = nn.Sequential(
+        nn.Linear(10, 256),
+        nn.Unflatten(1, (256, 1, 1)),
+        nn.ReLU(True),
+        *(part for layer in up for part in (layer, nn.ReLU(True))),
+        nn.ConvTranspose2d(32, 1, 4, 2, 1),
+    )
+    return encoder, decoder
+
+
+def release(path: Path, steps: int) -> float:
+    """Time a training loop as the release's: its dataset, torch's loader, layers and Adam as they come."""
+    data = store.load(path)
+    starts = data.pair_starts()
+    lasts = data.offsets[np.searchsorted(data.offsets, starts, side="right")] - 1
+
+    class Pairs(torch.utils.data.Dataset):
+        def __len__(self) -> int:
+            return len(starts)
+
+        def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+            first, last = starts[index], lasts[index]
+            second = min(first + np.random.randint(1, 6), last)  # noqa: NPY002
+            frames = (data.masks[i].astype(np.float32)[None] for i in (first, second))
+            return *frames, data.latents[first], data.latents[second]
+
+    def collate(items: list[tuple[np.ndarray, ...]]) -> torch.Tensor:
+        return torch.from_numpy(np.stack([image for item in items for image in item[:2]]))
+
+    loader = torch.utils.data.DataLoader(Pairs(), 32, shuffle=True, drop_last=True, collate_fn=collate)
+    batches = iter(loader)
+    encoder, decoder = plain_network()
+    adam = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-4)
+    normal = torch.distributions.Normal(0.0, 1.0)
+
+    def step(_: int) -> None:
+        x = next(batches)
+        h = encoder(x)
+        mu, logvar = h[:, :10], h[:, 10:]
+        std = logvar.div(2).exp()
+        logits = decoder(mu + std * torch.randn_like(std))
+        reconstruction = F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+        entropy = 0.5 * (np.log(2 * np.pi * np.e) + logvar).sum(1).mean()
+        prior = (0.5 * (mu**2 + logvar.exp()) + 0.5 * np.log(2 * np.pi)).sum(1).mean()
+        m0, m1, s0, s1 = mu[::2], mu[1::2], std[::2], std[1::2]
+        laplace = 0.0
+        for m, s in ((m0 - m1, s0), (m1 - m0, s1)):
+            spread = 6 * s * np.sqrt(2 / np.pi) * torch.exp(-(m**2) / (2 * s**2))
+            laplace = laplace + (-np.log(6 / 2) + spread - 6 * m * (1 - 2 * normal.cdf(m / s))).sum(1).mean()
+        loss = 2 * reconstruction + (prior - entropy) + 10 * (laplace - entropy)
+        assert not torch.isnan(reconstruction)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+
+    return rate(step, steps)
+
+
+def trainer(path: Path, steps: int, **changes: object) -> float:
+    """Time the steps of `slowvae.trainer`, data and all."""
+    settings: Settings = make_settings(**changes)
+    frames = Frames.of(store.load(path), devices.find_device("cpu"))
+    stacks = [Stack(seeds, frames, settings) for seeds in devices.split_seeds(settings.seeds, frames.images.device)]
+    with devices.Crew(frames.images.device, len(stacks)) as crew:
+        return rate(lambda i: crew.each(lambda stack: stack.step(i), stacks), steps)
+
+
+def bare(path: Path, steps: int) -> float:
+    """Time forward and backward of the network and objective on a fixed batch, without optimiser and data."""
+    frames = Frames.of(store.load(path), devices.find_device("cpu"))
+    stack = Stack((0,), frames, make_settings())
+    x, noise = frames.at(stack.order.batch(0)), torch.randn(1, 64, 10)
+
+    def step(_: int) -> None:
+        stack.network.zero_grad()
+        stack.network.loss(x, noise, 1.0, 10.0, 6.0)["total"].sum().backward()
+
+    return rate(step, steps)
+
+
+def limit(path: Path, steps: int) -> float:
+    """Return the steps a second if all were one large float32 matrix product."""
+    a = torch.rand(2048, 2048)
+    return rate(lambda _: a @ a, steps) * 2 * 2.048**3 / GFLOP_A_STEP
+
+
+CONTENDERS: dict[str, Callable[[Path, int], float]] = {
+    "release's loop": release,
+    "float32": trainer,
+    "bf16": lambda path, steps: trainer(path, steps, amp="bf16"),
+    "bare forward + backward": bare,
+    "4 seeds": lambda path, steps: trainer(path, max(10, steps // 4), seeds=(0, 1, 2, 3)),
+    "4 seeds, bf16": lambda path, steps: trainer(path, max(10, steps // 4), seeds=(0, 1, 2, 3), amp="bf16"),
+    "arithmetic limit": limit,
+}
+
+
+def score_times() -> None:
+    """Time the metrics on samples of Natural Sprites' size, on one core."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    sizes = np.array([32, 32, 6, 40, 4])
+    factors = rng.integers(0, sizes, size=(100_000, 5)).astype(np.float32)
+    mixed = (factors / sizes) @ (np.eye(5) + 0.3 * rng.normal(size=(5, 5))) + 0.05 * rng.normal(size=factors.shape)
+    latents = np.hstack([mixed, rng.normal(size=mixed.shape)]).astype(np.float32)
+    print(f"\nmetrics of 10 latents and 5 factors of {sizes.tolist()} values, seconds on one core")
+    total = 0.0
+    for name in METRICS:
+        begin = time.perf_counter()
+        if name == "udr":
+            metrics.udr([latents[:10_000], latents[:10_000] * 2])
+        else:
+            score(latents, factors, [name])
+        seconds = time.perf_counter() - begin
+        total += seconds
+        print(f"  {name:<12} {seconds:8.2f}")
+    print(f"  {'all':<12} {total:8.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="KITTI Masks, as `datagen kitti-masks` makes it")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--only", choices=CONTENDERS, help="time one contender and print its steps a second")
+    parser.add_argument("--scores", action="store_true", help="time the metrics only")
+    told = parser.parse_args()
+    if told.only:
+        print(CONTENDERS[told.only](told.file, told.steps))
+        return
+    if not told.scores:
+        figures: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+        for _ in range(told.rounds):
+            for name in CONTENDERS:
+                command = [sys.executable, __file__, str(told.file), "--only", name, "--steps", str(told.steps)]
+                figures[name].append(float(subprocess.check_output(command, text=True)))
+        median = {name: float(np.median(values)) for name, values in figures.items()}
+        print(f"SlowVAE, batch 64, {machine()}, torch {torch.__version__}")
+        print(f"  {'':<24} {'it/s':>7} {'ms':>7} {'x release':>10}")
+        of_release = median["release's loop"]
+        for name, its in median.items():
+            print(f"  {name:<24} {its:7.2f} {1000 / its:7.1f} {its / of_release:10.2f}")
+        print(f"  loop against bare forward + backward: {median['bare forward + backward'] / median['float32']:.2f}x")
+        for kind, single in (("4 seeds", "float32"), ("4 seeds, bf16", "bf16")):
+            print(f"  {kind} against one: {median[single] / median[kind]:.2f}x its time")
+    score_times()
+
+
+if __name__ == "__main__":
+    main()

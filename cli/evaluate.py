@@ -1,0 +1,70 @@
+"""`datagen evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli._common import json_option, print_json, print_table, seed_option
+from cli.train import device_option
+from slowvae.metrics.mcc import PROTOCOLS, Protocol
+from slowvae.scores import METRICS
+
+
+@click.command("evaluate")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--metrics",
+    default="mcc",
+    show_default=True,
+    help=f"Of {', '.join(METRICS)}; with commas between.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(PROTOCOLS),
+    default="klindt2021",
+    show_default=True,
+    help="Of the MCC: factors padded with noise; as they are; assigned on one half and scored on the other.",
+)
+@click.option("--data", type=click.Path(path_type=Path), help="Another dataset file than the one trained on.")
+@device_option
+@seed_option
+@json_option
+def command(
+    folder: Path, metrics: str, protocol: Protocol, data: Path | None, device: str, seed: int, as_json: bool
+) -> None:
+    """Score the networks of a run.
+
+    The scores are written into the folder too, as scores.json.
+
+    \b
+    Example:
+      datagen evaluate runs/kitti --metrics mcc
+    """
+    from slowvae.device import find_device
+    from slowvae.evaluate import evaluate_run
+
+    answer = evaluate_run(folder, find_device(device), metrics.split(","), protocol, data, seed)
+    if as_json:
+        print_json(answer)
+        return
+    rows = []
+    for of, scores in answer["seeds"].items():
+        for name, value in scores.items():
+            if name == "mcc":
+                low, high = value["interval"]
+                detail = f"95 % {low:.3f} to {high:.3f}, {value['protocol']}, {value['method']}, n = {value['n']:,}"
+                rows.append((of, name, value["score"], detail))
+            elif isinstance(value, dict):
+                detail = ", ".join(f"{part} {value[part]:.3f}" for part in ("completeness", "informativeness_test"))
+                rows.append((of, name, value["disentanglement"], f"disentanglement; {detail}"))
+            else:
+                rows.append((of, name, value, ""))
+    rows += [(of, "udr", value, "") for of, value in answer.get("udr", {}).items()]
+    print_table(str(folder), ["seed", "metric", "score", ""], rows)
+    if answer["left_out"]:
+        click.echo(f"left out, since they never change: {', '.join(answer['left_out'])}")
+    if answer.get("mcc", {}).get("standard_deviation") is not None:
+        summary = answer["mcc"]
+        click.echo(f"mcc over {summary['seeds']} seeds: {summary['mean']:.3f} ± {summary['standard_deviation']:.3f}")

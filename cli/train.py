@@ -1,0 +1,92 @@
+"""`datagen train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli._common import json_option, print_json, quiet_option
+from slowvae.settings import MODELS, PRESETS
+
+
+class _Seeds(click.ParamType):
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of numbers like 0,1,2", param, ctx)
+
+
+SEEDS = _Seeds()
+device_option = click.option(
+    "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."
+)
+
+
+@click.command("train")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option("--model", type=click.Choice(list(MODELS)), default="slowvae", show_default=True)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="klindt2021",
+    show_default=True,
+    help="klindt2021: as published. quick: 2,000 larger steps on pairs further apart.",
+)
+@click.option("--seeds", type=SEEDS, default="0", show_default=True, help="One network for each, e.g. 0,1,2.")
+@click.option("--iterations", type=int, help="Number of steps.  [default: 300000; quick: 2000]")
+@click.option("--batch-size", type=int, help="Images a step, every two a pair.  [default: 64]")
+@click.option("--learning-rate", type=float, help="Of Adam.  [default: 1e-4; quick: 5e-4]")
+@click.option("--z-dim", type=int, help="Number of latents.  [default: 10]")
+@click.option("--beta", type=float, help="Weight of the normal prior.  [default: the model's published one]")
+@click.option("--gamma", type=float, help="Weight of the Laplace prior.  [default: 10]")
+@click.option("--rate", type=float, help="Rate of the Laplace prior.  [default: 6]")
+@click.option("--max-delta-t", type=int, help="Largest distance within a pair, in frames.  [default: 5; quick: 20]")
+@click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
+@click.option("--compile", is_flag=True, default=None, help="Use torch.compile.")
+@click.option("--log-every", type=int, help="Iterations between lines of the log.  [default: the preset's]")
+@click.option("--save-every", type=int, help="Iterations between checkpoints.  [default: the preset's]")
+@click.option("--resume", is_flag=True, help="Go on with the run in the folder, with the settings that it has.")
+@device_option
+@json_option
+@quiet_option
+def command(
+    file: Path,
+    out: Path,
+    model: str,
+    preset: str,
+    seeds: tuple[int, ...],
+    resume: bool,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+    **changes: Any,
+) -> None:
+    """Train a model on a dataset file.
+
+    Writes settings, log, checkpoints, traversals and scatter plots into the folder of the run. Ctrl-C saves and leaves;
+    --resume goes on.
+
+    \b
+    Example:
+      datagen train kitti.npz --model slowvae --out runs/kitti --seeds 0,1,2
+    """
+    from slowvae.pipeline import train_file
+
+    changes = {name: value for name, value in changes.items() if value is not None}
+    answer = train_file(
+        file, out, device, preset, model, {**changes, "seeds": seeds}, resume, show_progress=not (quiet or as_json)
+    )
+    if as_json:
+        print_json(answer)
+    elif not quiet:
+        click.echo(f"{out}: {answer['iterations']:,} iterations, seeds {', '.join(map(str, answer['seeds']))}")
+        for line in answer["notes"]:
+            click.echo(line)

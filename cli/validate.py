@@ -1,0 +1,80 @@
+"""`datagen validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli._common import json_option, print_json, print_table, quiet_option
+from cli.train import SEEDS, device_option
+from slowvae.settings import BASELINES, MODELS
+from slowvae.validate import BUDGETS, validate
+
+
+@click.command("validate")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--train", "model", type=click.Choice(list(MODELS)), help="Also train this model and compare what it recovers."
+)
+@click.option(
+    "--budget",
+    type=click.Choice(list(BUDGETS)),
+    default="quick",
+    show_default=True,
+    help="How long to train: minutes on two cores, or the published 300,000 iterations.",
+)
+@click.option("--seeds", type=SEEDS, default="0", show_default=True, help="Of the trainings, e.g. 0,1,2.")
+@click.option(
+    "--baseline",
+    "baselines",
+    type=click.Choice(BASELINES),
+    multiple=True,
+    help="What to compare with; may be given several times.  [default: all]",
+)
+@click.option("--iterations", type=int, help="Length of each training.  [default: the budget's]")
+@click.option("--max-delta-t", type=int, help="Largest distance within a pair, in frames.  [default: 20; paper: 5]")
+@click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html, report.json and the runs.")
+@device_option
+@json_option
+@quiet_option
+def command(
+    file: Path,
+    model: str | None,
+    budget: str,
+    seeds: tuple[int, ...],
+    baselines: tuple[str, ...],
+    iterations: int | None,
+    max_delta_t: int | None,
+    amp: str | None,
+    out: Path | None,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Check a dataset file end to end, and give one verdict.
+
+    Leaves with exit code 1 if a check fails. A check that was stopped goes on from the runs in --out.
+
+    \b
+    Example:
+      datagen validate kitti.npz
+      datagen validate kitti.npz --train slowvae --budget quick --out report
+    """
+    told = {"iterations": iterations, "max_delta_t": max_delta_t, "amp": amp}
+    changes = {name: value for name, value in told.items() if value is not None}
+    report = validate(
+        file, model, budget, seeds, baselines or None, device, out, changes, show_progress=not (quiet or as_json)
+    )
+    if out is not None:
+        from slowvae.report import write_report
+
+        write_report(report, out)
+    if as_json:
+        print_json(report.to_json())
+    elif not quiet:
+        rows = [(finding.status, finding.name, finding.detail) for finding in report.findings]
+        print_table(str(file), ["", "check", "detail"], rows)
+        click.echo(f"verdict: {report.verdict}")
+    return int(report.verdict == "fail")

@@ -1,0 +1,294 @@
+"""Checks of a dataset file that need no training, in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.datasets import Dataset, MaskSequences
+from datagen.errors import DatagenError
+
+__all__ = ["STILL", "Finding", "Status", "check_file", "control_order", "ratio_interval", "worst"]
+
+Status = Literal["pass", "warn", "fail"]
+
+_RESAMPLES = 200
+STILL = 0.9
+"""Frames have an order in time if neighbours are below 0.9 times as far apart as the same frames in random order."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One named check.
+
+    Attributes
+    ----------
+    name : str
+        What is checked.
+    status : {"pass", "warn", "fail"}
+        A failed check fails the file; a warning does not.
+    figure : float or None
+        The figure behind it.
+    detail : str
+        What it says, in words.
+    """
+
+    name: str
+    status: Status
+    figure: float | None
+    detail: str
+
+
+def worst(findings: list[Finding]) -> Status:
+    """Return the worst status of all."""
+    order: list[Status] = ["pass", "warn", "fail"]
+    return max((finding.status for finding in findings), key=order.index, default="pass")
+
+
+def check_file(path: str | Path, seed: int = 0) -> list[Finding]:
+    """Run every check that needs no training.
+
+    Parameters
+    ----------
+    path : str or Path
+        A dataset file.
+    seed : int
+        Of shuffles and resamples.
+
+    Returns
+    -------
+    list of Finding
+        Those of the file itself (`datagen.verify`), then of its factors, its frames and its motion. If the file
+        cannot be read there are no others.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+    """
+    from datagen.store import load
+    from datagen.verify import verify
+
+    findings = [Finding(check.name, "pass" if check.passed else "fail", None, check.detail) for check in verify(path)]
+    if findings[0].status == "fail":
+        return findings
+    dataset = load(path)
+    for check in (_ranges, _balance, _duplicates, _leakage):
+        findings += check(dataset)
+    return findings + _sparsity(dataset, seed) + _order(dataset, seed)
+
+
+def _factors(dataset: Dataset) -> NDArray[np.float64]:
+    """Return the factors of all frames, (N, K)."""
+    factors = dataset.latents if isinstance(dataset, MaskSequences) else dataset.factors
+    return factors.reshape(-1, factors.shape[-1]).astype(np.float64)
+
+
+def _ranges(dataset: Dataset) -> list[Finding]:
+    """Check that every factor lies where it can."""
+    if isinstance(dataset, MaskSequences):
+        height, width = dataset.masks.shape[1:]
+        limits = [(0, height - 1), (0, width - 1), (1, height * width)]
+    else:
+        limits = [(0, 1), (0, 1), (0, 1), (0, 360), (0, np.inf)]
+    factors = _factors(dataset)
+    outside = [
+        int(((column < low) | (column > high) | ~np.isfinite(column)).sum())
+        for column, (low, high) in zip(factors.T, limits, strict=True)
+    ]
+    worst_factor = int(np.argmax(outside))
+    detail = (
+        f"{outside[worst_factor]} frames have a {dataset.factor_names[worst_factor]} outside of "
+        f"{limits[worst_factor][0]} to {limits[worst_factor][1]}"
+        if sum(outside)
+        else "every factor lies inside the frame"
+    )
+    return [Finding("range of factors", "fail" if sum(outside) else "pass", float(sum(outside)), detail)]
+
+
+def _balance(dataset: Dataset) -> list[Finding]:
+    """Check that no factor is stuck at a few of its values: its entropy in 20 bins against that of equal shares."""
+    findings = []
+    for name, column in zip(dataset.factor_names, _factors(dataset).T, strict=True):
+        if np.ptp(column) == 0:
+            findings.append(Finding(f"balance of {name}", "warn", 0.0, "never changes, so no metric can score it"))
+            continue
+        bins = min(20, len(np.unique(column)))
+        share = np.histogram(column, bins)[0] / len(column)
+        share = share[share > 0]
+        evenness = float(-(share * np.log(share)).sum() / np.log(bins))
+        detail = f"entropy is {evenness:.0%} of equal shares, {column.min():.4g} to {column.max():.4g}"
+        findings.append(Finding(f"balance of {name}", "pass" if evenness >= 0.5 else "warn", evenness, detail))
+    return findings
+
+
+def _images(dataset: Dataset) -> NDArray[np.uint64] | None:
+    """Return a hash of every frame's image, (N,), or None where there are none."""
+    if isinstance(dataset, MaskSequences):
+        rows = np.packbits(dataset.masks.reshape(len(dataset.masks), -1), axis=1)
+    elif dataset.images is not None:
+        rows = dataset.images.reshape(int(np.prod(dataset.images.shape[:2])), -1)
+    else:
+        return None
+    # Random odd multipliers modulo 2^64, over words of 8 bytes: equal rows agree, others but by a chance of 1e-15.
+    padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 8)))
+    words = np.ascontiguousarray(padded).view(np.uint64)
+    multipliers = np.random.default_rng(0).integers(1, 2**63, words.shape[1], dtype=np.uint64) * 2 + 1
+    hashes = np.zeros(len(words), dtype=np.uint64)
+    for column, multiplier in zip(words.T, multipliers, strict=True):
+        hashes += (column ^ (column >> np.uint64(32))) * multiplier
+    return hashes
+
+
+def _sequence_of(dataset: Dataset) -> NDArray[np.int64]:
+    """Return the sequence of every frame, (N,)."""
+    if isinstance(dataset, MaskSequences):
+        return np.repeat(np.arange(dataset.num_sequences), dataset.lengths)
+    return np.repeat(np.arange(len(dataset.factors)), dataset.factors.shape[1])
+
+
+def _duplicates(dataset: Dataset) -> list[Finding]:
+    """Count frames whose image occurs in another sequence too."""
+    hashes = _images(dataset)
+    if hashes is None:
+        return [Finding("duplicates", "warn", None, "the file holds no images")]
+    pairs = np.unique(np.stack([hashes, _sequence_of(dataset).astype(np.uint64)], axis=1), axis=0)
+    values, sequences = np.unique(pairs[:, 0], return_counts=True)
+    share = float(np.isin(hashes, values[sequences > 1]).mean())
+    # Sprites on grids repeat by design; masks of real objects hardly do.
+    limit = 0.01 if isinstance(dataset, MaskSequences) else 0.5
+    return [
+        Finding(
+            "duplicates", "pass" if share <= limit else "warn", share, f"{share:.2%} of frames are in two sequences"
+        )
+    ]
+
+
+def _leakage(dataset: Dataset) -> list[Finding]:
+    """Check that no image of the test part of the split by object is in its training part."""
+    if not isinstance(dataset, MaskSequences):
+        return []
+    from kitti_masks import split_sequences
+
+    try:
+        train, test = (split_sequences(dataset, part, "by-object") for part in ("train", "test"))
+    except DatagenError as error:
+        return [Finding("leakage between splits", "warn", None, str(error))]
+    hashes, sequence = _images(dataset), _sequence_of(dataset)
+    assert hashes is not None
+    tested = hashes[np.isin(sequence, test)]
+    if not len(tested):
+        return [Finding("leakage between splits", "warn", None, "too few objects to split by object")]
+    share = float(np.isin(tested, hashes[np.isin(sequence, train)]).mean())
+    detail = f"split by object: {share:.2%} of the test frames are in the training part"
+    return [Finding("leakage between splits", "pass" if share <= 0.01 else "fail", share, detail)]
+
+
+def _sparsity(dataset: Dataset, seed: int) -> list[Finding]:
+    """Check that the factors' changes are sparse: generalised normal of shape below 1 (paper, section 3)."""
+    if not isinstance(dataset, MaskSequences):
+        return []  # their motion is that of their transition table
+    from datagen.statistics import summarize
+
+    group = summarize(dataset.transitions(), fits=("gennorm",), bootstrap=_RESAMPLES, seed=seed).groups[0]
+    findings = []
+    for name, fits in group.fits.items():
+        fit = fits["gennorm"]
+        sparse, shape = group.sparse[name], fit.parameters["shape"]
+        interval = fit.shape_interval
+        between = f", {interval.low:.3f} to {interval.high:.3f}" if interval else ", too few objects for an interval"
+        status: Status = "pass" if sparse else "fail" if sparse is False or shape >= 1 else "warn"
+        findings.append(
+            Finding(f"temporal sparsity of {name}", status, shape, f"shape {shape:.3f}{between}; sparse is below 1")
+        )
+    findings += [Finding(f"temporal sparsity of {name}", "warn", None, why) for name, why in group.not_enough.items()]
+    return findings
+
+
+def _order(dataset: Dataset, seed: int) -> list[Finding]:
+    """Check that neighbouring frames are closer than the same frames in random order, by what the pixels show."""
+    if isinstance(dataset, MaskSequences):
+        from datagen.moments import latents_of_masks
+
+        values, sequence = latents_of_masks(dataset.masks).astype(np.float64), _sequence_of(dataset)
+        names = dataset.factor_names
+    else:
+        values, sequence = _factors(dataset)[:, :3], _sequence_of(dataset)  # what moves: x, y, scale
+        names = dataset.factor_names[:3]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(sequence))])
+    first = np.flatnonzero(sequence[:-1] == sequence[1:])
+    if not len(first):
+        return [Finding("order in time", "fail", None, "no sequence has two frames")]
+    one, other = control_order(offsets, seed)
+    near = np.abs(values[first + 1] - values[first])
+    far = np.abs(values[other] - values[one])
+    moving = far.sum(axis=0) > 0
+    if not moving.any():
+        return [Finding("order in time", "fail", None, "nothing moves")]
+    ratio, _, high = ratio_interval(near[:, moving], far[:, moving], sequence[first], np.random.default_rng(seed))
+    kept = [name for name, use in zip(names, moving, strict=True) if use]
+    most = int(np.argmax(ratio))
+    detail = (
+        f"neighbours are {', '.join(f'{r:.2f} ({name})' for r, name in zip(ratio, kept, strict=True))} times as far "
+        f"apart as frames in random order, at most {high[most]:.2f}; below {STILL} there is an order"
+    )
+    return [Finding("order in time", "pass" if high.max() < STILL else "fail", float(ratio[most]), detail)]
+
+
+def control_order(offsets: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return pairs of frames without order in time, to compare all pairs of neighbouring frames with.
+
+    The frames of each sequence are shuffled and neighbours taken. Two frames have but one order; where no sequence is
+    longer, their second frames are exchanged between the sequences.
+
+    Parameters
+    ----------
+    offsets : ndarray of int64, shape (S + 1,)
+        Where each sequence begins; the last entry is the number of frames N.
+    seed : int
+        Of the shuffle.
+
+    Returns
+    -------
+    one, other : ndarray of int64, shape (N - S,)
+        In the order of the pairs (0, 1), (1, 2), ... of every sequence.
+    """
+    rng = np.random.default_rng(seed)
+    lengths = np.diff(offsets)
+    sequence = np.repeat(np.arange(len(lengths)), lengths)
+    first = np.flatnonzero(sequence[:-1] == sequence[1:])
+    if lengths.max() == 2:
+        return first, rng.permutation(first) + 1
+    shuffled = np.lexsort((rng.random(len(sequence)), sequence))
+    return shuffled[first], shuffled[first + 1]
+
+
+def ratio_interval(
+    near: NDArray[np.float64], far: NDArray[np.float64], group: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ratio of the means of two arrays, column by column, and its 95 % interval from resampled groups.
+
+    Parameters
+    ----------
+    near, far : ndarray of float64, shape (N, K)
+    group : ndarray of int64, shape (N,)
+        Rows of one group are drawn together.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ratio, low, high : ndarray of float64, shape (K,)
+    """
+    number = np.unique(group, return_inverse=True)[1]
+    size = int(number.max()) + 1
+    sums = np.stack(
+        [[np.bincount(number, column, size) for column in array.T] for array in (near, far)]
+    )  # (2, K, groups)
+    weights = np.stack([np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(_RESAMPLES)])
+    above, below = sums @ weights.T  # (K, resamples) each
+    low, high = np.nanquantile(above / np.where(below > 0, below, np.nan), [0.025, 0.975], axis=1)
+    return near.sum(axis=0) / far.sum(axis=0), low, high

@@ -1,0 +1,190 @@
+"""What training tells of a dataset: whether a sparse temporal prior recovers its factors better than doing without."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from datagen.errors import UsageError
+from slowvae import metrics
+from slowvae.batches import Frames
+from slowvae.checks import STILL, Finding, Status, control_order, ratio_interval
+from slowvae.evaluate import encode_all
+from slowvae.model import Encoder
+from slowvae.runs import build
+from slowvae.settings import BASELINES, Settings, model_class
+from slowvae.trainer import train
+
+__all__ = ["Comparison", "compare", "pixel_components"]
+
+_ENOUGH_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model and its baselines, trained with the same seeds and as long.
+
+    Attributes
+    ----------
+    findings : list of Finding
+        One a baseline, and ``order in time, as learned``.
+    scores : dict of str to dict of int to MCC
+        By name (the model's first) and seed.
+    curves : dict of str to list of dict
+        The log of every training, by name.
+    networks : dict of int to Encoder
+        The trained networks of the model, by seed.
+    latents : dict of int to ndarray of float32, shape (N, Z)
+        Their latents of all frames.
+    """
+
+    findings: list[Finding]
+    scores: dict[str, dict[int, metrics.MCC]]
+    curves: dict[str, list[dict[str, float]]]
+    networks: dict[int, Encoder]
+    latents: dict[int, NDArray[np.float32]]
+
+
+def compare(
+    frames: Frames,
+    settings: Settings,
+    folder: Path,
+    baselines: Sequence[str] = BASELINES,
+    dataset: dict[str, Any] | None = None,
+    show_progress: bool = False,
+) -> Comparison:
+    """Train a model and its baselines and compare what they recover.
+
+    Scores are rectangular MCCs on the same frames. The interval of a difference comes from a bootstrap that draws the
+    same sequences for both, and seeds where there are several. A baseline must be beaten with the whole interval, or
+    the check fails. With fewer than three seeds the two that are trained, ``beta-vae`` and ``shuffled``, cannot fail
+    it but warn: trainings differ by their start alone by some 0.05, which no interval from so few can know.
+
+    What has the power to tell ordered frames from shuffled ones with a single seed is another check: the distance of
+    neighbours in the latents that were learned.
+
+    Parameters
+    ----------
+    frames : Frames
+        The data, on the device to train on.
+    settings : Settings
+        Of the model; baselines take what applies to them.
+    folder : Path
+        Where the runs go, one a trained name. Runs that are there already are gone on with.
+    baselines : sequence of str
+        Of `slowvae.settings.BASELINES`.
+    dataset : dict, optional
+        Where the data come from, for the record.
+    show_progress : bool
+        Whether to draw bars.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    UsageError
+        If a baseline is unknown, or no factor changes.
+    DatagenError
+        As `slowvae.trainer.train`.
+    """
+    for name in baselines:
+        if name not in BASELINES:
+            raise UsageError(f"unknown baseline {name!r}; there are {', '.join(BASELINES)}")
+    changing = np.ptp(frames.factors, axis=0) > 0
+    if not changing.any():
+        raise UsageError("no factor of the file changes; there is nothing to recover")
+    factors = frames.factors[:, changing]
+    groups = np.repeat(np.arange(len(frames.offsets) - 1), np.diff(frames.offsets))
+    device = frames.images.device
+
+    def trained(name: str, told: Settings, data: Frames) -> dict[int, Encoder]:
+        return train(data, told, folder / name, dataset, resume=True, show_progress=show_progress)
+
+    def latents_of(networks: dict[int, Encoder]) -> dict[int, NDArray[np.float32]]:
+        return {seed: encode_all(network.to(device), frames) for seed, network in networks.items()}
+
+    networks = trained(settings.model, settings, frames)
+    latents = {settings.model: latents_of(networks)}
+    for name in baselines:
+        if name == "untrained":
+            shape = frames.images.shape
+            latents[name] = latents_of({s: build(settings, (s,), shape[1], shape[2]) for s in settings.seeds})
+        elif name == "pca":
+            components = pixel_components(frames, settings.z_dim)
+            latents[name] = dict.fromkeys(settings.seeds, components)
+        elif name == "beta-vae":
+            told = replace(settings, model="beta-vae", beta=model_class("beta-vae").published_beta)
+            latents[name] = latents_of(trained(name, told, frames))
+        else:
+            latents[name] = latents_of(trained(name, settings, frames.shuffled(0)))
+    scores = {
+        name: {s: metrics.mcc(z, factors, protocol="rectangular", groups=groups) for s, z in by_seed.items()}
+        for name, by_seed in latents.items()
+    }
+    findings = [_difference(settings.model, name, scores, settings.seeds) for name in baselines]
+    findings.append(_learned_order(latents[settings.model], frames))
+    curves = {
+        path.parent.name: [{k: float(v) for k, v in row.items()} for row in csv.DictReader(path.open(newline=""))]
+        for path in sorted(folder.glob("*/log.csv"))
+    }
+    return Comparison(findings, scores, curves, networks, latents[settings.model])
+
+
+def pixel_components(frames: Frames, number: int) -> NDArray[np.float32]:
+    """Return the first principal components of the pixels of all frames, (N, number), from 5,000 of the frames."""
+    rows = torch.from_numpy(np.random.default_rng(0).permutation(len(frames))[:5000]).to(frames.images.device)
+    sample = frames.at(rows).flatten(1)
+    mean = sample.mean(0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        # More components than needed: the last of a randomised decomposition are not exact.
+        _, _, axes = torch.pca_lowrank(sample - mean, q=min(number + 10, *sample.shape), center=False)
+    parts = (frames.at(slice(first, first + 2000)).flatten(1) - mean for first in range(0, len(frames), 2000))
+    return torch.cat([part @ axes[:, :number] for part in parts]).cpu().numpy()
+
+
+def _difference(model: str, baseline: str, scores: dict[str, dict[int, metrics.MCC]], seeds: Sequence[int]) -> Finding:
+    """Compare the MCC of a model with that of a baseline, seed by seed."""
+    mine, theirs = ([scores[name][seed] for seed in seeds] for name in (model, baseline))
+    figure = float(np.mean([a.score - b.score for a, b in zip(mine, theirs, strict=True)]))
+    resampled = np.stack([a.resampled - b.resampled for a, b in zip(mine, theirs, strict=True)])  # (seeds, resamples)
+    drawn = np.random.default_rng(0).integers(len(resampled), size=resampled.shape)
+    low, high = np.quantile(np.take_along_axis(resampled, drawn, axis=0).mean(axis=0), [0.025, 0.975])
+    detail = (
+        f"MCC {np.mean([a.score for a in mine]):.3f} against {np.mean([b.score for b in theirs]):.3f}: "
+        f"{figure:+.3f}, 95 % {low:+.3f} to {high:+.3f}, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
+    )
+    status: Status = "pass" if low > 0 else "fail"
+    if status == "fail" and baseline in ("beta-vae", "shuffled") and len(seeds) < _ENOUGH_SEEDS:
+        status, detail = "warn", f"{detail}; {_ENOUGH_SEEDS} seeds or more can tell"
+    return Finding(f"factors recovered, against {baseline}", status, figure, detail)
+
+
+def _learned_order(latents: dict[int, NDArray[np.float32]], frames: Frames) -> Finding:
+    """Check that learned latents move less between neighbouring frames than between the same frames in random order.
+
+    The order of the pairs is exchanged within one network, so training noise cannot make a difference where the file
+    has none.
+    """
+    first = frames.pair_starts()[0]
+    sequence = np.searchsorted(frames.offsets, first, side="right") - 1
+    order = control_order(frames.offsets, 0)
+    near, far = (
+        np.mean([np.abs(z[b] - z[a]).sum(axis=1) for z in latents.values()], axis=0)[:, None]
+        for a, b in ((first, first + 1), order)
+    )
+    ratio, low, high = (float(value[0]) for value in ratio_interval(near, far, sequence, np.random.default_rng(0)))
+    detail = (
+        f"latents of neighbours are {ratio:.2f} times as far apart as those of frames in random order, "
+        f"95 % {low:.2f} to {high:.2f}; below {STILL} there is an order"
+    )
+    return Finding("order in time, as learned", "pass" if high < STILL else "fail", ratio, detail)

@@ -1,0 +1,164 @@
+"""All that depends on the device: which one, threads, precision, memory. Nothing else in the package asks."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TypeVar
+
+import torch
+
+from datagen.errors import DatagenError, UsageError
+
+__all__ = [
+    "Crew",
+    "autocast",
+    "describe",
+    "find_device",
+    "generator",
+    "make_adam",
+    "out_of_memory",
+    "split_seeds",
+]
+
+Work = TypeVar("Work")
+
+
+def find_device(name: str = "auto") -> torch.device:
+    """Return the device of that name and make it ready.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"`` takes CUDA, else MPS, else the CPU; otherwise torch's own names, e.g. ``"cuda:1"``.
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown or this machine has no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise UsageError(f"device {name!r}: this machine has none; take auto, cpu, cuda or mps") from None
+    if device.type == "cpu":
+        _keep_freed_memory()
+    return device
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library keep freed memory.
+
+    Every step frees and takes the same few blocks of megabytes. glibc gives such blocks back to the system, which
+    clears each page anew: ten thousand page faults a step, a fifth of its time.
+    """
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+        libc = ctypes.CDLL(None)
+        libc.mallopt(mmap_threshold, 1 << 30)
+        libc.mallopt(trim_threshold, (1 << 31) - 1)
+
+
+def describe(device: torch.device) -> str:
+    """Say in a line what machine this is."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+    threads = f"{torch.get_num_threads()} threads, " if device.type == "cpu" else ""
+    return f"{device.type} ({threads}{_processor()}), torch {torch.__version__}"
+
+
+def _processor() -> str:
+    """Return the processor's name as far as the system tells it."""
+    try:
+        with open("/proc/cpuinfo") as lines:  # noqa: PTH123
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def generator(device: torch.device, seed: int) -> torch.Generator:
+    """Return a source of random numbers that lives on the device."""
+    return torch.Generator(device).manual_seed(seed)
+
+
+def autocast(device: torch.device, amp: str | None) -> AbstractContextManager[object]:
+    """Return the context in which a network computes in lower precision, or in none.
+
+    Parameters
+    ----------
+    device : torch.device
+    amp : {None, "bf16"}
+    """
+    return nullcontext() if amp is None else torch.autocast(device.type, torch.bfloat16)
+
+
+def make_adam(parameters: Iterable[torch.nn.Parameter], learning_rate: float) -> torch.optim.Adam:
+    """Return Adam as one kernel over all parameters."""
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.999), fused=True)
+
+
+def split_seeds(seeds: Sequence[int], device: torch.device) -> list[tuple[int, ...]]:
+    """Return which seeds are trained as one stack of networks.
+
+    An accelerator is kept busy by a single stack of all. On a CPU a stack is slower than its networks one by one,
+    whose activations fit into the caches; each is a stack of its own there, and `Crew` runs them side by side.
+    """
+    return [(seed,) for seed in seeds] if device.type == "cpu" else [tuple(seeds)]
+
+
+class Crew:
+    """Does pieces of work side by side: on a CPU a thread each, with one core each; otherwise one after the other.
+
+    Parameters
+    ----------
+    device : torch.device
+    pieces : int
+        How many pieces of work there will be at a time. A single piece is done by the caller, with all cores.
+    """
+
+    def __init__(self, device: torch.device, pieces: int) -> None:
+        workers = min(pieces, torch.get_num_threads()) if device.type == "cpu" else 1
+        self._pool = (
+            ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) if workers > 1 else None
+        )
+
+    def each(self, work: Callable[[Work], None], pieces: Sequence[Work]) -> None:
+        """Call `work` on every piece and wait for all."""
+        for _ in self._pool.map(work, pieces) if self._pool else map(work, pieces):
+            pass
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool:
+            self._pool.shutdown()
+
+
+@contextmanager
+def out_of_memory(advice: str) -> Iterator[None]:
+    """Turn torch's errors of memory that ran out into one line.
+
+    Parameters
+    ----------
+    advice : str
+        What to do about it.
+
+    Raises
+    ------
+    DatagenError
+        Instead of torch's error.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError of accelerators is one; the CPU has no class of its own
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise DatagenError(f"out of memory; {advice}") from None
+        raise

@@ -1,0 +1,110 @@
+"""Pictures of trained networks; matplotlib (the extra ``figures``) draws the plots."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from datagen.files import atomic_path
+from slowvae.model import SlowVAE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["figure_png", "save_traversals", "scatters", "traversals"]
+
+_STEPS = 40
+
+
+@torch.no_grad()
+def traversals(network: SlowVAE, latents: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Decode what happens when one latent at a time moves through its range.
+
+    The range of a latent is the 5 % to 95 % of a normal distribution fitted to it, in 40 steps, as in the release.
+
+    Parameters
+    ----------
+    network : SlowVAE
+        A single network.
+    latents : ndarray of float32, shape (N, Z)
+        Of the data.
+    start : ndarray of float32, shape (M, Z)
+        Latents of the images to start from.
+
+    Returns
+    -------
+    ndarray of uint8, shape (40, M, Z, H, W, C)
+    """
+    from scipy.stats import norm
+
+    low, high = norm.ppf([[0.05], [0.95]], latents.mean(axis=0), np.maximum(latents.std(axis=0), 1e-9))  # (Z,) each
+    paths = np.linspace(low, high, _STEPS)  # (40, Z)
+    num_images, z_dim = start.shape
+    z = np.broadcast_to(start[:, None], (_STEPS, num_images, z_dim, z_dim)).copy()  # the moving latent comes third
+    diagonal = np.arange(z_dim)
+    z[:, :, diagonal, diagonal] = paths[:, None]
+    device = next(network.parameters()).device
+    logits = network.decode(torch.from_numpy(z.reshape(1, -1, z_dim)).float().to(device))[0]
+    images = (torch.sigmoid(logits) * 255).round().byte().cpu().numpy()
+    return np.moveaxis(images.reshape(_STEPS, num_images, z_dim, *images.shape[1:]), 3, -1)
+
+
+def save_traversals(images: NDArray[np.uint8], path: str | Path) -> None:
+    """Save traversals as an endless GIF, there and back: a row an image, a column a latent."""
+    from PIL import Image
+
+    steps, rows, columns, height, width, channels = images.shape
+    framed = np.pad(images, [(0, 0)] * 3 + [(1, 1)] * 2 + [(0, 0)], constant_values=96)
+    sheets = framed.transpose(0, 1, 3, 2, 4, 5).reshape(steps, rows * (height + 2), columns * (width + 2), channels)
+    pictures = [Image.fromarray(sheet[..., 0] if channels == 1 else sheet) for sheet in sheets]
+    there_and_back = pictures + pictures[-2:0:-1]
+    with atomic_path(path) as temporary:
+        there_and_back[0].save(temporary, save_all=True, append_images=there_and_back[1:], duration=50, loop=0)
+
+
+def scatters(
+    latents: NDArray[np.float32], factors: NDArray[np.float32], names: tuple[str, ...], correlation: NDArray[Any]
+) -> Figure:
+    """Draw every latent against every factor, the correlation above.
+
+    Parameters
+    ----------
+    latents : ndarray, shape (N, Z)
+    factors : ndarray, shape (N, K)
+    names : tuple of str
+        Of the factors.
+    correlation : ndarray, shape (K, Z)
+        What to write above each plot, e.g. that of `slowvae.metrics.mcc`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row a factor, a column a latent; at most 2,000 samples.
+    """
+    from matplotlib.figure import Figure
+
+    rows = np.random.default_rng(0).permutation(len(latents))[:2000]
+    num_factors, z_dim = correlation.shape
+    figure = Figure(figsize=(1.4 * z_dim, 1.5 * num_factors), layout="constrained")
+    axes = figure.subplots(num_factors, z_dim, squeeze=False, sharex="col", sharey="row")
+    for k in range(num_factors):
+        for i in range(z_dim):
+            axes[k, i].scatter(latents[rows, i], factors[rows, k], s=1, linewidths=0, c="#1f4e79", rasterized=True)
+            axes[k, i].set_title(f"{correlation[k, i]:+.2f}", fontsize=8)
+            axes[k, i].tick_params(labelsize=6)
+            if k == num_factors - 1:
+                axes[k, i].set_xlabel(f"latent {i}", fontsize=8)
+        axes[k, 0].set_ylabel(names[k], fontsize=8)
+    return figure
+
+
+def figure_png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

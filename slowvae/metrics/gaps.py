@@ -1,0 +1,121 @@
+"""MIG, SAP and Modularity: scores of a table of how much each latent tells of each factor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from slowvae.metrics._arrays import Floats, as_classes, check_arrays, gap_of_best_two, mutual_information
+
+__all__ = ["mig", "modularity", "sap"]
+
+
+def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20) -> float:
+    """Return the mutual information gap (Chen et al. 2018), as disentanglement_lib computes it.
+
+    For each factor the mutual information with the best latent minus that with the second best, over the factor's
+    entropy; mean over factors.
+
+    Parameters
+    ----------
+    latents : array_like, shape (N, Z)
+    factors : array_like, shape (N, K)
+        Discrete values.
+    bins : int
+        Number of equal bins a latent is cut into.
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    Raises
+    ------
+    UsageError
+        If the arrays cannot be scored.
+    """
+    z, y = check_arrays(latents, factors)
+    information, entropy = mutual_information(z, as_classes(y), bins)
+    return float((gap_of_best_two(information) / entropy).mean())
+
+
+def modularity(latents: ArrayLike, factors: ArrayLike, bins: int = 20) -> float:
+    """Return the modularity (Ridgeway and Mozer 2018), as disentanglement_lib computes it.
+
+    A latent is modular if it tells of one factor only: one minus the mean squared information on the other factors,
+    over that on its best. A latent that tells of none has 0. Mean over latents.
+
+    Parameters
+    ----------
+    latents, factors, bins
+        As in `mig`.
+
+    Returns
+    -------
+    float
+        0 to 1; 1 if there is but one factor.
+
+    Raises
+    ------
+    UsageError
+        If the arrays cannot be scored.
+    """
+    z, y = check_arrays(latents, factors)
+    squared = mutual_information(z, as_classes(y), bins)[0] ** 2
+    best = squared.max(axis=1)
+    others = squared.sum(axis=1) - best
+    ratio = np.divide(others, best * max(y.shape[1] - 1, 1), out=np.ones_like(best), where=best > 0)
+    return float((1 - ratio).mean())
+
+
+def sap(
+    latents_train: ArrayLike,
+    factors_train: ArrayLike,
+    latents_test: ArrayLike,
+    factors_test: ArrayLike,
+    continuous: bool = False,
+) -> float:
+    """Return the separated attribute predictability (Kumar et al. 2018), as disentanglement_lib computes it.
+
+    Predict each factor from each single latent; for each factor the score of the best latent minus that of the second
+    best; mean over factors.
+
+    Parameters
+    ----------
+    latents_train, latents_test : array_like, shape (N, Z) and (M, Z)
+    factors_train, factors_test : array_like, shape (N, K) and (M, K)
+    continuous : bool
+        Score by the squared correlation on the training samples instead of the accuracy of a linear support vector
+        machine (C = 0.01, balanced classes) on the test samples.
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    Raises
+    ------
+    UsageError
+        If the arrays cannot be scored.
+    """
+    z, y = check_arrays(latents_train, factors_train)
+    if continuous:
+        scores = _squared_correlation(z, y)
+    else:
+        from sklearn.svm import LinearSVC
+
+        z_test, y_test = check_arrays(latents_test, factors_test)
+        scores = np.zeros((z.shape[1], y.shape[1]))
+        for i in range(z.shape[1]):
+            for k in range(y.shape[1]):
+                machine = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
+                machine.fit(z[:, [i]], y[:, k])
+                scores[i, k] = (machine.predict(z_test[:, [i]]) == y_test[:, k]).mean()
+    return float(gap_of_best_two(scores).mean())
+
+
+def _squared_correlation(z: Floats, y: Floats) -> Floats:
+    """Return the squared correlation of all columns, (Z, K); 0 for a latent of variance below 1e-12."""
+    covariance = (z - z.mean(0)).T @ (y - y.mean(0)) / (len(z) - 1)
+    variance = z.var(0, ddof=1)[:, None]
+    return np.where(variance > 1e-12, covariance**2 / (np.maximum(variance, 1e-12) * y.var(0, ddof=1)), 0.0)

@@ -1,0 +1,93 @@
+"""UDR: choose between models without labels, by whether they agree (Duan et al., ICLR 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from datagen.errors import UsageError
+from slowvae.metrics._arrays import Floats
+
+__all__ = ["udr"]
+
+
+def udr(
+    representations: Sequence[ArrayLike],
+    divergences: Sequence[ArrayLike] | None = None,
+    method: Literal["spearman", "lasso"] = "spearman",
+) -> NDArray[np.float64]:
+    """Return the unsupervised disentanglement ranking of models that differ in their seed.
+
+    Two disentangled models agree up to order, sign and scale of their latents, two others do not. For a pair of models
+    with the table R of similarities between the latents of one and of the other, the score is the mean over all
+    informative latents, of both, of ``max(r)^2 / sum(r)`` where r is the latent's row or column of R. A model's score
+    is its median over the other models.
+
+    Parameters
+    ----------
+    representations : sequence of array_like, each of shape (N, Z)
+        The latents of the same N samples under each of M models.
+    divergences : sequence of array_like, each of shape (Z,), optional
+        Mean Kullback-Leibler divergence of each latent's posterior from the prior; latents below 0.01 are not
+        informative. By default those that are not constant are.
+    method : {"spearman", "lasso"}
+        Similarity of two latents: their rank correlation, or the weight of one in a lasso regression of the other.
+
+    Returns
+    -------
+    ndarray of float64, shape (M,)
+        The score of each model, 0 to 1.
+
+    Raises
+    ------
+    UsageError
+        If there are fewer than two models or their arrays do not fit together.
+    """
+    if method not in ("spearman", "lasso"):
+        raise UsageError(f"unknown method {method!r}; there are spearman, lasso")
+    z = [np.asarray(each, dtype=np.float64) for each in representations]
+    if len(z) < 2 or any(each.ndim != 2 or each.shape[0] != z[0].shape[0] for each in z):
+        raise UsageError("UDR needs the latents (N, Z) of at least two models on the same N samples")
+    informative = [each.std(axis=0) > 0 for each in z]
+    if divergences is not None:
+        informative = [known & (np.asarray(each) > 0.01) for known, each in zip(informative, divergences, strict=True)]
+    kept = [each[:, use] for each, use in zip(z, informative, strict=True)]
+    scores = np.full((len(z), len(z)), np.nan)
+    for i in range(len(z)):
+        for j in range(i + 1, len(z)):
+            scores[i, j] = scores[j, i] = _agreement(kept[i], kept[j], method)
+    return np.nanmedian(scores, axis=1)
+
+
+def _agreement(first: Floats, second: Floats, method: str) -> float:
+    """Return the score of a pair of models; 0 if one has no informative latent."""
+    if not first.shape[1] or not second.shape[1]:
+        return 0.0
+    table = _rank_correlation(first, second) if method == "spearman" else _lasso_weights(first, second)
+    rows = np.concatenate([_dominance(table), _dominance(table.T)])
+    return float(rows.mean())
+
+
+def _dominance(table: Floats) -> Floats:
+    """Return ``max(r)^2 / sum(r)`` of every row; 0 for a row of zeros."""
+    total = table.sum(axis=1)
+    return np.divide(table.max(axis=1) ** 2, total, out=np.zeros_like(total), where=total > 0)
+
+
+def _rank_correlation(first: Floats, second: Floats) -> Floats:
+    from scipy.stats import rankdata
+
+    a, b = ((ranks - ranks.mean(0)) / ranks.std(0) for ranks in (rankdata(first, axis=0), rankdata(second, axis=0)))
+    return np.abs(a.T @ b) / len(a)
+
+
+def _lasso_weights(first: Floats, second: Floats) -> Floats:
+    """Return the absolute weight of each latent of `first` in the prediction of each of `second`, standardised."""
+    from sklearn.linear_model import Lasso
+
+    a, b = ((each - each.mean(0)) / each.std(0) for each in (first, second))
+    weights = np.atleast_2d(Lasso(alpha=0.1).fit(a, b).coef_)  # (Z of second, Z of first)
+    return np.abs(weights).T

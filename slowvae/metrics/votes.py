@@ -1,0 +1,135 @@
+"""BetaVAE and FactorVAE: tell from latents which factor was held fixed.
+
+disentanglement_lib renders images that share one factor. Here the samples are given, so those that share a factor are
+drawn from them: a factor is picked, then a sample at random, then others among all samples with its value. With a
+full grid of factors that is the library's distribution.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from slowvae.metrics._arrays import as_classes, check_arrays
+
+__all__ = ["beta_vae", "factor_vae"]
+
+
+class _Peers:
+    """Draws samples that share the value of a factor.
+
+    Parameters
+    ----------
+    factors : ndarray, shape (N, K)
+    """
+
+    def __init__(self, factors: NDArray[np.float64]) -> None:
+        classes = as_classes(factors)
+        self.order = np.argsort(classes, axis=0, kind="stable")  # rows, sorted by their value
+        counts = [np.bincount(column) for column in classes.T]
+        # For every row and factor: where the rows of its value begin in `order`, and how many there are.
+        self.count = np.stack([count[column] for count, column in zip(counts, classes.T, strict=True)], axis=1)
+        begins = [np.cumsum(count) - count for count in counts]
+        self.begin = np.stack([begin[column] for begin, column in zip(begins, classes.T, strict=True)], axis=1)
+
+    def draw(self, rows: NDArray[np.int64], factor: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return for each row another (or the same) with its value of `factor`; arrays of one shape."""
+        offset = (rng.random(rows.shape) * self.count[rows, factor]).astype(np.int64)
+        return self.order[self.begin[rows, factor] + offset, factor]
+
+
+def beta_vae(
+    latents: ArrayLike,
+    factors: ArrayLike,
+    num_train: int = 10_000,
+    num_test: int = 5_000,
+    batch_size: int = 64,
+    seed: int = 0,
+) -> float:
+    """Return the BetaVAE metric (Higgins et al. 2017), as disentanglement_lib computes it.
+
+    A point is the mean absolute difference of the latents over `batch_size` pairs that share one factor; a logistic
+    regression tells from it which factor that was.
+
+    Parameters
+    ----------
+    latents : array_like, shape (N, Z)
+    factors : array_like, shape (N, K)
+        Discrete values, each shared by several samples.
+    num_train, num_test : int
+        Number of points to fit on and to score.
+    batch_size : int
+        Number of pairs a point.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    float
+        Accuracy on the test points, 0 to 1.
+
+    Raises
+    ------
+    UsageError
+        If the arrays cannot be scored.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    z, y = check_arrays(latents, factors)
+    peers, rng = _Peers(y), np.random.default_rng(seed)
+    factor = rng.integers(y.shape[1], size=num_train + num_test)
+    points = np.empty((len(factor), z.shape[1]))
+    for part in np.array_split(np.arange(len(factor)), max(1, len(factor) // 1000)):
+        first = rng.integers(len(z), size=(len(part), batch_size))
+        second = peers.draw(first, np.broadcast_to(factor[part, None], first.shape), rng)
+        points[part] = np.abs(z[first] - z[second]).mean(axis=1)
+    model = LogisticRegression(max_iter=1000, random_state=0)
+    model.fit(points[:num_train], factor[:num_train])
+    return float((model.predict(points[num_train:]) == factor[num_train:]).mean())
+
+
+def factor_vae(
+    latents: ArrayLike,
+    factors: ArrayLike,
+    num_train: int = 10_000,
+    num_test: int = 5_000,
+    batch_size: int = 64,
+    seed: int = 0,
+) -> float:
+    """Return the FactorVAE metric (Kim and Mnih 2018), as disentanglement_lib computes it.
+
+    A vote is the latent that varies least, relative to its variance over all samples, among `batch_size` samples that
+    share one factor; the majority of the training votes says which factor each latent stands for.
+
+    Parameters
+    ----------
+    latents, factors, num_train, num_test, batch_size, seed
+        As in `beta_vae`.
+
+    Returns
+    -------
+    float
+        Accuracy on the test votes, 0 to 1; 0 if every latent is constant. Constant latents have no vote.
+
+    Raises
+    ------
+    UsageError
+        If the arrays cannot be scored.
+    """
+    z, y = check_arrays(latents, factors)
+    variance = z.var(axis=0, ddof=1)
+    active = variance > 0
+    if not active.any():
+        return 0.0
+    z, variance = z[:, active], variance[active]
+    peers, rng = _Peers(y), np.random.default_rng(seed)
+    factor = rng.integers(y.shape[1], size=num_train + num_test)
+    vote = np.empty(len(factor), dtype=np.int64)
+    for part in np.array_split(np.arange(len(factor)), max(1, len(factor) // 1000)):
+        chosen = np.broadcast_to(rng.integers(len(z), size=(len(part), 1)), (len(part), batch_size))
+        rows = peers.draw(chosen, np.broadcast_to(factor[part, None], chosen.shape), rng)
+        vote[part] = np.argmin(z[rows].var(axis=1, ddof=1) / variance, axis=1)
+    table = np.zeros((y.shape[1], z.shape[1]), dtype=np.int64)
+    np.add.at(table, (factor[:num_train], vote[:num_train]), 1)
+    stands_for = table.argmax(axis=0)
+    return float((stands_for[vote[num_train:]] == factor[num_train:]).mean())

@@ -1,0 +1,96 @@
+"""Training from a dataset file to a finished run folder, pictures included."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datagen.files import atomic_path
+from slowvae.batches import Frames
+from slowvae.device import find_device
+from slowvae.evaluate import encode_all, load_frames
+from slowvae.figures import figure_png, save_traversals, scatters, traversals
+from slowvae.metrics import mcc
+from slowvae.model import Encoder, SlowVAE
+from slowvae.runs import read_run
+from slowvae.settings import make_settings
+from slowvae.trainer import train
+
+__all__ = ["draw", "train_file"]
+
+
+def train_file(
+    file: str | Path,
+    folder: str | Path,
+    device: str = "auto",
+    preset: str = "klindt2021",
+    model: str = "slowvae",
+    changes: dict[str, Any] | None = None,
+    resume: bool = False,
+    show_progress: bool = False,
+) -> dict[str, Any]:
+    """Train a model on a dataset file and draw what it learned.
+
+    Parameters
+    ----------
+    file : str or Path
+        The dataset.
+    folder : str or Path
+        The run's folder; see `slowvae.runs`. Pictures are added at the end: ``traversals_<seed>.gif`` and
+        ``latents_<seed>.png``.
+    device : str
+        See `slowvae.device.find_device`.
+    preset, model : str
+        See `slowvae.settings.make_settings`.
+    changes : dict, optional
+        Settings that differ from the preset's.
+    resume : bool
+        Go on with the run in the folder with its own settings, of which only ``iterations`` can be changed. A folder
+        without a run begins one.
+    show_progress : bool
+        Whether to draw a bar.
+
+    Returns
+    -------
+    dict
+        ``folder``, ``iterations``, ``seeds`` and ``notes`` (what was left out, a line each). JSON types only.
+
+    Raises
+    ------
+    DatagenError
+        As `slowvae.trainer.train` and `datagen.store.load` do.
+    """
+    folder, changes = Path(folder), changes or {}
+    settings = make_settings(preset, model, **changes)
+    if resume and (folder / "run.json").exists():
+        kept = read_run(folder)["settings"]
+        settings = replace(kept, iterations=changes.get("iterations", kept.iterations))
+    frames, described = load_frames(file, find_device(device))
+    networks = train(frames, settings, folder, described, resume, show_progress)
+    notes = []
+    if find_spec("tensorboard") is None:
+        notes.append("no TensorBoard log: install datagen-natural[tensorboard] for one")
+    if find_spec("matplotlib") is None:
+        notes.append("no scatter plots: install datagen-natural[figures] for them")
+    for seed, network in networks.items():
+        draw(network.to(frames.images.device), frames, folder, seed)
+    return {"folder": str(folder), "iterations": settings.iterations, "seeds": list(settings.seeds), "notes": notes}
+
+
+def draw(network: Encoder, frames: Frames, folder: Path, seed: int) -> None:
+    """Save the traversals of a network, if it decodes, and its latents against the factors, if these change."""
+    latents = encode_all(network, frames)
+    if isinstance(network, SlowVAE):
+        start = latents[np.random.default_rng(0).choice(len(latents), min(4, len(latents)), replace=False)]
+        save_traversals(traversals(network, latents, start), folder / f"traversals_{seed}.gif")
+    changing = np.ptp(frames.factors, axis=0) > 0
+    if find_spec("matplotlib") is not None and 0 < changing.sum() <= latents.shape[1]:
+        factors = frames.factors[:, changing]
+        names = tuple(name for name, use in zip(frames.factor_names, changing, strict=True) if use)
+        figure = scatters(latents, factors, names, mcc(latents, factors, protocol="rectangular").correlation)
+        with atomic_path(folder / f"latents_{seed}.png") as temporary:
+            temporary.write_bytes(figure_png(figure))

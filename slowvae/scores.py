@@ -1,0 +1,100 @@
+"""Several metrics at once, on the published numbers of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.errors import UsageError
+from slowvae import metrics
+from slowvae.metrics.mcc import Protocol
+
+__all__ = ["MAX_TRAIN", "METRICS", "score"]
+
+METRICS = ("mcc", "beta-vae", "factor-vae", "mig", "dci", "dci-tree", "dci-linear", "modularity", "sap", "udr")
+"""Names of metrics; ``udr`` is of all seeds of a run together."""
+
+_OF_QUANTITIES = ("mcc", "dci", "dci-tree", "dci-linear", "sap", "udr")
+"""Those that apply to continuous factors too."""
+
+MAX_TRAIN, _TEST, _MANY = 10_000, 5_000, 100_000
+"""Published numbers of samples; the last is for MIG and Modularity."""
+
+
+def score(
+    latents: NDArray[np.float32],
+    factors: NDArray[np.float32],
+    names: Sequence[str],
+    discrete: bool = True,
+    protocol: Protocol = "klindt2021",
+    groups: NDArray[np.int64] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Score latents by several metrics, on the published numbers of samples.
+
+    Parameters
+    ----------
+    latents : ndarray, shape (N, Z)
+    factors : ndarray, shape (N, K)
+        None may be constant.
+    names : sequence of str
+        Of `METRICS`, without ``udr``.
+    discrete : bool
+        Whether factors have few values.
+    protocol : {"klindt2021", "rectangular", "held-out"}
+        Of the MCC.
+    groups : ndarray of int64, shape (N,), optional
+        What each sample belongs to, for the MCC's interval.
+    seed : int
+        Of everything drawn.
+
+    Returns
+    -------
+    dict
+        Each metric's value by its name; of the MCC and DCI a dict. JSON types only.
+
+    Raises
+    ------
+    UsageError
+        If a metric is unknown or does not apply.
+    """
+    for name in names:
+        if name not in METRICS:
+            raise UsageError(f"unknown metric {name!r}; there are {', '.join(METRICS)}")
+        if not discrete and name not in _OF_QUANTITIES:
+            raise UsageError(
+                f"{name} needs discrete factors, and these are continuous; there are {', '.join(_OF_QUANTITIES)}"
+            )
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(latents))
+    train = order[: min(MAX_TRAIN, 2 * len(order) // 3)]
+    test = order[len(train) : len(train) + _TEST]
+    many = order[:_MANY]
+    parts = latents[train], factors[train], latents[test], factors[test]
+    scores: dict[str, Any] = {}
+    for name in names:
+        if name == "mcc":
+            scores[name] = _jsonable(metrics.mcc(latents, factors, protocol=protocol, seed=seed, groups=groups))
+        elif name.startswith("dci"):
+            variant: Any = {"dci": "boosting", "dci-tree": "tree", "dci-linear": "linear"}[name]
+            scores[name] = _jsonable(metrics.dci(*parts, variant=variant, continuous=not discrete, seed=seed))
+        elif name == "sap":
+            scores[name] = metrics.sap(*parts, continuous=not discrete)
+        elif name == "mig":
+            scores[name] = metrics.mig(latents[many], factors[many])
+        elif name == "modularity":
+            scores[name] = metrics.modularity(latents[many], factors[many])
+        elif name == "beta-vae":
+            scores[name] = metrics.beta_vae(latents, factors, seed=seed)
+        elif name == "factor-vae":
+            scores[name] = metrics.factor_vae(latents, factors, seed=seed)
+    return scores
+
+
+def _jsonable(result: metrics.MCC | metrics.DCI) -> dict[str, Any]:
+    kept = {name: value for name, value in asdict(result).items() if name != "resampled"}
+    return {name: np.asarray(value).tolist() for name, value in kept.items()}

@@ -1,0 +1,276 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datagen.errors import FailedCheckError, UsageError
+from datagen.progress import progress_bar
+from slowvae import device as devices
+from slowvae.batches import Frames, PairOrder
+from slowvae.checkpoints import Checkpoint, latest_checkpoint, load_checkpoint, save_checkpoint
+from slowvae.model import Encoder
+from slowvae.runs import Log, build, load_networks, locked, read_run, settings_json, write_run
+from slowvae.settings import Settings
+
+__all__ = ["Stack", "train"]
+
+
+class Stack:
+    """A stack of networks in training: what changes from step to step.
+
+    Parameters
+    ----------
+    seeds : tuple of int
+        One network each.
+    frames : Frames
+        The data, on the device that the networks are trained on.
+    settings : Settings
+    """
+
+    def __init__(self, seeds: tuple[int, ...], frames: Frames, settings: Settings) -> None:
+        self.seeds, self.frames, self.settings = seeds, frames, settings
+        self.device = frames.images.device
+        self.network = build(settings, seeds, frames.images.shape[1], frames.images.shape[2]).to(self.device)
+        self.adam = devices.make_adam(self.network.parameters(), settings.learning_rate)
+        self.order = PairOrder(frames, seeds, settings.batch_size, settings.max_delta_t)
+        # Another stream than the one that drew the weights.
+        streams = [int(np.random.SeedSequence((seed, 1)).generate_state(1)[0]) for seed in seeds]
+        self.noise = [devices.generator(self.device, stream) for stream in streams]
+        self.sums: dict[str, Tensor] = {}  # terms of the objective since the last line of the log, (S,) each
+        self.loss = torch.compile(self.network.loss) if settings.compile else self.network.loss
+
+    def step(self, iteration: int) -> None:
+        """Take one step of the optimiser. Nothing in here waits for an accelerator."""
+        told = self.settings
+        x = self.frames.at(self.order.batch(iteration))  # (S, B, C, H, H)
+        shape = (told.batch_size, told.z_dim)
+        noise = torch.stack([torch.randn(shape, generator=g, device=self.device) for g in self.noise])
+        with devices.autocast(self.device, told.amp):
+            terms = self.loss(x, noise, told.beta, told.gamma, told.rate)
+        self.adam.zero_grad(set_to_none=True)
+        terms["total"].sum().backward()
+        self.adam.step()
+        for name, term in terms.items():
+            self.sums[name] = self.sums[name] + term.detach() if name in self.sums else term.detach()
+
+    def first_not_finite(self) -> int | None:
+        """Return the first seed whose objective or parameters are not finite, or None."""
+        good = torch.ones(len(self.seeds), dtype=torch.bool, device=self.device)
+        for tensor in (*self.sums.values(), *(parameter.detach() for parameter in self.network.parameters())):
+            good &= tensor.reshape(len(self.seeds), -1).isfinite().all(1)
+        return None if good.all() else self.seeds[int((~good).int().argmax())]
+
+    @torch.no_grad()
+    def statistics(self, iteration: int, steps: int) -> list[dict[str, float]]:
+        """Return a line of the log for each seed and begin new sums.
+
+        The terms are means over the last `steps` steps. ``variance_of_means`` and ``mean_variance`` are those of each
+        latent's posterior over the batch of this iteration.
+        """
+        mu, logvar = self.network.encode(self.frames.at(self.order.batch(iteration)))
+        spread, width = mu.var(1).tolist(), logvar.exp().mean(1).tolist()  # (S, Z)
+        rows = []
+        for s in range(len(self.seeds)):
+            row = {name: float(total[s]) / steps for name, total in self.sums.items()}
+            row |= {f"variance_of_means_{i}": value for i, value in enumerate(spread[s])}
+            row |= {f"mean_variance_{i}": value for i, value in enumerate(width[s])}
+            rows.append(row)
+        self.sums = {}
+        return rows
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all that changes, by seed, so that it can be loaded into other stacks and devices."""
+        named: dict[str, Tensor] = {}
+        for s, seed in enumerate(self.seeds):
+            for name, parameter in self.network.named_parameters():
+                state = self.adam.state.get(parameter, {})
+                for part, tensor in (("parameter", parameter.detach()), *state.items()):
+                    # A network of the stack owns its share of every tensor but the number of steps.
+                    named[f"{seed}/{part}/{name}"] = tensor.chunk(len(self.seeds))[s] if tensor.ndim else tensor
+            for name, total in self.sums.items():
+                named[f"{seed}/sum/{name}"] = total[s : s + 1]
+            named[f"{seed}/noise"] = self.noise[s].get_state()
+        return {name: tensor.detach().clone() for name, tensor in named.items()}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Take over what `tensors` returned."""
+        for name, parameter in self.network.named_parameters():
+
+            def together(part: str, like: Tensor, name: str = name) -> Tensor:
+                parts = torch.cat([tensors[f"{seed}/{part}/{name}"] for seed in self.seeds])
+                return torch.empty_like(like).copy_(parts)  # in the parameter's own layout, as Adam wants it
+
+            parameter.data = together("parameter", parameter)
+            if f"{self.seeds[0]}/exp_avg/{name}" in tensors:
+                self.adam.state[parameter] = {
+                    "step": tensors[f"{self.seeds[0]}/step/{name}"].to(self.device),
+                    "exp_avg": together("exp_avg", parameter.detach()),
+                    "exp_avg_sq": together("exp_avg_sq", parameter.detach()),
+                }
+        prefix = f"{self.seeds[0]}/sum/"
+        for name in (key.removeprefix(prefix) for key in tensors if key.startswith(prefix)):
+            self.sums[name] = torch.cat([tensors[f"{seed}/sum/{name}"] for seed in self.seeds]).to(self.device)
+        for noise, seed in zip(self.noise, self.seeds, strict=True):
+            noise.set_state(tensors[f"{seed}/noise"])
+
+
+def train(
+    frames: Frames,
+    settings: Settings,
+    folder: str | Path,
+    dataset: dict[str, Any] | None = None,
+    resume: bool = False,
+    show_progress: bool = False,
+) -> dict[int, Encoder]:
+    """Train a network for each seed, into a run's folder.
+
+    Parameters
+    ----------
+    frames : Frames
+        The data, on the device to train on.
+    settings : Settings
+        What to do. With `resume` only `iterations` and the intervals may differ from the run's own.
+    folder : str or Path
+        The run's folder (see `slowvae.runs`); made if need be.
+    dataset : dict, optional
+        Where the data come from, ``path`` and ``sha256``, for the record.
+    resume : bool
+        Go on from the newest checkpoint, if there is one. On a CPU the result is that of a run never stopped, bit for
+        bit.
+    show_progress : bool
+        Whether to draw a bar.
+
+    Returns
+    -------
+    dict of int to Encoder
+        The trained networks by their seeds, on the CPU.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds another run, or is held by another process, or the data do not fill a batch.
+    FailedCheckError
+        If the objective became NaN or infinite; the last good checkpoint stays.
+    DatagenError
+        If memory or disk are full; the last good checkpoint stays.
+    KeyboardInterrupt
+        If Ctrl-C was pressed; the run was saved before.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder), devices.out_of_memory("take a smaller batch size or fewer seeds at a time"):
+        dataset = dataset or {"path": None, "sha256": None}
+        run = {
+            "settings": settings_json(settings),
+            "dataset": dataset,
+            "machine": devices.describe(frames.images.device),
+            "status": "running",
+        }
+        if (folder / "run.json").exists():
+            if not resume:
+                raise UsageError(f"{folder}: holds a run already; pass --resume to go on with it")
+            _check_same(folder, settings, dataset)
+        stacks = [Stack(seeds, frames, settings) for seeds in devices.split_seeds(settings.seeds, frames.images.device)]
+        start = _load(stacks, folder, frames)
+        write_run(folder, run)
+        try:
+            _loop(stacks, start, settings, folder, show_progress)
+        except FailedCheckError as error:
+            write_run(folder, {**run, "status": f"failed: {error}"})
+            raise
+        except KeyboardInterrupt:
+            write_run(folder, {**run, "status": "stopped"})
+            raise
+        write_run(folder, {**run, "status": "finished"})
+        return load_networks(folder)
+
+
+def _check_same(folder: Path, settings: Settings, dataset: dict[str, Any]) -> None:
+    """Refuse to go on with a run that was told something else."""
+    before = read_run(folder)
+    free = {name: getattr(settings, name) for name in ("iterations", "log_every", "save_every", "keep_every")}
+    mine, theirs = settings_json(settings), settings_json(replace(before["settings"], **free))
+    different = [name for name in mine if mine[name] != theirs[name]]
+    if dataset["sha256"] != before["dataset"].get("sha256"):
+        different.append("the dataset")
+    if different:
+        raise UsageError(f"{folder}: the run there has other settings ({', '.join(different)}); it cannot go on so")
+
+
+def _load(stacks: list[Stack], folder: Path, frames: Frames) -> int:
+    """Load the newest checkpoint, if there is one, and return its iteration."""
+    path = latest_checkpoint(folder / "checkpoints")
+    if path is None:
+        return 0
+    checkpoint = load_checkpoint(path)
+    for stack in stacks:
+        stack.load(checkpoint.tensors)
+    return checkpoint.iteration
+
+
+def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, show_progress: bool) -> None:
+    """Take steps `start` to `settings.iterations`, log and save."""
+    shape = stacks[0].frames.images.shape
+    described = {**settings_json(settings), "channels": shape[1], "image_size": shape[2]}
+
+    def save(iteration: int) -> None:
+        for stack in stacks:
+            seed = stack.first_not_finite()
+            if seed is not None:
+                raise FailedCheckError(
+                    f"{folder}: seed {seed} is no longer finite at iteration {iteration}; the last good checkpoint was "
+                    "kept, try a lower learning rate"
+                )
+        tensors = {name: tensor for stack in stacks for name, tensor in stack.tensors().items()}
+        save_checkpoint(folder / "checkpoints", Checkpoint(iteration, tensors, described), settings.keep_every)
+
+    log = Log(folder, start)
+    logged = start - start % settings.log_every
+    with devices.Crew(stacks[0].device, len(stacks)) as crew, _asked_to_stop() as stop:
+        steps = progress_bar(range(start, settings.iterations), "training", show=show_progress)
+        for iteration in steps:
+            crew.each(partial(Stack.step, iteration=iteration), stacks)
+            done = iteration + 1
+            if done % settings.log_every == 0:
+                for stack in stacks:
+                    if stack.first_not_finite() is not None:
+                        save(done)
+                    for seed, row in zip(stack.seeds, stack.statistics(iteration, done - logged), strict=True):
+                        log.add(done, seed, row)
+                logged = done
+            if done % settings.save_every == 0 or done == settings.iterations or stop.is_set():
+                save(done)
+            if stop.is_set():
+                raise KeyboardInterrupt
+    log.close()
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """Give a flag that the first Ctrl-C sets; the second one stops the program as ever."""
+    flag = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(*_: object) -> None:
+        flag.set()
+        signal.signal(signal.SIGINT, before)
+
+    with suppress(ValueError):  # only the main thread is told of signals
+        signal.signal(signal.SIGINT, ask)
+    try:
+        yield flag
+    finally:
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, before)

@@ -1,0 +1,153 @@
+"""The end-to-end check of a dataset file: one verdict, and all that it rests on."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from datagen import __version__
+from datagen.errors import UsageError
+from slowvae.checks import Finding, check_file, worst
+from slowvae.settings import BASELINES, make_settings
+
+__all__ = ["BUDGETS", "Report", "validate"]
+
+BUDGETS = {"quick": "quick", "paper": "klindt2021"}
+"""Name of a budget -> the preset of settings."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `validate` found. JSON types only, but for `pictures`.
+
+    Attributes
+    ----------
+    file : str
+        The dataset file.
+    verdict : {"pass", "warn", "fail"}
+        The worst of all checks.
+    findings : list of Finding
+        Every check.
+    run : dict
+        What was run on which machine: ``tool``, ``machine``, and with training ``settings`` and ``baselines``.
+    factor_names : list of str
+        Of the factors that were scored.
+    scores : dict
+        The MCC of the model and of each baseline, by name and seed: ``score``, ``interval``, ``correlation``.
+    curves : dict
+        The log of each training, by name.
+    pictures : dict of str to bytes
+        Files by their names: samples, traversals, latents against factors.
+    """
+
+    file: str
+    verdict: Literal["pass", "warn", "fail"]
+    findings: list[Finding]
+    run: dict[str, Any]
+    factor_names: list[str]
+    scores: dict[str, dict[str, dict[str, Any]]]
+    curves: dict[str, list[dict[str, float]]]
+    pictures: dict[str, bytes]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all but the pictures."""
+        answer = asdict(self)
+        answer.pop("pictures")
+        return answer
+
+
+def validate(
+    path: str | Path,
+    train: str | None = None,
+    budget: str = "quick",
+    seeds: Sequence[int] = (0,),
+    baselines: Sequence[str] | None = None,
+    device: str = "auto",
+    folder: str | Path | None = None,
+    changes: dict[str, Any] | None = None,
+    show_progress: bool = False,
+) -> Report:
+    """Check a dataset file, and if asked train on it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The dataset file.
+    train : str, optional
+        A model of `slowvae.settings.MODELS` to train, with the baselines; see `slowvae.comparison.compare`. Nothing is
+        trained if the file cannot be read.
+    budget : {"quick", "paper"}
+        How long.
+    seeds : sequence of int
+        Of the trainings.
+    baselines : sequence of str, optional
+        Of `slowvae.settings.BASELINES`; all by default.
+    device : str
+        See `slowvae.device.find_device`.
+    folder : str or Path, optional
+        Where the runs are kept; an interrupted check goes on from them. By default they are thrown away.
+    changes : dict, optional
+        Settings that differ from the budget's.
+    show_progress : bool
+        Whether to draw bars.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    UsageError
+        If there is no such file or a name is unknown.
+    DatagenError
+        As the training does.
+    """
+    if budget not in BUDGETS:
+        raise UsageError(f"unknown budget {budget!r}; there are {', '.join(BUDGETS)}")
+    findings = check_file(path)
+    run: dict[str, Any] = {"tool": f"datagen {__version__}"}
+    scores: dict[str, dict[str, dict[str, Any]]] = {}
+    curves: dict[str, list[dict[str, float]]] = {}
+    pictures: dict[str, bytes] = {}
+    names: list[str] = []
+    if train is not None and findings[0].status != "fail":
+        import numpy as np
+
+        from slowvae.comparison import compare
+        from slowvae.device import describe, find_device
+        from slowvae.evaluate import load_frames
+        from slowvae.report import draw_pictures
+        from slowvae.runs import settings_json
+
+        settings = make_settings(BUDGETS[budget], train, **{"seeds": tuple(seeds), **(changes or {})})
+        chosen = list(baselines if baselines is not None else BASELINES)
+        frames, described = load_frames(path, find_device(device))
+        with tempfile.TemporaryDirectory() as temporary:
+            where = Path(folder) if folder is not None else Path(temporary)
+            found = compare(frames, settings, where, chosen, described, show_progress)
+        findings += found.findings
+        run |= {
+            "machine": describe(frames.images.device),
+            "settings": settings_json(settings),
+            "baselines": chosen,
+            "dataset": described,
+        }
+        changing = np.ptp(frames.factors, axis=0) > 0
+        names = [name for name, use in zip(frames.factor_names, changing, strict=True) if use]
+        scores = {
+            name: {
+                str(seed): {
+                    "score": each.score,
+                    "interval": list(each.interval),
+                    "correlation": each.correlation.tolist(),
+                }
+                for seed, each in by_seed.items()
+            }
+            for name, by_seed in found.scores.items()
+        }
+        curves = found.curves
+        pictures = draw_pictures(frames, found, settings.seeds[0], train)
+    return Report(str(path), worst(findings), findings, run, names, scores, curves, pictures)

@@ -1,0 +1,156 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from test_slowvae_trainer import bars
+
+from cli.main import COMMANDS, datagen, main
+from datagen import store
+from datagen.errors import BadInputError, DatagenError, UsageError
+from slowvae.scores import METRICS, score
+
+QUICK = ["--preset", "quick", "--batch-size", "8", "--z-dim", "4", "--iterations", "6", "--log-every", "2", "--quiet"]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "bars.npz"
+    store.save(bars(lengths=(20,) * 8), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("runs") / "bars"
+    call("train", data, "--out", folder, "--seeds", "0,3", *QUICK)
+    return folder
+
+
+def call(*args, code: int = 0) -> str:
+    """Run the program and return what it prints, standard error included."""
+    result = CliRunner().invoke(datagen, [str(arg) for arg in args])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_help_has_an_example(name):
+    assert "Example:" in call(name, "--help")
+    assert COMMANDS[name]
+
+
+def test_train_leaves_pictures(run):
+    for seed in (0, 3):
+        with Image.open(run / f"traversals_{seed}.gif") as gif:
+            assert 1 < gif.n_frames <= 78  # 40 steps there, 38 back; equal neighbours are one
+            assert gif.size == (4 * 18, 4 * 18)
+        with Image.open(run / f"latents_{seed}.png") as png:
+            assert np.ptp(np.asarray(png.convert("L"))) > 100
+    assert list(run.glob("events.*"))
+
+
+def test_train_goes_on_with_the_settings_of_the_run(run, data, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    answer = json.loads(call("train", data, "--out", folder, "--resume", "--iterations", "8", "--json"))
+    assert (answer["iterations"], answer["seeds"]) == (8, [0, 3])
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["00000008"]
+    told = json.loads((folder / "run.json").read_text())["settings"]
+    assert (told["batch_size"], told["z_dim"]) == (8, 4)
+
+
+def test_evaluate_prints_and_keeps_scores(run):
+    names = "mcc,dci-linear,sap,udr"
+    answer = json.loads(call("evaluate", run, "--metrics", names, "--protocol", "rectangular", "--json"))
+    assert answer == json.loads((run / "scores.json").read_text())
+    for seed in ("0", "3"):
+        low, high = answer["seeds"][seed]["mcc"]["interval"]
+        assert low <= answer["seeds"][seed]["mcc"]["score"] <= high
+        assert 0 <= answer["seeds"][seed]["dci-linear"]["disentanglement"] <= 1
+        assert 0 <= answer["udr"][seed] <= 1
+    mean = np.mean([answer["seeds"][seed]["mcc"]["score"] for seed in ("0", "3")])
+    assert answer["mcc"]["mean"] == pytest.approx(mean)
+    text = call("evaluate", run, "--metrics", names)
+    assert "mcc over 2 seeds" in text
+    assert "rectangular" not in text
+    assert "klindt2021" in text
+
+
+def test_factors_that_never_change_are_left_out_and_named(tmp_path):
+    dataset = bars(lengths=(20,) * 4)
+    dataset.latents[:, 2] = 7
+    store.save(dataset, tmp_path / "flat.npz")
+    call("train", tmp_path / "flat.npz", "--out", tmp_path / "run", *QUICK)
+    assert "left out, since they never change: area" in call("evaluate", tmp_path / "run")
+
+
+def test_changed_data_and_other_images_are_refused(run, tmp_path):
+    folder, other = tmp_path / "run", tmp_path / "other.npz"
+    shutil.copytree(run, folder)
+    store.save(bars(lengths=(20,) * 8, seed=1), other)
+    told = json.loads((folder / "run.json").read_text())
+    told["dataset"]["path"] = str(other)
+    (folder / "run.json").write_text(json.dumps(told))
+    with pytest.raises(DatagenError, match="changed since"):
+        call("evaluate", folder)
+    assert "mcc" in call("evaluate", folder, "--data", other)
+    store.save(bars(lengths=(20,) * 8, size=32), tmp_path / "large.npz")
+    with pytest.raises(DatagenError, match="its images are"):
+        call("evaluate", folder, "--data", tmp_path / "large.npz")
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "message"),
+    [
+        (["--metrics", "fid"], UsageError, "unknown metric 'fid'"),
+        (["--metrics", "mig"], UsageError, "needs discrete factors"),
+        (["--device", "tpu"], UsageError, "this machine has none"),
+    ],
+)
+def test_wrong_evaluations_are_refused(run, args, error, message):
+    with pytest.raises(error, match=message):
+        call("evaluate", run, *args)
+
+
+def test_wrong_trainings_are_refused(data, tmp_path):
+    with pytest.raises(UsageError, match="no such file"):
+        call("train", tmp_path / "nothing.npz", "--out", tmp_path / "a")
+    with pytest.raises(UsageError, match="pairs do not fill a batch"):
+        call("train", data, "--out", tmp_path / "b", "--batch-size", "512")
+    assert "is not a list of numbers" in call("train", data, "--out", tmp_path / "c", "--seeds", "x", code=2)
+    (tmp_path / "broken.npz").write_bytes(b"PK")
+    with pytest.raises(BadInputError):
+        call("train", tmp_path / "broken.npz", "--out", tmp_path / "d")
+
+
+def test_main_gives_one_line_and_exit_code_2(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["evaluate", str(tmp_path)])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_every_metric_of_a_discrete_set():
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, (3, 4, 5), size=(3000, 3)).astype(np.float32)
+    latents = np.hstack([factors + 0.1 * rng.normal(size=factors.shape), rng.normal(size=(3000, 2))])
+    names = [name for name in METRICS if name not in ("udr", "dci")]
+    scores = score(latents, factors, names)
+    assert list(scores) == names
+    assert json.loads(json.dumps(scores)) == scores
+    assert scores["mcc"]["score"] > 0.95
+    for name in ("beta-vae", "factor-vae", "mig"):
+        assert scores[name] > 0.85, name

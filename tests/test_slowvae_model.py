@@ -1,0 +1,152 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from datagen.errors import UsageError
+from slowvae import PCL, AdaGVAE, BetaVAE, SlowVAE
+
+MODELS = [SlowVAE, BetaVAE, AdaGVAE, PCL]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+def plain_network(model: SlowVAE) -> tuple[nn.Sequential, nn.Sequential]:
+    """Return encoder and decoder in torch's own layers, with the weights of `model`."""
+    encoder, decoder = [], []
+    for layer in model.encoder:
+        if isinstance(layer, nn.Conv2d):
+            plain = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding)
+            plain.load_state_dict(layer.state_dict())
+            layer = plain
+        encoder.append(layer)
+    for layer in model.decoder:
+        if isinstance(layer, nn.ConvTranspose2d | nn.Conv2d):
+            kind = nn.ConvTranspose2d if isinstance(layer, nn.ConvTranspose2d) else nn.Conv2d
+            plain = kind(layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding)
+            plain.load_state_dict(layer.state_dict())
+            layer = plain
+        decoder.append(layer)
+    return nn.Sequential(*encoder), nn.Sequential(*decoder)
+
+
+@pytest.mark.golden
+def test_five_steps_equal_the_release(golden):
+    steps = json.loads((golden / "release/slowvae_first_steps.json").read_text())["steps"]
+    canonical = np.load(golden / "release/kitti_canonical.npz")
+    draws = np.load(golden / "release/kittimasks_items.npz")["randint_draws"]
+    masks = np.unpackbits(canonical["masks_packed"], axis=1).reshape(-1, 1, 64, 64)
+    ends = np.cumsum(canonical["lens"])
+    starts = np.setdiff1d(np.arange(ends[-1]), ends - 1)[:288:9]
+    lasts = ends[np.searchsorted(ends, starts, side="right")] - 1
+    pairs = np.stack([starts, np.minimum(starts + draws[: len(starts)], lasts)], axis=1)
+    x = torch.from_numpy(masks[pairs.ravel()]).float()[None]
+
+    torch.manual_seed(0)
+    model = SlowVAE()
+    assert sum(p.numel() for p in model.parameters()) == 763285
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-4)
+    for step in steps:
+        noise = torch.randn(64, 10)[None]
+        mu, logvar = model.encode(x)
+        terms = model.loss(x, noise, beta=1, gamma=10, rate=6)
+        # The release was run on another processor; float32 sums differ in their order there.
+        assert terms["reconstruction"].item() == pytest.approx(step["recon"], rel=2e-6)
+        assert terms["entropy"].item() == pytest.approx(step["normal_entropy"], rel=2e-6)
+        assert terms["cross_entropy_normal"].item() == pytest.approx(step["cross_ent_normal"], rel=2e-6)
+        assert terms["cross_entropy_laplace"].item() == pytest.approx(step["cross_ent_laplace"], rel=2e-6)
+        assert mu[0, 0, 0].item() == pytest.approx(step["mu00"], abs=1e-6)
+        assert logvar[0, 0, 0].item() == pytest.approx(step["logvar00"], abs=1e-6)
+        optimiser.zero_grad()
+        terms["total"].sum().backward()
+        optimiser.step()
+
+
+@pytest.mark.parametrize("image_size", [16, 48, 64, 128])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_network_equals_torch_layers_in_values_and_gradients(image_size, channels):
+    torch.manual_seed(1)
+    model = SlowVAE(z_dim=3, channels=channels, image_size=image_size)
+    encoder, decoder = plain_network(model)
+    x, noise = torch.rand(1, 4, channels, image_size, image_size), torch.randn(1, 4, 3)
+    logits, mu, logvar = model(x, noise)
+    assert logits.shape == x.shape
+    h = encoder(x[0])[..., 0, 0]
+    expected = decoder((h[:, :3] + (h[:, 3:] / 2).exp() * noise[0])[..., None, None])
+    torch.testing.assert_close(torch.cat([mu, logvar], -1)[0], h, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(logits[0], expected, rtol=1e-4, atol=1e-4)
+    logits.square().mean().backward()
+    expected.square().mean().backward()
+    for mine, plain in zip(model.parameters(), [*encoder.parameters(), *decoder.parameters()], strict=True):
+        torch.testing.assert_close(mine.grad, plain.grad, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_stack_computes_what_its_networks_compute_alone(kind):
+    torch.manual_seed(2)
+    alone = [kind(z_dim=4) for _ in range(3)]
+    stack = kind(z_dim=4, stack=3)
+    stack.load_state_dict({name: torch.cat([m.state_dict()[name] for m in alone]) for name in stack.state_dict()})
+    x, noise = (torch.rand(3, 8, 1, 64, 64) > 0.9).float(), torch.randn(3, 8, 4)
+    together = stack.loss(x, noise, 1.0, 10.0, 6.0)["total"]
+    separate = torch.cat([m.loss(x[i : i + 1], noise[i : i + 1], 1.0, 10.0, 6.0)["total"] for i, m in enumerate(alone)])
+    torch.testing.assert_close(together, separate, rtol=1e-5, atol=1e-5)
+    together.sum().backward()
+    separate.sum().backward()
+    for name, parameter in stack.named_parameters():
+        if parameter.grad is not None:
+            grads = torch.cat([dict(m.named_parameters())[name].grad for m in alone])
+            torch.testing.assert_close(parameter.grad, grads, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_tensor_is_made_on_the_device_of_the_network(kind):
+    with torch.device("meta"):
+        model = kind(z_dim=2, channels=3, image_size=32, stack=2)
+        x, noise = torch.empty(2, 6, 3, 32, 32), torch.empty(2, 6, 2)
+    terms = model.loss(x, noise, 1.0, 10.0, 6.0)
+    assert {term.device.type for term in terms.values()} == {"meta"}
+    assert {term.shape for term in terms.values()} == {(2,)}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_autocast_keeps_the_objective_in_float32(kind):
+    torch.manual_seed(3)
+    model = kind()
+    x, noise = (torch.rand(1, 16, 1, 64, 64) > 0.9).float(), torch.randn(1, 16, 10)
+    exact = model.loss(x, noise, 1.0, 10.0, 6.0)["total"]
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model.loss(x, noise, 1.0, 10.0, 6.0)["total"]
+    assert rough.dtype == torch.float32
+    torch.testing.assert_close(rough, exact, rtol=0.02, atol=0.02)
+    assert not torch.equal(rough, exact)
+
+
+@pytest.mark.parametrize("size", [0, 8, 60, 144])
+def test_other_sizes_are_refused(size):
+    with pytest.raises(UsageError, match="multiples of 16"):
+        SlowVAE(image_size=size)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_training_lowers_the_objective(kind):
+    torch.manual_seed(4)
+    model = kind(z_dim=3, image_size=16)
+    # A bar that moves a little within a pair and is anywhere otherwise.
+    place = torch.randint(0, 14, (32,)).repeat_interleave(2) + torch.tensor([0, 1]).repeat(32)
+    x = F.one_hot(place, 16).float()[None, :, None, :, None].expand(1, 64, 1, 16, 16)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    totals = []
+    for _ in range(60):
+        terms = model.loss(x, torch.randn(1, 64, 3), model.published_beta, 10.0, 6.0)
+        optimiser.zero_grad()
+        terms["total"].sum().backward()
+        optimiser.step()
+        totals.append(terms["total"].item())
+    assert np.mean(totals[-5:]) < 0.8 * totals[0]
