@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 def progress_bar(items: Iterable[Item], label: str, total: int | None = None, show: bool = False) -> Iterator[Item]:
-    """Yield `items` and, if asked and if standard error is a terminal, draw a bar with the time left.
+    """Yield `items` and, if asked and if standard error is a terminal, draw a bar with the speed and the time left.
 
     Parameters
     ----------
@@ -35,11 +35,24 @@ def progress_bar(items: Iterable[Item], label: str, total: int | None = None, sh
         yield from items
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f}/s" if task.speed else "")
 
     if total is None:
         total = len(items) if isinstance(items, Sized) else None
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Speed(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield from progress.track(items, total=total, description=label)
 
