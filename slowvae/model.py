@@ -172,8 +172,8 @@ class SlowVAE(Encoder):
         return slowvae_loss(x, logits, mu, logvar, beta, gamma, rate)
 
 
-# The layers below compute what their torch parents compute, in forms that oneDNN runs faster (benchmarks/slowvae.py).
-# Their parameters keep the parents' shapes.
+# The layers below compute what their torch parents compute, in forms that are faster on a CPU. Their parameters keep
+# the parents' shapes.
 
 
 class _FirstConv(nn.Conv2d):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.errors import FailedCheckError, UsageError
+from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
 from datagen.progress import progress_bar
 from slowvae import device as devices
 from slowvae.batches import Frames, PairOrder
@@ -161,6 +161,8 @@ def train(
     ------
     UsageError
         If the folder holds another run, or is held by another process, or the data do not fill a batch.
+    BadInputError
+        If the newest checkpoint is damaged or of another run.
     FailedCheckError
         If the objective became NaN or infinite; the last good checkpoint stays.
     DatagenError
@@ -170,7 +172,7 @@ def train(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder), devices.out_of_memory("take a smaller batch size or fewer seeds at a time"):
+    with locked(folder):
         dataset = dataset or {"path": None, "sha256": None}
         run = {
             "settings": settings_json(settings),
@@ -182,16 +184,18 @@ def train(
             if not resume:
                 raise UsageError(f"{folder}: holds a run already; pass --resume to go on with it")
             _check_same(folder, settings, dataset)
-        stacks = [Stack(seeds, frames, settings) for seeds in devices.split_seeds(settings.seeds, frames.images.device)]
-        start = _load(stacks, folder, frames)
+        with devices.out_of_memory("take a smaller batch size or fewer seeds at a time"):
+            seeds_of = devices.split_seeds(settings.seeds, frames.images.device)
+            stacks = [Stack(seeds, frames, settings) for seeds in seeds_of]
+        start = _load(stacks, folder)
         write_run(folder, run)
         try:
-            _loop(stacks, start, settings, folder, show_progress)
-        except FailedCheckError as error:
-            write_run(folder, {**run, "status": f"failed: {error}"})
-            raise
-        except KeyboardInterrupt:
-            write_run(folder, {**run, "status": "stopped"})
+            with devices.out_of_memory("take a smaller batch size or fewer seeds at a time"):
+                _loop(stacks, start, settings, folder, show_progress)
+        except (DatagenError, KeyboardInterrupt) as error:
+            status = "stopped" if isinstance(error, KeyboardInterrupt) else f"failed: {error}"
+            with suppress(OSError):  # a full disk has no room for this either
+                write_run(folder, {**run, "status": status})
             raise
         write_run(folder, {**run, "status": "finished"})
         return load_networks(folder)
@@ -209,12 +213,25 @@ def _check_same(folder: Path, settings: Settings, dataset: dict[str, Any]) -> No
         raise UsageError(f"{folder}: the run there has other settings ({', '.join(different)}); it cannot go on so")
 
 
-def _load(stacks: list[Stack], folder: Path, frames: Frames) -> int:
+def _described(stacks: list[Stack]) -> dict[str, Any]:
+    """Return what a checkpoint says of the networks in it."""
+    shape = stacks[0].frames.images.shape
+    return {**settings_json(stacks[0].settings), "channels": shape[1], "image_size": shape[2]}
+
+
+def _load(stacks: list[Stack], folder: Path) -> int:
     """Load the newest checkpoint, if there is one, and return its iteration."""
     path = latest_checkpoint(folder / "checkpoints")
     if path is None:
         return 0
     checkpoint = load_checkpoint(path)
+    mine = _described(stacks)
+    for name in ("model", "z_dim", "channels", "image_size", "seeds"):
+        if checkpoint.settings.get(name) != mine[name]:
+            raise BadInputError(
+                path,
+                f"is of another run ({name} is {checkpoint.settings.get(name)}, not {mine[name]}); remove this folder",
+            )
     for stack in stacks:
         stack.load(checkpoint.tensors)
     return checkpoint.iteration
@@ -222,10 +239,8 @@ def _load(stacks: list[Stack], folder: Path, frames: Frames) -> int:
 
 def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, show_progress: bool) -> None:
     """Take steps `start` to `settings.iterations`, log and save."""
-    shape = stacks[0].frames.images.shape
-    described = {**settings_json(settings), "channels": shape[1], "image_size": shape[2]}
 
-    def save(iteration: int) -> None:
+    def check(iteration: int) -> None:
         for stack in stacks:
             seed = stack.first_not_finite()
             if seed is not None:
@@ -233,28 +248,32 @@ def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, sho
                     f"{folder}: seed {seed} is no longer finite at iteration {iteration}; the last good checkpoint was "
                     "kept, try a lower learning rate"
                 )
-        tensors = {name: tensor for stack in stacks for name, tensor in stack.tensors().items()}
-        save_checkpoint(folder / "checkpoints", Checkpoint(iteration, tensors, described), settings.keep_every)
 
-    log = Log(folder, start)
     logged = start - start % settings.log_every
-    with devices.Crew(stacks[0].device, len(stacks)) as crew, _asked_to_stop() as stop:
-        steps = progress_bar(range(start, settings.iterations), "training", show=show_progress)
+    steps = progress_bar(range(start, settings.iterations), "training", show=show_progress)
+    with (
+        closing(Log(folder, start)) as log,
+        devices.Crew(stacks[0].device, len(stacks)) as crew,
+        _asked_to_stop() as stop,
+    ):
         for iteration in steps:
             crew.each(partial(Stack.step, iteration=iteration), stacks)
             done = iteration + 1
-            if done % settings.log_every == 0:
+            log_now = done % settings.log_every == 0
+            save_now = done % settings.save_every == 0 or done == settings.iterations or stop.is_set()
+            if log_now or save_now:
+                check(done)
+            if log_now:
                 for stack in stacks:
-                    if stack.first_not_finite() is not None:
-                        save(done)
                     for seed, row in zip(stack.seeds, stack.statistics(iteration, done - logged), strict=True):
                         log.add(done, seed, row)
                 logged = done
-            if done % settings.save_every == 0 or done == settings.iterations or stop.is_set():
-                save(done)
+            if save_now:
+                tensors = {name: tensor for stack in stacks for name, tensor in stack.tensors().items()}
+                checkpoint = Checkpoint(done, tensors, _described(stacks))
+                save_checkpoint(folder / "checkpoints", checkpoint, settings.keep_every)
             if stop.is_set():
                 raise KeyboardInterrupt
-    log.close()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from test_slowvae_trainer import bars
 
 from cli.main import COMMANDS, datagen, main
 from datagen import store
+from datagen.datasets import SpriteSequences
 from datagen.errors import BadInputError, DatagenError, UsageError
 from slowvae.scores import METRICS, score
 
@@ -87,6 +88,26 @@ def test_evaluate_prints_and_keeps_scores(run):
     assert "mcc over 2 seeds" in text
     assert "rectangular" not in text
     assert "klindt2021" in text
+
+
+def test_sprites_are_trained_on_and_scored_by_every_metric(tmp_path):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, (4, 4, 3), size=(200, 2, 3))
+    codes[:, :, 2] = codes[:, :1, 2]  # the colour stays
+    images = np.zeros((200, 2, 16, 16, 3), dtype=np.uint8)
+    for n, t in np.ndindex(200, 2):
+        x, y, colour = codes[n, t]
+        images[n, t, 4 * y : 4 * y + 4, 4 * x : 4 * x + 4, colour] = 255
+    factors = np.zeros((200, 2, 5), dtype=np.float32)
+    factors[..., [0, 1, 4]] = codes
+    store.save(SpriteSequences(images, factors, np.array([4, 4, 1, 1, 3]), np.arange(200)), tmp_path / "sprites.h5")
+    call("train", tmp_path / "sprites.h5", "--out", tmp_path / "run", "--seeds", "0,1", *QUICK)
+    with Image.open(tmp_path / "run/traversals_0.gif") as gif:
+        assert gif.convert("RGB").size == (4 * 18, 4 * 18)
+    answer = json.loads(call("evaluate", tmp_path / "run", "--metrics", ",".join(METRICS), "--json"))
+    assert answer["left_out"] == ["scale", "orientation"]
+    assert answer["seeds"]["0"].keys() == set(METRICS) - {"udr"}
+    assert answer["udr"].keys() == {"0", "1"}
 
 
 def test_factors_that_never_change_are_left_out_and_named(tmp_path):

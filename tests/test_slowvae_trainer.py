@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from datagen.datasets import MaskSequences, SpriteSequences
 from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
@@ -245,9 +247,12 @@ def test_random_state_outside_is_left_alone(frames, tmp_path):
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_seeds_together_equal_seeds_alone(frames, tmp_path):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_seeds_together_equal_seeds_alone(threads, frames, tmp_path):
+    torch.set_num_threads(threads)
     together = train(frames, replace(SMALL, seeds=(0, 1, 2)), tmp_path / "together")
     alone = {seed: train(frames, replace(SMALL, seeds=(seed,)), tmp_path / str(seed))[seed] for seed in (0, 1, 2)}
+    assert torch.get_num_threads() == threads  # each had a core; the caller has all of them again
     for seed in alone:
         for mine, theirs in zip(together[seed].parameters(), alone[seed].parameters(), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
@@ -270,6 +275,41 @@ def test_a_stack_trains_its_networks_as_alone_and_shares_checkpoints(model, fram
         each.load(together)
     assert_equal({**parts[0].tensors(), **parts[1].tensors()}, together)
     assert_equal(other.tensors(), together)
+
+
+class _Operations(TorchDispatchMode):
+    """Notes the operations that are carried out."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.names.add(function.overloadpacket.__name__)
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_step_waits_for_the_device(model, frames):
+    stack = Stack((0, 1), frames, replace(SMALL, model=model))
+    stack.step(0)
+    with _Operations() as operations:
+        stack.step(1)
+    assert "convolution" in operations.names
+    # What needs a value on the host: item(), bool(), and shapes that depend on values.
+    assert not operations.names & {"_local_scalar_dense", "item", "nonzero", "masked_select", "is_nonzero", "equal"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_run_equals_a_plain_one(frames):
+    plain, compiled = (Stack((3,), frames, replace(SMALL, compile=choice)) for choice in (False, True))
+    for iteration in range(3):
+        plain.step(iteration)
+        compiled.step(iteration)
+    mine, theirs = compiled.tensors(), plain.tensors()
+    for name in theirs:
+        torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-5, msg=name)
 
 
 class Slow(Frames):
@@ -404,6 +444,30 @@ def test_damaged_checkpoints_are_refused_in_one_line(damage, frames, tmp_path):
     with pytest.raises(BadInputError, match=r"remove this folder") as caught:
         train(frames, SMALL, tmp_path, resume=True)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("other", [{"model": "pcl"}, {"z_dim": 3}, {"seeds": (1,)}])
+def test_a_checkpoint_of_another_run_is_refused(other, frames, tmp_path):
+    train(frames, SMALL, tmp_path / "run")
+    train(frames, replace(SMALL, iterations=14, **other), tmp_path / "other")
+    (tmp_path / "other/checkpoints/00000014").rename(tmp_path / "run/checkpoints/00000014")
+    with pytest.raises(BadInputError, match=f"is of another run .{next(iter(other))} is"):
+        train(frames, SMALL, tmp_path / "run", resume=True)
+
+
+def test_memory_that_runs_out_keeps_the_last_checkpoint(frames, tmp_path, monkeypatch):
+    good = Stack.step
+
+    def step(self, iteration):
+        if iteration == 7:
+            torch.empty(1 << 50)
+        good(self, iteration)
+
+    monkeypatch.setattr(Stack, "step", step)
+    with pytest.raises(DatagenError, match="out of memory"):
+        train(frames, SMALL, tmp_path)
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["00000005"]
+    assert runs.read_run(tmp_path)["status"].startswith("failed: out of memory")
 
 
 def test_a_damaged_run_file_is_refused(tmp_path):
