@@ -122,7 +122,7 @@ def _balance(dataset: Dataset) -> list[Finding]:
         share = share[share > 0]
         evenness = float(-(share * np.log(share)).sum() / np.log(bins))
         detail = f"entropy is {evenness:.0%} of equal shares, {column.min():.4g} to {column.max():.4g}"
-        findings.append(Finding(f"balance of {name}", "pass" if evenness >= 0.25 else "warn", evenness, detail))
+        findings.append(Finding(f"balance of {name}", "pass" if evenness >= 0.5 else "warn", evenness, detail))
     return findings
 
 
