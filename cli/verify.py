@@ -57,7 +57,7 @@ def _check(
 ) -> tuple[list[Check], Comparison | TableComparison | None]:
     from datagen import releases, store, transitions
     from datagen.releases.checksums import verify_folder
-    from datagen.verify import compare, compare_tables, verify
+    from datagen.verify import compare, compare_tables, load_verified
 
     def other(name: str) -> Path:
         return releases.fetch(name, show_progress=show_progress) if against == "release" else Path(str(against))
@@ -71,10 +71,10 @@ def _check(
             raise click.UsageError("a table is compared with another; pass --against FILE or --against release")
         table = transitions.load(file)
         return [], compare_tables(table, transitions.load(other("natural-sprites")))
-    checks = verify(file)
-    if against is None or not checks[0].passed:
+    checks, dataset = load_verified(file)
+    if against is None or dataset is None:
         return checks, None
-    return checks, compare(store.load(file), store.load(other("kitti-masks")))
+    return checks, compare(dataset, store.load(other("kitti-masks")))
 
 
 def _print(comparison: Comparison | TableComparison) -> None:

@@ -38,11 +38,16 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
     path = Path(path)
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; give the name of a file")
+    _check_place(path, overwrite)
+    return path
+
+
+def _check_place(path: Path, overwrite: bool) -> None:
+    """Refuse a path that is taken and may not be replaced, or that has no folder to lie in."""
     if path.exists() and not overwrite:
         raise UsageError(f"{path}: exists; pass --overwrite to replace it")
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent}: no such folder; create it first")
-    return path
 
 
 @contextmanager
@@ -106,10 +111,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     path = Path(path)
     if path.is_file():
         raise UsageError(f"{path}: is a file; give the name of a folder")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path}: exists; pass --overwrite to replace it")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path.parent}: no such folder; create it first")
+    _check_place(path, overwrite)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
         made = Path(temporary) / path.name
         made.mkdir()

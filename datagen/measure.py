@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import DatagenError, UsageError
 from datagen.manifest import make_manifest
-from datagen.parallel import map_ordered
+from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
 from datagen.readers import find_videos
 from datagen.tracks import Tracks, Video
@@ -201,8 +201,7 @@ def measure(
     DatagenError
         If there is not one mask.
     """
-    if workers is not None and workers < 1:
-        raise UsageError(f"{workers} workers: must be at least 1")
+    check_workers(workers)
     chosen = make_view(view, preset, stride=stride, windows=windows, resize=resize)
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
     videos = [video for path in paths for video in find_videos(path)]

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["default_workers", "map_ordered"]
+from datagen.errors import UsageError
+
+__all__ = ["check_workers", "default_workers", "map_ordered"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -16,6 +18,18 @@ Result = TypeVar("Result")
 def default_workers() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of workers below 1; None stands for one a processor.
+
+    Raises
+    ------
+    UsageError
+        If it is below 1.
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"{workers} workers: must be at least 1")
 
 
 def map_ordered(

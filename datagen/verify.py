@@ -53,10 +53,15 @@ def verify(path: str | Path) -> list[Check]:
         The first, ``structure``, covers that the file can be read and the names, dtypes and shapes of its arrays, and
         offsets; if it fails there are no others.
     """
+    return load_verified(path)[0]
+
+
+def load_verified(path: str | Path) -> tuple[list[Check], Dataset | None]:
+    """Check a dataset file as `verify` does, and return the dataset too, or None where it cannot be read."""
     try:
         dataset = load(path)
     except BadInputError as error:
-        return [Check("structure", False, error.problem)]
+        return [Check("structure", False, error.problem)], None
     arrays = arrays_of(dataset)
     checks = [Check("structure", True, f"{len(arrays)} arrays of {dataset.kind}")]
     described = dataset.manifest.get("arrays")
@@ -86,7 +91,7 @@ def verify(path: str | Path) -> list[Check]:
     else:
         finite = bool(np.isfinite(dataset.factors).all())
         checks.append(Check("factors", finite, "all finite" if finite else "some are not finite"))
-    return checks
+    return checks, dataset
 
 
 @dataclass(frozen=True)

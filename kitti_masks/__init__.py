@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from datagen.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kitti_masks.dataset import KittiMasks, SampledPairs
@@ -27,8 +28,4 @@ _HOMES = {
     "transitions": "table",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'kitti_masks' has no attribute {name!r}")
-    return getattr(import_module(f"kitti_masks.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -14,7 +14,7 @@ from datagen.datasets import MaskSequences
 from datagen.errors import DatagenError, UsageError
 from datagen.manifest import make_manifest
 from datagen.moments import latents_of_moments
-from datagen.parallel import map_ordered
+from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
 from datagen.readers import mots
 from datagen.sequences import SequenceRows, SequenceRule, find_sequences
@@ -144,8 +144,7 @@ def build(
         raise UsageError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
     if min_area < 1:
         raise UsageError(f"minimum area {min_area}: must be at least 1")
-    if workers is not None and workers < 1:
-        raise UsageError(f"{workers} workers: must be at least 1")
+    check_workers(workers)
     view = KittiView(image_size, windows)
     left_out = (mots.IGNORE,) if include_cars else (mots.IGNORE, _CAR)
     rules = {

@@ -5,8 +5,9 @@ Importing this package is cheap: numba and torch are loaded when one of its name
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from datagen.lazy import lazy_names
 
 if TYPE_CHECKING:
     from natsprites.dataset import NaturalSprites
@@ -18,8 +19,4 @@ __all__ = ["NaturalSprites", "Renderer", "TorchRenderer", "build"]
 
 _HOMES = {"NaturalSprites": "dataset", "Renderer": "renderer", "TorchRenderer": "torch_renderer", "build": "pipeline"}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)

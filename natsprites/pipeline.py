@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from datagen.datasets import SpriteSequences
 from datagen.errors import UsageError
 from datagen.manifest import make_manifest
-from datagen.parallel import map_ordered
+from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
 from datagen.transitions import Transitions
 from natsprites.renderer import Renderer
@@ -85,8 +85,7 @@ def build(
         raise UsageError(f"{pairs} pairs: must be at least 1")
     if seed < 0:
         raise UsageError(f"seed {seed}: must be at least 0")
-    if workers is not None and workers < 1:
-        raise UsageError(f"{workers} workers: must be at least 1")
+    check_workers(workers)
     space = factor_space(transitions, discrete, shapes, colors)
     if factors_only and (space.colors != 1).any():
         raise UsageError("a file of factors only cannot hold colours; leave out the colours or keep the images")

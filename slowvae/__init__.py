@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from datagen.lazy import lazy_names
 
 if TYPE_CHECKING:
     from slowvae.ada_gvae import AdaGVAE
@@ -16,8 +17,4 @@ __all__ = ["PCL", "AdaGVAE", "BetaVAE", "SlowVAE"]
 # torch takes seconds to import, and the metrics need none of it.
 _HOMES = {"SlowVAE": "model", "BetaVAE": "beta_vae", "AdaGVAE": "ada_gvae", "PCL": "pcl"}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'slowvae' has no attribute {name!r}")
-    return getattr(import_module(f"slowvae.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)

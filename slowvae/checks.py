@@ -70,15 +70,14 @@ def check_file(path: str | Path, seed: int = 0) -> list[Finding]:
     UsageError
         If there is no such file.
     """
-    from datagen.store import load
-    from datagen.verify import verify
+    from datagen.verify import load_verified
 
-    findings = [Finding(check.name, "pass" if check.passed else "fail", None, check.detail) for check in verify(path)]
-    if findings[0].status == "fail":
+    checks, dataset = load_verified(path)
+    findings = [Finding(check.name, "pass" if check.passed else "fail", None, check.detail) for check in checks]
+    if dataset is None:
         return findings
-    dataset = load(path)
-    for check in (_ranges, _balance, _duplicates, _leakage):
-        findings += check(dataset)
+    hashes = _images(dataset)
+    findings += _ranges(dataset) + _balance(dataset) + _duplicates(dataset, hashes) + _leakage(dataset, hashes)
     return findings + _sparsity(dataset, seed) + _order(dataset, seed)
 
 
@@ -151,9 +150,8 @@ def _sequence_of(dataset: Dataset) -> NDArray[np.int64]:
     return np.repeat(np.arange(len(dataset.factors)), dataset.factors.shape[1])
 
 
-def _duplicates(dataset: Dataset) -> list[Finding]:
+def _duplicates(dataset: Dataset, hashes: NDArray[np.uint64] | None) -> list[Finding]:
     """Count frames whose image occurs in another sequence too."""
-    hashes = _images(dataset)
     if hashes is None:
         return [Finding("duplicates", "warn", None, "the file holds no images")]
     pairs = np.unique(np.stack([hashes, _sequence_of(dataset).astype(np.uint64)], axis=1), axis=0)
@@ -168,9 +166,9 @@ def _duplicates(dataset: Dataset) -> list[Finding]:
     ]
 
 
-def _leakage(dataset: Dataset) -> list[Finding]:
+def _leakage(dataset: Dataset, hashes: NDArray[np.uint64] | None) -> list[Finding]:
     """Check that no image of the test part of the split by object is in its training part."""
-    if not isinstance(dataset, MaskSequences):
+    if not isinstance(dataset, MaskSequences) or hashes is None:
         return []
     from kitti_masks import split_sequences
 
@@ -178,8 +176,7 @@ def _leakage(dataset: Dataset) -> list[Finding]:
         train, test = (split_sequences(dataset, part, "by-object") for part in ("train", "test"))
     except DatagenError as error:
         return [Finding("leakage between splits", "warn", None, str(error))]
-    hashes, sequence = _images(dataset), _sequence_of(dataset)
-    assert hashes is not None
+    sequence = _sequence_of(dataset)
     tested = hashes[np.isin(sequence, test)]
     if not len(tested):
         return [Finding("leakage between splits", "warn", None, "too few objects to split by object")]

@@ -142,10 +142,6 @@ def _status(status: str) -> str:
     return f'<span class="status" style="background: {_COLOURS[status]}">{status}</span>'
 
 
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
 def _table(columns: list[str], rows: list[list[Any]], figures: set[int]) -> str:
     """Return a table of cells that are HTML already; columns in `figures` are set as numbers."""
     kinds = [' class="figure"' if i in figures else "" for i in range(len(columns))]
