@@ -1,7 +1,8 @@
 """Training SlowVAE and scoring it, beside the release's training loop, on the same machine in one run.
 
-    python benchmarks/bench_slowvae.py kitti.npz [--rounds 3] [--steps 60]
+    python benchmarks/bench_slowvae.py kitti.npz [--rounds 3] [--steps 60] [--checkpoint run/checkpoints/00004000]
 
+With a checkpoint of seed 0 both loops are timed from there as well: training does not stay as fast as it begins.
 Every contender is a process of its own, so none profits from another's settings; they take turns, and the median of
 the rounds is shown. Run it on a quiet machine: threads that spin lose most where they share a core.
 """
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,19 +29,20 @@ from datagen import store
 from slowvae import device as devices
 from slowvae import metrics
 from slowvae.batches import Frames
+from slowvae.checkpoints import load_checkpoint
 from slowvae.scores import METRICS, score
 from slowvae.settings import Settings, make_settings
-from slowvae.trainer import Stack
+from slowvae.trainer import TURNS, Stack
 
 GFLOP_A_STEP = 6.3  # 16.4 million multiply-adds an image forward, three times that with backward, 64 images
 
 
-def rate(step: Callable[[int], object], steps: int) -> float:
+def rate(step: Callable[[int], object], steps: int, warm_up: int = 10) -> float:
     """Return steps a second, after some to warm up."""
-    for i in range(5):
+    for i in range(warm_up):
         step(i)
     begin = time.perf_counter()
-    for i in range(5, steps + 5):
+    for i in range(warm_up, steps + warm_up):
         step(i)
     return steps / (time.perf_counter() - begin)
 
@@ -63,7 +66,7 @@ def plain_network() -> tuple[nn.Sequential, nn.Sequential]:
     return encoder, decoder
 
 
-def release(path: Path, steps: int) -> float:
+def release(path: Path, steps: int, checkpoint: Path | None = None) -> float:
     """Time a training loop as the release's: its dataset, torch's loader, layers and Adam as they come."""
     data = store.load(path)
     starts = data.pair_starts()
@@ -86,6 +89,14 @@ def release(path: Path, steps: int) -> float:
     batches = iter(loader)
     encoder, decoder = plain_network()
     adam = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-4)
+    if checkpoint:
+        tensors = load_checkpoint(checkpoint).tensors
+        names = [name.removeprefix("0/parameter/") for name in tensors if name.startswith("0/parameter/")]
+        parameters = (*encoder.parameters(), *decoder.parameters())
+        for parameter, name in zip(parameters, sorted(names, key=place), strict=True):
+            parameter.data = tensors[f"0/parameter/{name}"].reshape(parameter.shape).contiguous()
+            moments = {m: tensors[f"0/{m}/{name}"].reshape(parameter.shape) for m in ("exp_avg", "exp_avg_sq")}
+            adam.state[parameter] = {"step": tensors[f"0/step/{name}"], **moments}
     normal = torch.distributions.Normal(0.0, 1.0)
 
     def step(_: int) -> None:
@@ -111,16 +122,26 @@ def release(path: Path, steps: int) -> float:
     return rate(step, steps)
 
 
-def trainer(path: Path, steps: int, **changes: object) -> float:
-    """Time the steps of `slowvae.trainer`, data and all."""
+def place(name: str) -> tuple[bool, int, bool]:
+    """Return where a parameter such as ``decoder.4.bias`` comes in a network."""
+    part, layer, kind = name.split(".")
+    return part == "decoder", int(layer), kind == "bias"
+
+
+def trainer(path: Path, steps: int, checkpoint: Path | None = None, **changes: object) -> float:
+    """Time the steps of `slowvae.trainer`, data and all; iterations a second."""
     settings: Settings = make_settings(**changes)
     frames = Frames.of(store.load(path), devices.find_device("cpu"))
     stacks = [Stack(seeds, frames, settings) for seeds in devices.split_seeds(settings.seeds, frames.images.device)]
+    if checkpoint:
+        for stack in stacks:
+            stack.load(load_checkpoint(checkpoint).tensors)
     with devices.Crew(frames.images.device, len(stacks)) as crew:
-        return rate(lambda i: crew.each(lambda stack: stack.step(i), stacks), steps)
+        turn = lambda i: crew.take_turns(Stack.step, stacks, range(TURNS * i, TURNS * (i + 1)))  # noqa: E731
+        return TURNS * rate(turn, max(1, steps // TURNS), warm_up=1)
 
 
-def bare(path: Path, steps: int) -> float:
+def bare(path: Path, steps: int, checkpoint: Path | None = None) -> float:
     """Time forward and backward of the network and objective on a fixed batch, without optimiser and data."""
     frames = Frames.of(store.load(path), devices.find_device("cpu"))
     stack = Stack((0,), frames, make_settings())
@@ -133,21 +154,27 @@ def bare(path: Path, steps: int) -> float:
     return rate(step, steps)
 
 
-def limit(path: Path, steps: int) -> float:
+def limit(path: Path, steps: int, checkpoint: Path | None = None) -> float:
     """Return the steps a second if all were one large float32 matrix product."""
     a = torch.rand(2048, 2048)
     return rate(lambda _: a @ a, steps) * 2 * 2.048**3 / GFLOP_A_STEP
 
 
-CONTENDERS: dict[str, Callable[[Path, int], float]] = {
+def four_seeds(path: Path, steps: int, checkpoint: Path | None = None, amp: str | None = None) -> float:
+    """Time the steps of four networks in training."""
+    return trainer(path, max(TURNS, steps // 4), checkpoint, seeds=(0, 1, 2, 3), amp=amp)
+
+
+CONTENDERS: dict[str, Callable[[Path, int, Path | None], float]] = {
     "release's loop": release,
     "float32": trainer,
-    "bf16": lambda path, steps: trainer(path, steps, amp="bf16"),
+    "bf16": partial(trainer, amp="bf16"),
     "bare forward + backward": bare,
-    "4 seeds": lambda path, steps: trainer(path, max(10, steps // 4), seeds=(0, 1, 2, 3)),
-    "4 seeds, bf16": lambda path, steps: trainer(path, max(10, steps // 4), seeds=(0, 1, 2, 3), amp="bf16"),
+    "4 seeds": four_seeds,
+    "4 seeds, bf16": partial(four_seeds, amp="bf16"),
     "arithmetic limit": limit,
 }
+FROM_CHECKPOINT = ("release's loop", "float32", "bf16")
 
 
 def score_times() -> None:
@@ -177,24 +204,29 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="KITTI Masks, as `datagen kitti-masks` makes it")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--checkpoint", type=Path, help="folder of a checkpoint to time training from as well")
     parser.add_argument("--only", choices=CONTENDERS, help="time one contender and print its steps a second")
     parser.add_argument("--scores", action="store_true", help="time the metrics only")
     told = parser.parse_args()
     if told.only:
-        print(CONTENDERS[told.only](told.file, told.steps))
+        print(CONTENDERS[told.only](told.file, told.steps, told.checkpoint))
         return
     if not told.scores:
-        figures: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+        runs = {name: [told.file, "--only", name] for name in CONTENDERS}
+        if told.checkpoint:
+            name_it = "{} from the checkpoint".format
+            runs |= {name_it(n): [*runs[n], "--checkpoint", told.checkpoint] for n in FROM_CHECKPOINT}
+        figures: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(told.rounds):
-            for name in CONTENDERS:
-                command = [sys.executable, __file__, str(told.file), "--only", name, "--steps", str(told.steps)]
+            for name, arguments in runs.items():
+                command = [sys.executable, __file__, *map(str, arguments), "--steps", str(told.steps)]
                 figures[name].append(float(subprocess.check_output(command, text=True)))
         median = {name: float(np.median(values)) for name, values in figures.items()}
         print(f"SlowVAE, batch 64, {machine()}, torch {torch.__version__}")
-        print(f"  {'':<24} {'it/s':>7} {'ms':>7} {'x release':>10}")
-        of_release = median["release's loop"]
+        print(f"  {'':<36} {'it/s':>7} {'ms':>7} {'x release':>10}")
         for name, its in median.items():
-            print(f"  {name:<24} {its:7.2f} {1000 / its:7.1f} {its / of_release:10.2f}")
+            of_release = median[f"release's loop{' from the checkpoint' if 'from' in name else ''}"]
+            print(f"  {name:<36} {its:7.2f} {1000 / its:7.1f} {its / of_release:10.2f}")
         print(f"  loop against bare forward + backward: {median['bare forward + backward'] / median['float32']:.2f}x")
         for kind, single in (("4 seeds", "float32"), ("4 seeds, bf16", "bf16")):
             print(f"  {kind} against one: {median[single] / median[kind]:.2f}x its time")

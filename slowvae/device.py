@@ -6,7 +6,7 @@ import ctypes
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
@@ -60,10 +60,11 @@ def _keep_freed_memory() -> None:
     clears each page anew: ten thousand page faults a step, a fifth of its time.
     """
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+        trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # M_TRIM_THRESHOLD and so on of malloc.h
         libc = ctypes.CDLL(None)
         libc.mallopt(mmap_threshold, 1 << 30)
         libc.mallopt(trim_threshold, (1 << 31) - 1)
+        libc.mallopt(arena_max, 1)  # those of further threads give memory back all the same
 
 
 def describe(device: torch.device) -> str:
@@ -114,7 +115,7 @@ def split_seeds(seeds: Sequence[int], device: torch.device) -> list[tuple[int, .
 
 
 class Crew:
-    """Does pieces of work side by side: on a CPU a thread each, with one core each; otherwise one after the other.
+    """Does pieces of work side by side: on a CPU in threads that share its cores; otherwise one after the other.
 
     Parameters
     ----------
@@ -124,22 +125,41 @@ class Crew:
     """
 
     def __init__(self, device: torch.device, pieces: int) -> None:
-        workers = min(pieces, torch.get_num_threads()) if device.type == "cpu" else 1
+        self._cores = torch.get_num_threads()
+        workers = min(pieces, self._cores) if device.type == "cpu" else 1
+        share = self._cores // workers
         self._pool = (
-            ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) if workers > 1 else None
+            ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) if workers > 1 else None
         )
 
-    def each(self, work: Callable[[Work], None], pieces: Sequence[Work]) -> None:
-        """Call `work` on every piece and wait for all."""
-        for _ in self._pool.map(work, pieces) if self._pool else map(work, pieces):
-            pass
+    def take_turns(self, work: Callable[[Work, int], None], pieces: Sequence[Work], turns: range) -> None:
+        """Call `work` on every piece at every turn and wait for all; a piece has its turns in their order."""
+        if self._pool is None:
+            for now in turns:
+                for piece in pieces:
+                    work(piece, now)
+            return
+        # A worker that is free takes the piece that has waited longest: none idles where pieces outnumber workers.
+        left = [iter(turns) for _ in pieces]
+        running: dict[Future[None], int] = {}
+        ready = list(range(len(pieces)))
+        while ready or running:
+            for i in ready:
+                for turn in left[i]:
+                    running[self._pool.submit(work, pieces[i], turn)] = i
+                    break
+            finished = wait(running, return_when=FIRST_COMPLETED).done
+            ready = [running.pop(future) for future in finished]
+            for future in finished:
+                future.result()
 
     def __enter__(self) -> Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._pool:
-            self._pool.shutdown()
+            self._pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(self._cores)  # the workers' share was told to libraries for all threads
 
 
 @contextmanager

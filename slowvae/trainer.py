@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,9 @@ from slowvae.runs import Log, build, load_networks, locked, read_run, settings_j
 from slowvae.settings import Settings
 
 __all__ = ["Stack", "train"]
+
+TURNS = 10
+"""Steps that stacks take on their own before they wait for each other, and before Ctrl-C is heard."""
 
 
 class Stack:
@@ -249,7 +251,7 @@ def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, sho
                     "kept, try a lower learning rate"
                 )
 
-    logged = start - start % settings.log_every
+    begin, logged = start, start - start % settings.log_every
     steps = progress_bar(range(start, settings.iterations), "training", show=show_progress)
     with (
         closing(Log(folder, start)) as log,
@@ -257,10 +259,14 @@ def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, sho
         _asked_to_stop() as stop,
     ):
         for iteration in steps:
-            crew.each(partial(Stack.step, iteration=iteration), stacks)
             done = iteration + 1
             log_now = done % settings.log_every == 0
-            save_now = done % settings.save_every == 0 or done == settings.iterations or stop.is_set()
+            save_now = done % settings.save_every == 0 or done == settings.iterations
+            if not (log_now or save_now or done - begin == TURNS or stop.is_set()):
+                continue
+            crew.take_turns(Stack.step, stacks, range(begin, done))
+            begin = done
+            save_now |= stop.is_set()
             if log_now or save_now:
                 check(done)
             if log_now:

@@ -65,3 +65,18 @@ def test_ada_gvae_shares_the_latents_that_differ_least():
     shared_mu, shared_logvar = share_latents(mu, logvar)
     torch.testing.assert_close(shared_mu, torch.tensor([[0.1, 1.05, 5.0], [0.1, 1.05, -5.0]]))
     torch.testing.assert_close(shared_logvar.exp(), torch.tensor([[1.0, 2.0, 1.0], [1.0, 2.0, 1.0]]))
+
+
+def test_sure_pixels_cost_and_pull_as_in_torch_but_never_by_subnormal_numbers():
+    values = torch.tensor([-200.0, -88.0, -60.0, -46.0, -45.0, -1.0, 0.0, 1.0, 45.0, 88.0, 200.0])
+    x = torch.tensor([0.0, 1e-3, 0.5, 1.0]).repeat_interleave(len(values)).view(1, 1, 1, -1)
+    mine, theirs = (values.repeat(4).view(1, 1, 1, -1).requires_grad_() for _ in range(2))
+    terms = beta_vae_loss(x, mine, torch.zeros(1, 1), torch.zeros(1, 1), beta=0)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(theirs, x, reduction="sum")
+    assert terms["reconstruction"].item() == expected.item()
+    terms["reconstruction"].sum().backward()
+    expected.backward()
+    torch.testing.assert_close(mine.grad, theirs.grad, rtol=0, atol=1e-19)
+    smallest = torch.finfo(torch.float32).tiny
+    assert (theirs.grad[theirs.grad != 0].abs() < smallest).any()
+    assert not (mine.grad[mine.grad != 0].abs() < smallest).any()

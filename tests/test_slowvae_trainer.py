@@ -191,6 +191,39 @@ def test_an_accelerator_gets_one_stack_a_cpu_one_a_seed():
     assert device.split_seeds((1, 2), torch.device("cuda")) == [(1, 2)]
 
 
+@pytest.mark.parametrize(("pieces", "threads"), [(1, 2), (3, 2), (3, 1), (2, 4)])
+def test_pieces_have_their_turns_in_order_and_side_by_side(pieces, threads):
+    torch.set_num_threads(threads)
+    turns, at_once, most = [[] for _ in range(pieces)], set(), 0
+
+    def work(piece, turn):
+        nonlocal most
+        assert piece not in at_once  # never at two turns of its own
+        at_once.add(piece)
+        most = max(most, len(at_once))
+        time.sleep(0.005)
+        turns[piece].append(turn)
+        at_once.remove(piece)
+
+    with device.Crew(CPU, pieces) as crew:
+        crew.take_turns(work, range(pieces), range(3, 9))
+        crew.take_turns(work, range(pieces), range(9, 9))
+    assert turns == [[3, 4, 5, 6, 7, 8]] * pieces
+    assert most == min(pieces, threads)
+    assert torch.get_num_threads() == threads
+
+
+def test_what_goes_wrong_at_a_turn_reaches_the_caller():
+    torch.set_num_threads(2)
+
+    def work(piece, turn):
+        if (piece, turn) == (2, 1):
+            raise DatagenError("the disk is full")
+
+    with device.Crew(CPU, 3) as crew, pytest.raises(DatagenError, match="disk is full"):
+        crew.take_turns(work, range(3), range(5))
+
+
 def test_memory_that_runs_out_is_one_line():
     with pytest.raises(DatagenError, match="out of memory; take less"), device.out_of_memory("take less"):
         torch.empty(1 << 50)
@@ -252,7 +285,7 @@ def test_seeds_together_equal_seeds_alone(threads, frames, tmp_path):
     torch.set_num_threads(threads)
     together = train(frames, replace(SMALL, seeds=(0, 1, 2)), tmp_path / "together")
     alone = {seed: train(frames, replace(SMALL, seeds=(seed,)), tmp_path / str(seed))[seed] for seed in (0, 1, 2)}
-    assert torch.get_num_threads() == threads  # each had a core; the caller has all of them again
+    assert torch.get_num_threads() == threads  # they shared the cores; the caller has all of them again
     for seed in alone:
         for mine, theirs in zip(together[seed].parameters(), alone[seed].parameters(), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
