@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -78,8 +77,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
+        _flush(temporary)
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -90,6 +88,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """Give a new folder beside `path` that takes its name when the block ends well, so no half a folder has the name.
+
+    All that is in it is flushed to disk before. A kill leaves hidden folders at most, named after `path`.
 
     Parameters
     ----------
@@ -116,9 +116,24 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         made = Path(temporary) / path.name
         made.mkdir()
         yield made
-        if path.exists():
-            shutil.rmtree(path)
+        for inside in made.rglob("*"):
+            _flush(inside)
+        _flush(made)
+        if path.exists():  # out of the way first: to remove it takes longer than to rename it
+            path.rename(Path(temporary) / "before")
         made.rename(path)
+        _flush(path.parent)
+
+
+def _flush(path: Path) -> None:
+    """Have a file or folder written to the disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows flushes no folders, and files only that may be written to
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sha256_file(path: str | Path) -> str:

@@ -7,7 +7,6 @@ the program, at any moment, leaves the newest complete one.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from datagen.errors import BadInputError, DatagenError
-from datagen.files import sha256_file
+from datagen.files import atomic_folder, sha256_file
 
 __all__ = ["Checkpoint", "latest_checkpoint", "load_checkpoint", "save_checkpoint"]
 
@@ -69,41 +68,25 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep_every: int) -> Pa
     final = folder / f"{checkpoint.iteration:08d}"
     if final.exists():
         return final
-    temporary = folder / f".{final.name}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        save_file(
-            {name: tensor.cpu().contiguous() for name, tensor in checkpoint.tensors.items()}, temporary / _TENSORS
-        )
-        state = {
-            "iteration": checkpoint.iteration,
-            "settings": checkpoint.settings,
-            "sha256": sha256_file(temporary / _TENSORS),
-        }
-        (temporary / _STATE).write_text(json.dumps(state, indent=2))
-        for path in (temporary / _TENSORS, temporary / _STATE, temporary):
-            _flush(path)
-        temporary.rename(final)
-        _flush(folder)
+        with atomic_folder(final) as made:
+            save_file({name: tensor.cpu().contiguous() for name, tensor in checkpoint.tensors.items()}, made / _TENSORS)
+            state = {
+                "iteration": checkpoint.iteration,
+                "settings": checkpoint.settings,
+                "sha256": sha256_file(made / _TENSORS),
+            }
+            (made / _STATE).write_text(json.dumps(state, indent=2))
     except Exception as error:  # safetensors has an error of its own for a full disk
-        shutil.rmtree(temporary, ignore_errors=True)
         reason = getattr(error, "strerror", None) or str(error)
         raise DatagenError(f"{final}: cannot be written ({reason}); the older checkpoint is as it was") from error
+    for left in folder.glob(".*"):  # by a run that was killed while it wrote
+        shutil.rmtree(left, ignore_errors=True)
     for older in _checkpoints(folder):
         if older != final and int(older.name) % keep_every:
             shutil.rmtree(older, ignore_errors=True)
     return final
-
-
-def _flush(path: Path) -> None:
-    """Have a file or folder written to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _checkpoints(folder: Path) -> list[Path]:

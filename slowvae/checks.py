@@ -49,7 +49,7 @@ def worst(findings: list[Finding]) -> Status:
     return max((finding.status for finding in findings), key=order.index, default="pass")
 
 
-def check_file(path: str | Path, seed: int = 0) -> list[Finding]:
+def check_file(path: str | Path, seed: int = 0) -> tuple[list[Finding], Dataset | None]:
     """Run every check that needs no training.
 
     Parameters
@@ -61,9 +61,11 @@ def check_file(path: str | Path, seed: int = 0) -> list[Finding]:
 
     Returns
     -------
-    list of Finding
+    findings : list of Finding
         Those of the file itself (`datagen.verify`), then of its factors, its frames and its motion. If the file
         cannot be read there are no others.
+    dataset : Dataset or None
+        What the file holds, or None if it cannot be read.
 
     Raises
     ------
@@ -75,10 +77,10 @@ def check_file(path: str | Path, seed: int = 0) -> list[Finding]:
     checks, dataset = load_verified(path)
     findings = [Finding(check.name, "pass" if check.passed else "fail", None, check.detail) for check in checks]
     if dataset is None:
-        return findings
+        return findings, None
     hashes = _images(dataset)
     findings += _ranges(dataset) + _balance(dataset) + _duplicates(dataset, hashes) + _leakage(dataset, hashes)
-    return findings + _sparsity(dataset, seed) + _order(dataset, seed)
+    return findings + _sparsity(dataset, seed) + _order(dataset, seed), dataset
 
 
 def _factors(dataset: Dataset) -> NDArray[np.float64]:
@@ -189,12 +191,13 @@ def _sparsity(dataset: Dataset, seed: int) -> list[Finding]:
     """Check that the factors' changes are sparse: generalised normal of shape below 1 (paper, section 3)."""
     if not isinstance(dataset, MaskSequences):
         return []  # their motion is that of their transition table
-    from datagen.statistics import summarize
+    from datagen.statistics.summary import shape_fit, summarize
 
     group = summarize(dataset.transitions(), fits=("gennorm",), bootstrap=_RESAMPLES, seed=seed).groups[0]
     findings = []
     for name, fits in group.fits.items():
-        fit = fits["gennorm"]
+        fit = shape_fit(fits)
+        assert fit is not None  # it was asked for
         sparse, shape = group.sparse[name], fit.parameters["shape"]
         interval = fit.shape_interval
         between = f", {interval.low:.3f} to {interval.high:.3f}" if interval else ", too few objects for an interval"

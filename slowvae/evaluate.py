@@ -20,15 +20,19 @@ from slowvae.model import Encoder
 from slowvae.runs import load_networks, read_run
 from slowvae.scores import MAX_TRAIN, score
 
-__all__ = ["encode_all", "evaluate_run", "load_frames"]
+__all__ = ["describe_file", "encode_all", "evaluate_run", "load_frames"]
 
 
 def load_frames(path: str | Path, device: torch.device) -> tuple[Frames, dict[str, Any]]:
-    """Read a dataset file to the device, and return it with its ``path`` and ``sha256``."""
+    """Read a dataset file to the device, and return it with what `describe_file` says."""
     from datagen.store import load
 
-    frames = Frames.of(load(path), device)
-    return frames, {"path": str(Path(path).resolve()), "sha256": sha256_file(path)}
+    return Frames.of(load(path), device), describe_file(path)
+
+
+def describe_file(path: str | Path) -> dict[str, Any]:
+    """Say which file a run is trained on: its ``path`` and ``sha256``."""
+    return {"path": str(Path(path).resolve()), "sha256": sha256_file(path)}
 
 
 @torch.no_grad()

@@ -107,24 +107,25 @@ def validate(
     """
     if budget not in BUDGETS:
         raise UsageError(f"unknown budget {budget!r}; there are {', '.join(BUDGETS)}")
-    findings = check_file(path)
+    findings, dataset = check_file(path)
     run: dict[str, Any] = {"tool": f"datagen {__version__}"}
     scores: dict[str, dict[str, dict[str, Any]]] = {}
     curves: dict[str, list[dict[str, float]]] = {}
     pictures: dict[str, bytes] = {}
     names: list[str] = []
-    if train is not None and findings[0].status != "fail":
+    if train is not None and dataset is not None:
         import numpy as np
 
+        from slowvae.batches import Frames
         from slowvae.comparison import compare
         from slowvae.device import describe, find_device
-        from slowvae.evaluate import load_frames
+        from slowvae.evaluate import describe_file
         from slowvae.report import draw_pictures
         from slowvae.runs import settings_json
 
         settings = make_settings(BUDGETS[budget], train, **{"seeds": tuple(seeds), **(changes or {})})
         chosen = list(baselines if baselines is not None else BASELINES)
-        frames, described = load_frames(path, find_device(device))
+        frames, described = Frames.of(dataset, find_device(device)), describe_file(path)
         with tempfile.TemporaryDirectory() as temporary:
             where = Path(folder) if folder is not None else Path(temporary)
             found = compare(frames, settings, where, chosen, described, show_progress)

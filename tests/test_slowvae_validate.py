@@ -64,7 +64,7 @@ def shuffled(dataset: MaskSequences, within: bool, seed: int = 1) -> MaskSequenc
 def check(dataset, folder: Path) -> dict[str, checks.Finding]:
     path = folder / "data.npz"
     store.save(dataset, path, overwrite=True)
-    return {finding.name: finding for finding in checks.check_file(path)}
+    return {finding.name: finding for finding in checks.check_file(path)[0]}
 
 
 def test_a_good_file_passes_every_check(walk, tmp_path):
@@ -153,8 +153,9 @@ def test_sprites_are_checked(tmp_path):
 
 def test_a_file_that_cannot_be_read_has_one_finding(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"PK nothing")
-    findings = checks.check_file(tmp_path / "bad.npz")
+    findings, dataset = checks.check_file(tmp_path / "bad.npz")
     assert [(finding.name, finding.status) for finding in findings] == [("structure", "fail")]
+    assert dataset is None
     assert validate(tmp_path / "bad.npz", train="slowvae").verdict == "fail"
     with pytest.raises(UsageError, match="no such file"):
         checks.check_file(tmp_path / "none.npz")
