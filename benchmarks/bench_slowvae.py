@@ -165,11 +165,19 @@ def four_seeds(path: Path, steps: int, checkpoint: Path | None = None, amp: str 
     return trainer(path, max(TURNS, steps // 4), checkpoint, seeds=(0, 1, 2, 3), amp=amp)
 
 
+def one_core(path: Path, steps: int, checkpoint: Path | None = None, amp: str | None = None) -> float:
+    """Time the steps of one network on one core: as many cores as there are could do that often, and no more."""
+    torch.set_num_threads(1)
+    return trainer(path, steps, checkpoint, amp=amp)
+
+
 CONTENDERS: dict[str, Callable[[Path, int, Path | None], float]] = {
     "release's loop": release,
     "float32": trainer,
     "bf16": partial(trainer, amp="bf16"),
     "bare forward + backward": bare,
+    "one core": one_core,
+    "one core, bf16": partial(one_core, amp="bf16"),
     "4 seeds": four_seeds,
     "4 seeds, bf16": partial(four_seeds, amp="bf16"),
     "arithmetic limit": limit,
@@ -228,8 +236,11 @@ def main() -> None:
             of_release = median[f"release's loop{' from the checkpoint' if 'from' in name else ''}"]
             print(f"  {name:<36} {its:7.2f} {1000 / its:7.1f} {its / of_release:10.2f}")
         print(f"  loop against bare forward + backward: {median['bare forward + backward'] / median['float32']:.2f}x")
-        for kind, single in (("4 seeds", "float32"), ("4 seeds, bf16", "bf16")):
-            print(f"  {kind} against one: {median[single] / median[kind]:.2f}x its time")
+        cores = torch.get_num_threads()
+        for single, kind in (("float32", ""), ("bf16", ", bf16")):
+            together = median[single] / median["4 seeds" + kind]
+            apart = 4 * median[single] / (median["one core" + kind] * cores)
+            print(f"  4 seeds{kind} against one: {together:.2f}x its time; cores with nothing in common: {apart:.2f}x")
     score_times()
 
 

@@ -83,7 +83,7 @@ def _reconstruction_loss(x: Tensor, logits: Tensor) -> Tensor:
     """Return the Bernoulli cross-entropy summed over pixels, mean over images: (..., B, C, H, W) to (...)."""
     # At a logit of -46 a black pixel costs 1e-20, and pulls as little: nothing beside Adam's epsilon. Trained decoders
     # go far below, where cost and gradients get under 1e-38; processors are many times slower with such numbers.
-    logits = logits.clamp(min=torch.where(x == 0, -46.0, -math.inf))
+    logits = logits.clamp(min=torch.where(x == 0, -46.0, -math.inf).to(logits.dtype))
     return F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(-3).sum(-1).mean(-1)
 
 
