@@ -82,6 +82,15 @@ class Frames:
         starts = np.flatnonzero(np.arange(len(lasts)) < lasts)
         return starts, lasts[starts]
 
+    def changing_factors(self) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+        """Return the factors that change at all, (N, K), and their names; no metric can score the others."""
+        changing = np.ptp(self.factors, axis=0) > 0
+        return self.factors[:, changing], tuple(np.array(self.factor_names)[changing].tolist())
+
+    def sequence(self) -> NDArray[np.int64]:
+        """Return the number of the sequence that each frame belongs to, (N,)."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
     def shuffled(self, seed: int) -> Frames:
         """Return the same frames in random order over all sequences: the same pictures without their time."""
         order = np.random.default_rng(seed).permutation(len(self))

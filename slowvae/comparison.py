@@ -99,11 +99,10 @@ def compare(
     for name in baselines:
         if name not in BASELINES:
             raise UsageError(f"unknown baseline {name!r}; there are {', '.join(BASELINES)}")
-    changing = np.ptp(frames.factors, axis=0) > 0
-    if not changing.any():
+    factors, factor_names = frames.changing_factors()
+    if not factor_names:
         raise UsageError("no factor of the file changes; there is nothing to recover")
-    factors = frames.factors[:, changing]
-    groups = np.repeat(np.arange(len(frames.offsets) - 1), np.diff(frames.offsets))
+    groups = frames.sequence()
     device = frames.images.device
 
     def trained(name: str, told: Settings, data: Frames) -> dict[int, Encoder]:
@@ -176,13 +175,14 @@ def _learned_order(latents: dict[int, NDArray[np.float32]], frames: Frames) -> F
     has none.
     """
     first = frames.pair_starts()[0]
-    sequence = np.searchsorted(frames.offsets, first, side="right") - 1
     order = control_order(frames.offsets, 0)
     near, far = (
         np.mean([np.abs(z[b] - z[a]).sum(axis=1) for z in latents.values()], axis=0)[:, None]
         for a, b in ((first, first + 1), order)
     )
-    ratio, low, high = (float(value[0]) for value in ratio_interval(near, far, sequence, np.random.default_rng(0)))
+    ratio, low, high = (
+        float(value[0]) for value in ratio_interval(near, far, frames.sequence()[first], np.random.default_rng(0))
+    )
     detail = (
         f"latents of neighbours are {ratio:.2f} times as far apart as those of frames in random order, "
         f"95 % {low:.2f} to {high:.2f}; below {STILL} there is an order"

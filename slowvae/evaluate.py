@@ -110,15 +110,13 @@ def evaluate_run(
                 f"{path}: its images are {tuple(frames.images.shape[1:])}, the networks of {folder} take "
                 f"{(network.channels, network.image_size, network.image_size)}"
             )
-    changing = np.ptp(frames.factors, axis=0) > 0
-    factors = frames.factors[:, changing]
-    groups = np.repeat(np.arange(len(frames.offsets) - 1), np.diff(frames.offsets))
+    (factors, factor_names), groups = frames.changing_factors(), frames.sequence()
     latents = {s: encode_all(network.to(device), frames) for s, network in networks.items()}
     single = [name for name in names if name != "udr"]
     answer: dict[str, Any] = {
         "data": described,
-        "factor_names": [name for name, use in zip(frames.factor_names, changing, strict=True) if use],
-        "left_out": [name for name, use in zip(frames.factor_names, changing, strict=True) if not use],
+        "factor_names": list(factor_names),
+        "left_out": [name for name in frames.factor_names if name not in factor_names],
         "seeds": {
             str(s): score(z, factors, single, frames.discrete, protocol, groups, seed) for s, z in latents.items()
         },

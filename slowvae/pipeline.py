@@ -87,10 +87,8 @@ def draw(network: Encoder, frames: Frames, folder: Path, seed: int) -> None:
     if isinstance(network, SlowVAE):
         start = latents[np.random.default_rng(0).choice(len(latents), min(4, len(latents)), replace=False)]
         save_traversals(traversals(network, latents, start), folder / f"traversals_{seed}.gif")
-    changing = np.ptp(frames.factors, axis=0) > 0
-    if find_spec("matplotlib") is not None and 0 < changing.sum() <= latents.shape[1]:
-        factors = frames.factors[:, changing]
-        names = tuple(name for name, use in zip(frames.factor_names, changing, strict=True) if use)
+    factors, names = frames.changing_factors()
+    if find_spec("matplotlib") is not None and 0 < len(names) <= latents.shape[1]:
         figure = scatters(latents, factors, names, mcc(latents, factors, protocol="rectangular").correlation)
         with atomic_path(folder / f"latents_{seed}.png") as temporary:
             temporary.write_bytes(figure_png(figure))

@@ -61,9 +61,7 @@ def draw_pictures(frames: Frames, found: Comparison, seed: int, model: str) -> d
             save_traversals(traversals(network, latents, latents[rows[:4]]), Path(folder) / "traversals.gif")
             pictures["traversals.gif"] = (Path(folder) / "traversals.gif").read_bytes()
     if find_spec("matplotlib") is not None:
-        changing = np.ptp(frames.factors, axis=0) > 0
-        names = tuple(name for name, use in zip(frames.factor_names, changing, strict=True) if use)
-        figure = scatters(latents, frames.factors[:, changing], names, found.scores[model][seed].correlation)
+        figure = scatters(latents, *frames.changing_factors(), found.scores[model][seed].correlation)
         pictures["latents.png"] = figure_png(figure)
         if found.curves:
             pictures["curves.png"] = _curves(found.curves)

@@ -67,7 +67,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         raise UsageError(f"{folder}: holds no run (no run.json); `datagen train` makes one")
     try:
         run = json.loads(path.read_text())
-        run["settings"] = Settings(**{**run["settings"], "seeds": tuple(run["settings"]["seeds"])})
+        run["settings"] = settings_of(run["settings"])
         run["dataset"]["path"]
     except (ValueError, KeyError, TypeError):
         raise BadInputError(path, "is damaged; train into another folder") from None
@@ -96,8 +96,7 @@ def network_of(checkpoint: Checkpoint, seed: int) -> Encoder:
     """Return the network of one seed as a checkpoint has it, on the CPU, ready to be evaluated."""
     told = {**checkpoint.settings}
     channels, image_size = told.pop("channels"), told.pop("image_size")
-    settings = Settings(**{**told, "seeds": tuple(told["seeds"])})
-    network = build(settings, (seed,), channels, image_size)
+    network = build(settings_of(told), (seed,), channels, image_size)
     network.load_state_dict({name: checkpoint.tensors[f"{seed}/parameter/{name}"] for name in network.state_dict()})
     return network.eval()
 
@@ -169,3 +168,8 @@ class Log:
 def settings_json(settings: Settings) -> dict[str, Any]:
     """Return settings in JSON types."""
     return {**asdict(settings), "seeds": list(settings.seeds)}
+
+
+def settings_of(told: dict[str, Any]) -> Settings:
+    """Return what `settings_json` was given."""
+    return Settings(**{**told, "seeds": tuple(told["seeds"])})

@@ -114,8 +114,6 @@ def validate(
     pictures: dict[str, bytes] = {}
     names: list[str] = []
     if train is not None and dataset is not None:
-        import numpy as np
-
         from slowvae.batches import Frames
         from slowvae.comparison import compare
         from slowvae.device import describe, find_device
@@ -136,8 +134,7 @@ def validate(
             "baselines": chosen,
             "dataset": described,
         }
-        changing = np.ptp(frames.factors, axis=0) > 0
-        names = [name for name, use in zip(frames.factor_names, changing, strict=True) if use]
+        names = list(frames.changing_factors()[1])
         scores = {
             name: {
                 str(seed): {

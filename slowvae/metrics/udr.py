@@ -54,7 +54,8 @@ def udr(
     informative = [each.std(axis=0) > 0 for each in z]
     if divergences is not None:
         informative = [known & (np.asarray(each) > 0.01) for known, each in zip(informative, divergences, strict=True)]
-    kept = [each[:, use] for each, use in zip(z, informative, strict=True)]
+    scale = _standard_ranks if method == "spearman" else _standard
+    kept = [scale(each[:, use]) for each, use in zip(z, informative, strict=True)]
     scores = np.full((len(z), len(z)), np.nan)
     for i in range(len(z)):
         for j in range(i + 1, len(z)):
@@ -63,10 +64,10 @@ def udr(
 
 
 def _agreement(first: Floats, second: Floats, method: str) -> float:
-    """Return the score of a pair of models; 0 if one has no informative latent."""
+    """Return the score of a pair of models, latents standardised; 0 if one has no informative latent."""
     if not first.shape[1] or not second.shape[1]:
         return 0.0
-    table = _rank_correlation(first, second) if method == "spearman" else _lasso_weights(first, second)
+    table = np.abs(first.T @ second) / len(first) if method == "spearman" else _lasso_weights(first, second)
     rows = np.concatenate([_dominance(table), _dominance(table.T)])
     return float(rows.mean())
 
@@ -77,17 +78,21 @@ def _dominance(table: Floats) -> Floats:
     return np.divide(table.max(axis=1) ** 2, total, out=np.zeros_like(total), where=total > 0)
 
 
-def _rank_correlation(first: Floats, second: Floats) -> Floats:
+def _standard(latents: Floats) -> Floats:
+    """Return latents of mean 0 and variance 1."""
+    return (latents - latents.mean(0)) / latents.std(0)
+
+
+def _standard_ranks(latents: Floats) -> Floats:
+    """Return the ranks of each latent, standardised: a product of two of them is a rank correlation."""
     from scipy.stats import rankdata
 
-    a, b = ((ranks - ranks.mean(0)) / ranks.std(0) for ranks in (rankdata(first, axis=0), rankdata(second, axis=0)))
-    return np.abs(a.T @ b) / len(a)
+    return _standard(rankdata(latents, axis=0))
 
 
 def _lasso_weights(first: Floats, second: Floats) -> Floats:
-    """Return the absolute weight of each latent of `first` in the prediction of each of `second`, standardised."""
+    """Return the absolute weight of each latent of `first` in the prediction of each of `second`."""
     from sklearn.linear_model import Lasso
 
-    a, b = ((each - each.mean(0)) / each.std(0) for each in (first, second))
-    weights = np.atleast_2d(Lasso(alpha=0.1).fit(a, b).coef_)  # (Z of second, Z of first)
+    weights = np.atleast_2d(Lasso(alpha=0.1).fit(first, second).coef_)  # (Z of second, Z of first)
     return np.abs(weights).T
