@@ -15,8 +15,9 @@ from slowvae.model import SlowVAE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL import Image
 
-__all__ = ["figure_png", "save_traversals", "scatters", "traversals"]
+__all__ = ["figure_png", "save_traversals", "scatters", "sheet", "traversals"]
 
 _STEPS = 40
 
@@ -54,14 +55,19 @@ def traversals(network: SlowVAE, latents: NDArray[np.float32], start: NDArray[np
     return np.moveaxis(images.reshape(_STEPS, num_images, z_dim, *images.shape[1:]), 3, -1)
 
 
-def save_traversals(images: NDArray[np.uint8], path: str | Path) -> None:
-    """Save traversals as an endless GIF, there and back: a row an image, a column a latent."""
+def sheet(images: NDArray[np.uint8]) -> Image.Image:
+    """Lay images out in rows and columns, framed in grey: uint8 (rows, columns, H, W, C) to one picture."""
     from PIL import Image
 
-    steps, rows, columns, height, width, channels = images.shape
-    framed = np.pad(images, [(0, 0)] * 3 + [(1, 1)] * 2 + [(0, 0)], constant_values=96)
-    sheets = framed.transpose(0, 1, 3, 2, 4, 5).reshape(steps, rows * (height + 2), columns * (width + 2), channels)
-    pictures = [Image.fromarray(sheet[..., 0] if channels == 1 else sheet) for sheet in sheets]
+    rows, columns, height, width, channels = images.shape
+    framed = np.pad(images, [(0, 0)] * 2 + [(1, 1)] * 2 + [(0, 0)], constant_values=96)
+    laid = framed.transpose(0, 2, 1, 3, 4).reshape(rows * (height + 2), columns * (width + 2), channels)
+    return Image.fromarray(laid[..., 0] if channels == 1 else laid)
+
+
+def save_traversals(images: NDArray[np.uint8], path: str | Path) -> None:
+    """Save traversals as an endless GIF, there and back: a row an image, a column a latent."""
+    pictures = [sheet(step) for step in images]
     there_and_back = pictures + pictures[-2:0:-1]
     with atomic_path(path) as temporary:
         there_and_back[0].save(temporary, save_all=True, append_images=there_and_back[1:], duration=50, loop=0)

@@ -17,7 +17,7 @@ import torch
 from datagen.files import atomic_path
 from slowvae.batches import Frames
 from slowvae.comparison import Comparison
-from slowvae.figures import figure_png, save_traversals, scatters, traversals
+from slowvae.figures import figure_png, save_traversals, scatters, sheet, traversals
 from slowvae.model import SlowVAE
 
 if TYPE_CHECKING:
@@ -42,18 +42,14 @@ def draw_pictures(frames: Frames, found: Comparison, seed: int, model: str) -> d
 
     Without matplotlib there are samples and traversals only.
     """
-    from PIL import Image
-
     pictures = {}
     starts = frames.pair_starts()[0]
     rows = np.random.default_rng(0).choice(starts, min(16, len(starts)), replace=False)
     shown = np.stack(
         [np.moveaxis((frames.at(torch.from_numpy(r)).cpu().numpy() * 255), 1, -1) for r in (rows, rows + 1)]
     )
-    framed = np.pad(shown.astype(np.uint8), [(0, 0)] * 2 + [(1, 1)] * 2 + [(0, 0)], constant_values=96)
-    sheet = framed.transpose(0, 2, 1, 3, 4).reshape(2 * framed.shape[2], -1, framed.shape[4])
     buffer = BytesIO()
-    Image.fromarray(sheet[..., 0] if sheet.shape[2] == 1 else sheet).save(buffer, "png")
+    sheet(shown.astype(np.uint8)).save(buffer, "png")
     pictures["samples.png"] = buffer.getvalue()
     network, latents = found.networks[seed], found.latents[seed]
     if isinstance(network, SlowVAE):

@@ -28,6 +28,9 @@ __all__ = ["Stack", "train"]
 TURNS = 10
 """Steps that stacks take on their own before they wait for each other, and before Ctrl-C is heard."""
 
+_REMEDY = "take a smaller batch size or fewer seeds at a time"
+"""Where memory runs out."""
+
 
 class Stack:
     """A stack of networks in training: what changes from step to step.
@@ -186,13 +189,13 @@ def train(
             if not resume:
                 raise UsageError(f"{folder}: holds a run already; pass --resume to go on with it")
             _check_same(folder, settings, dataset)
-        with devices.out_of_memory("take a smaller batch size or fewer seeds at a time"):
+        with devices.out_of_memory(_REMEDY):
             seeds_of = devices.split_seeds(settings.seeds, frames.images.device)
             stacks = [Stack(seeds, frames, settings) for seeds in seeds_of]
         start = _load(stacks, folder)
         write_run(folder, run)
         try:
-            with devices.out_of_memory("take a smaller batch size or fewer seeds at a time"):
+            with devices.out_of_memory(_REMEDY):
                 _loop(stacks, start, settings, folder, show_progress)
         except (DatagenError, KeyboardInterrupt) as error:
             status = "stopped" if isinstance(error, KeyboardInterrupt) else f"failed: {error}"
