@@ -4,14 +4,58 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from datagen.errors import UsageError
+from datagen.errors import BadInputError, UsageError
 
-__all__ = ["atomic_folder", "atomic_path", "check_output", "sha256_file"]
+__all__ = ["atomic_folder", "atomic_path", "check_input", "check_output", "sha256_file"]
+
+
+def check_input(path: str | Path) -> Path:
+    """Say, before it is opened, that an input is no file that can be read to its end.
+
+    A pipe or a device could block for ever, or never end.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to be read.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file, or it is a folder.
+    BadInputError
+        If it is a pipe, a socket or a device.
+
+    Examples
+    --------
+    >>> check_input("nowhere.npz")
+    Traceback (most recent call last):
+    ...
+    datagen.errors.UsageError: nowhere.npz: no such file
+    """
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:  # a name too long, a zero byte in it, no permission, links in a circle
+        raise UsageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"{path}: is a folder; give the name of a file")
+    if not stat.S_ISREG(mode):
+        raise BadInputError(path, "is a pipe, a socket or a device; give a plain file")
+    return path
 
 
 def check_output(path: str | Path, overwrite: bool = False) -> Path:
