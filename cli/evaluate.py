@@ -45,13 +45,15 @@ def command(
     from slowvae.device import find_device
     from slowvae.evaluate import evaluate_run
 
-    answer = evaluate_run(folder, find_device(device), metrics.split(","), protocol, data, seed)
+    names = [name.strip() for name in metrics.split(",")]
+    answer = evaluate_run(folder, find_device(device), names, protocol, data, seed)
     if as_json:
         print_json(answer)
         return
     rows = []
     for of, scores in answer["seeds"].items():
-        for name, value in scores.items():
+        for name in (name for name in names if name in scores):  # the file may hold earlier ones beside them
+            value = scores[name]
             if name == "mcc":
                 low, high = value["interval"]
                 detail = f"95 % {low:.3f} to {high:.3f}, {value['protocol']}, {value['method']}, n = {value['n']:,}"
@@ -61,10 +63,13 @@ def command(
                 rows.append((of, name, value["disentanglement"], f"disentanglement; {detail}"))
             else:
                 rows.append((of, name, value, ""))
-    rows += [(of, "udr", value, "") for of, value in answer.get("udr", {}).items()]
+    if "udr" in names:
+        rows += [(of, "udr", value, "") for of, value in answer["udr"].items()]
     print_table(str(folder), ["seed", "metric", "score", ""], rows)
     if answer["left_out"]:
         click.echo(f"left out, since they never change: {', '.join(answer['left_out'])}")
-    if answer.get("mcc", {}).get("standard_deviation") is not None:
-        summary = answer["mcc"]
+    summary = answer.get("mcc", {})
+    if "mcc" in names and summary["standard_deviation"] is not None:
         click.echo(f"mcc over {summary['seeds']} seeds: {summary['mean']:.3f} ± {summary['standard_deviation']:.3f}")
+    if answer.get("replaced"):
+        click.echo("scores of other data, networks or another seed stood in scores.json and were replaced")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +16,7 @@ from slowvae.batches import Frames
 from slowvae.checks import STILL, Finding, Status, control_order, ratio_interval
 from slowvae.evaluate import encode_all
 from slowvae.model import Encoder
-from slowvae.runs import build
+from slowvae.runs import DataFile, build, read_log
 from slowvae.settings import BASELINES, Settings, model_class
 from slowvae.trainer import train
 
@@ -57,7 +55,7 @@ def compare(
     settings: Settings,
     folder: Path,
     baselines: Sequence[str] = BASELINES,
-    dataset: dict[str, Any] | None = None,
+    dataset: DataFile | None = None,
     show_progress: bool = False,
 ) -> Comparison:
     """Train a model and its baselines and compare what they recover.
@@ -80,7 +78,7 @@ def compare(
         Where the runs go, one a trained name. Runs that are there already are gone on with.
     baselines : sequence of str
         Of `slowvae.settings.BASELINES`.
-    dataset : dict, optional
+    dataset : DataFile, optional
         Where the data come from, for the record.
     show_progress : bool
         Whether to draw bars.
@@ -105,8 +103,12 @@ def compare(
     groups = frames.sequence()
     device = frames.images.device
 
+    curves: dict[str, list[dict[str, float]]] = {}
+
     def trained(name: str, told: Settings, data: Frames) -> dict[int, Encoder]:
-        return train(data, told, folder / name, dataset, resume=True, show_progress=show_progress)
+        networks = train(data, told, folder / name, dataset, resume=True, show_progress=show_progress)
+        curves[name] = read_log(folder / name)
+        return networks
 
     def latents_of(networks: dict[int, Encoder]) -> dict[int, NDArray[np.float32]]:
         return {seed: encode_all(network.to(device), frames) for seed, network in networks.items()}
@@ -131,10 +133,6 @@ def compare(
     }
     findings = [_difference(settings.model, name, scores, settings.seeds) for name in baselines]
     findings.append(_learned_order(latents[settings.model], frames))
-    curves = {
-        path.parent.name: [{k: float(v) for k, v in row.items()} for row in csv.DictReader(path.open(newline=""))]
-        for path in sorted(folder.glob("*/log.csv"))
-    }
     return Comparison(findings, scores, curves, networks, latents[settings.model])
 
 

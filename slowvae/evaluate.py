@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError, UsageError
-from datagen.files import atomic_path, sha256_file
+from datagen.files import check_input, check_output, sha256_file
+from datagen.records import finite, read_record, write_record
 from slowvae import metrics
 from slowvae.batches import Frames
 from slowvae.metrics.mcc import Protocol
 from slowvae.model import Encoder
-from slowvae.runs import load_networks, read_run
-from slowvae.scores import MAX_TRAIN, score
+from slowvae.runs import DataFile, load_newest, network_of, read_run
+from slowvae.scores import MAX_TRAIN, check_names, score
 
 __all__ = ["describe_file", "encode_all", "evaluate_run", "load_frames"]
 
 
-def load_frames(path: str | Path, device: torch.device) -> tuple[Frames, dict[str, Any]]:
+class _Scores(msgspec.Struct):
+    """The part of ``scores.json`` that is kept when more is scored."""
+
+    data: DataFile
+    iteration: int
+    seed: int
+    seeds: dict[str, dict[str, Any]]
+    mcc: dict[str, Any] | None = None
+    udr: dict[str, Any] | None = None
+
+
+def load_frames(path: str | Path, device: torch.device) -> tuple[Frames, DataFile]:
     """Read a dataset file to the device, and return it with what `describe_file` says."""
     from datagen.store import load
 
     return Frames.of(load(path), device), describe_file(path)
 
 
-def describe_file(path: str | Path) -> dict[str, Any]:
-    """Say which file a run is trained on: its ``path`` and ``sha256``."""
-    return {"path": str(Path(path).resolve()), "sha256": sha256_file(path)}
+def describe_file(path: str | Path) -> DataFile:
+    """Say which file a run is trained on."""
+    return DataFile(str(path), sha256_file(check_input(path)))
 
 
 @torch.no_grad()
@@ -83,8 +95,10 @@ def evaluate_run(
     Returns
     -------
     dict
-        ``data``, ``factor_names``, ``left_out`` (factors that never change), ``seeds`` (scores by seed), ``mean`` (of
-        the MCC over seeds, with ``standard_deviation``) and ``udr`` where asked for. JSON types only.
+        What ``scores.json`` then holds, JSON types only: ``data``, ``iteration``, ``seed``, ``factor_names``,
+        ``left_out`` (factors that never change), ``seeds`` (scores by the seed of the network), ``mcc`` (its mean over
+        networks, with ``standard_deviation``) and ``udr`` where asked for. Metrics that were scored before on the same
+        data, networks and seed are kept; others are dropped, and ``replaced`` is then true.
 
     Raises
     ------
@@ -94,14 +108,20 @@ def evaluate_run(
         If the dataset does not fit the networks.
     """
     folder, names = Path(folder), list(names)
+    check_names(names)
     run = read_run(folder)
-    networks = load_networks(folder)
-    path = data if data is not None else run["dataset"]["path"]
+    kept = check_output(folder / "scores.json", overwrite=True)
+    checkpoint = load_newest(folder)
+    networks = {s: network_of(checkpoint, s) for s in checkpoint.settings.seeds}
+    path = data if data is not None else run.dataset.path
     if path is None:
         raise UsageError(f"{folder}: does not say which dataset it was trained on; pass --data")
+    if data is None and not Path(path).is_file():
+        raise UsageError(f"{path}: is where the run in {folder} had its dataset, and no file now; pass --data")
     frames, described = load_frames(path, device)
-    if data is None and described["sha256"] != run["dataset"]["sha256"]:
+    if data is None and described.sha256 != run.dataset.sha256:
         raise DatagenError(f"{path}: changed since the run in {folder}; pass it as --data to score on it all the same")
+    check_names(names, frames.discrete)
     if "udr" in names and len(networks) < 2:
         raise UsageError("udr compares the networks of several seeds, and this run has one")
     for network in networks.values():
@@ -113,22 +133,33 @@ def evaluate_run(
     (factors, factor_names), groups = frames.changing_factors(), frames.sequence()
     latents = {s: encode_all(network.to(device), frames) for s, network in networks.items()}
     single = [name for name in names if name != "udr"]
+    seeds = {str(s): score(z, factors, single, frames.discrete, protocol, groups, seed) for s, z in latents.items()}
     answer: dict[str, Any] = {
-        "data": described,
+        "data": {"path": described.path, "sha256": described.sha256},
+        "iteration": checkpoint.iteration,
+        "seed": seed,
         "factor_names": list(factor_names),
         "left_out": [name for name in frames.factor_names if name not in factor_names],
-        "seeds": {
-            str(s): score(z, factors, single, frames.discrete, protocol, groups, seed) for s, z in latents.items()
-        },
+        "seeds": seeds,
     }
     if "mcc" in names:
-        values = [scores["mcc"]["score"] for scores in answer["seeds"].values()]
+        values = [scores["mcc"]["score"] for scores in seeds.values()]
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
         answer["mcc"] = {"mean": float(np.mean(values)), "standard_deviation": spread, "seeds": len(values)}
     if "udr" in names:
         rows = np.random.default_rng(seed).permutation(len(frames))[:MAX_TRAIN]
         agreement = metrics.udr([z[rows] for z in latents.values()])
         answer["udr"] = dict(zip(map(str, latents), agreement.tolist(), strict=True))
-    with atomic_path(folder / "scores.json") as temporary:
-        temporary.write_text(json.dumps(answer, indent=2))
+    if kept.exists():
+        before = read_record(kept, _Scores, "remove it to score anew")
+        same = (before.data.sha256, before.iteration, before.seed, before.seeds.keys())
+        if same == (described.sha256, checkpoint.iteration, seed, seeds.keys()):
+            answer["seeds"] = {s: {**before.seeds[s], **scores} for s, scores in seeds.items()}
+            for name, value in (("mcc", before.mcc), ("udr", before.udr)):
+                if value is not None:
+                    answer.setdefault(name, value)
+        else:
+            answer["replaced"] = True
+    answer = finite(answer)
+    write_record(kept, answer)
     return answer

@@ -67,7 +67,7 @@ def train_file(
     folder, changes = Path(folder), changes or {}
     settings = make_settings(preset, model, **changes)
     if resume and (folder / "run.json").exists():
-        kept = read_run(folder)["settings"]
+        kept = read_run(folder).settings
         settings = replace(kept, iterations=changes.get("iterations", kept.iterations))
     frames, described = load_frames(file, find_device(device))
     networks = train(frames, settings, folder, described, resume, show_progress)

@@ -9,22 +9,77 @@ checkpoints/   see `slowvae.checkpoints`
 from __future__ import annotations
 
 import csv
-import json
+import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
+from datagen import __version__
 from datagen.errors import BadInputError, UsageError
-from datagen.files import atomic_path
-from slowvae.checkpoints import Checkpoint, latest_checkpoint, load_checkpoint
+from datagen.files import atomic_path, check_input
+from datagen.records import read_record, write_record
+from slowvae.checkpoints import Checkpoint, check_tensors, latest_checkpoint, load_checkpoint
 from slowvae.model import Encoder
-from slowvae.settings import Settings, model_class
+from slowvae.settings import Settings, model_class, settings_json, settings_of
 
-__all__ = ["Log", "build", "load_networks", "locked", "network_of", "read_run", "write_run"]
+_REMEDY = "move it away to go on without the rows before"
+
+__all__ = [
+    "DataFile",
+    "Log",
+    "Run",
+    "build",
+    "load_networks",
+    "locked",
+    "network_of",
+    "read_log",
+    "read_run",
+    "write_run",
+]
+
+
+class DataFile(msgspec.Struct, frozen=True):
+    """The dataset file of a run.
+
+    Attributes
+    ----------
+    path : str or None
+        Where it is, seen from the run's folder, so that both can be moved together.
+    sha256 : str or None
+        Of its bytes.
+    """
+
+    path: str | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What ``run.json`` says.
+
+    Attributes
+    ----------
+    settings : Settings
+    dataset : DataFile
+    status : str
+        ``"running"``, ``"stopped"``, ``"finished"`` or ``"failed: ..."``.
+    """
+
+    settings: Settings
+    dataset: DataFile
+    status: str
+
+
+class _RunFile(msgspec.Struct):
+    settings: dict[str, Any]
+    dataset: DataFile
+    status: str = ""
 
 
 @contextmanager
@@ -46,14 +101,30 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def write_run(folder: Path, run: dict[str, Any]) -> None:
-    """Write what a run is: ``settings``, ``dataset`` (path, sha256), ``machine``, ``status``."""
-    with atomic_path(folder / "run.json") as temporary:
-        temporary.write_text(json.dumps(run, indent=2))
+def write_run(folder: Path, settings: Settings, dataset: DataFile, machine: str, status: str) -> None:
+    """Write what a run is into ``run.json``."""
+    record = {
+        "tool": f"datagen {__version__}",
+        "settings": settings_json(settings),
+        "dataset": {"path": _seen_from(folder, dataset.path), "sha256": dataset.sha256},
+        "machine": machine,
+        "status": status,
+    }
+    write_record(folder / "run.json", record)
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """Read what a run is, with ``settings`` as `Settings`.
+def _seen_from(folder: Path, path: str | None) -> str | None:
+    """Return a path relative to a folder where there is such a path."""
+    if path is None:
+        return None
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # on another drive
+        return str(Path(path).resolve())
+
+
+def read_run(folder: Path) -> Run:
+    """Read what a run is.
 
     Raises
     ------
@@ -62,16 +133,19 @@ def read_run(folder: Path) -> dict[str, Any]:
     BadInputError
         If its file is damaged.
     """
-    path = folder / "run.json"
-    if not path.is_file():
+    path, remedy = folder / "run.json", "train into another folder"
+    if not path.exists():
         raise UsageError(f"{folder}: holds no run (no run.json); `datagen train` makes one")
+    file = read_record(path, _RunFile, remedy)
     try:
-        run = json.loads(path.read_text())
-        run["settings"] = settings_of(run["settings"])
-        run["dataset"]["path"]
-    except (ValueError, KeyError, TypeError):
-        raise BadInputError(path, "is damaged; train into another folder") from None
-    return run
+        settings = settings_of(file.settings)
+    except ValueError as error:
+        raise BadInputError(path, f"is damaged ({error}); {remedy}", "settings") from None
+    known = file.dataset.path
+    if known is not None and "\0" in known:
+        raise BadInputError(path, f"is damaged (no path has a zero byte); {remedy}", "dataset.path")
+    where = None if known is None else os.path.normpath(folder / known)
+    return Run(settings, DataFile(where, file.dataset.sha256), file.status)
 
 
 def build(settings: Settings, seeds: tuple[int, ...], channels: int, image_size: int) -> Encoder:
@@ -93,29 +167,39 @@ def build(settings: Settings, seeds: tuple[int, ...], channels: int, image_size:
 
 
 def network_of(checkpoint: Checkpoint, seed: int) -> Encoder:
-    """Return the network of one seed as a checkpoint has it, on the CPU, ready to be evaluated."""
-    told = {**checkpoint.settings}
-    channels, image_size = told.pop("channels"), told.pop("image_size")
-    network = build(settings_of(told), (seed,), channels, image_size)
+    """Return the network of one seed as a checkpoint has it, on the CPU, ready to be evaluated.
+
+    Raises
+    ------
+    BadInputError
+        If the checkpoint does not hold the network that it describes.
+    """
+    network = build(checkpoint.settings, (seed,), checkpoint.channels, checkpoint.image_size)
+    check_tensors(checkpoint, network)
     network.load_state_dict({name: checkpoint.tensors[f"{seed}/parameter/{name}"] for name in network.state_dict()})
     return network.eval()
 
 
-def load_networks(folder: Path) -> dict[int, Encoder]:
-    """Return the networks of a run by their seeds, from its newest checkpoint.
+def load_newest(folder: Path) -> Checkpoint:
+    """Return the newest checkpoint of a run.
 
     Raises
     ------
     UsageError
-        If there is no checkpoint yet.
+        If there is none yet.
     BadInputError
         If it is damaged.
     """
     path = latest_checkpoint(folder / "checkpoints")
     if path is None:
         raise UsageError(f"{folder}: holds no checkpoint yet")
-    checkpoint = load_checkpoint(path)
-    return {seed: network_of(checkpoint, seed) for seed in checkpoint.settings["seeds"]}
+    return load_checkpoint(path)
+
+
+def load_networks(folder: Path) -> dict[int, Encoder]:
+    """Return the networks of a run by their seeds, from its newest checkpoint; raises what `load_newest` does."""
+    checkpoint = load_newest(folder)
+    return {seed: network_of(checkpoint, seed) for seed in checkpoint.settings.seeds}
 
 
 class Log:
@@ -133,13 +217,11 @@ class Log:
         self._path = folder / "log.csv"
         self._columns: list[str] = []
         if self._path.exists():
-            with self._path.open(newline="") as stream:
-                rows = list(csv.reader(stream))
+            self._columns, rows = _read_log(self._path)
             # A row is written before the checkpoint of its iteration; what was cut short is later than that.
-            kept = [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) <= iteration]
+            kept = [row for row in rows if int(row[0]) <= iteration]
             with atomic_path(self._path) as temporary, temporary.open("w", newline="") as stream:
-                csv.writer(stream).writerows([*rows[:1], *kept])
-            self._columns = rows[0]
+                csv.writer(stream).writerows([self._columns, *kept] if self._columns else [])
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -154,6 +236,8 @@ class Log:
             if not self._columns:
                 self._columns = list(row)
                 csv.writer(stream).writerow(self._columns)
+            if row.keys() != set(self._columns):
+                raise BadInputError(self._path, f"is of another run (its columns differ); {_REMEDY}")
             csv.DictWriter(stream, self._columns).writerow(row)
         if self._board is not None:
             for name, value in values.items():
@@ -165,11 +249,46 @@ class Log:
             self._board.close()
 
 
-def settings_json(settings: Settings) -> dict[str, Any]:
-    """Return settings in JSON types."""
-    return {**asdict(settings), "seeds": list(settings.seeds)}
+def read_log(folder: Path) -> list[dict[str, float]]:
+    """Return the log of a run, one dictionary per row; none where there is no log yet.
+
+    Raises
+    ------
+    BadInputError
+        If it is damaged.
+    """
+    path = folder / "log.csv"
+    if not path.exists():
+        return []
+    columns, rows = _read_log(path)
+    return [dict(zip(columns, map(float, row), strict=True)) for row in rows]
 
 
-def settings_of(told: dict[str, Any]) -> Settings:
-    """Return what `settings_json` was given."""
-    return Settings(**{**told, "seeds": tuple(told["seeds"])})
+def _read_log(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return the columns and the whole rows of a log; the last line may have been cut short by a kill."""
+    data = check_input(path).read_bytes()
+    lines = data.split(b"\n")
+    if not any(lines):
+        return [], []
+    whole = lines[:-1]  # what follows the last line's end is empty or cut short
+    columns: list[str] = []
+    rows: list[list[str]] = []
+    for number, line in enumerate(whole, start=1):
+        fields = line.removesuffix(b"\r").decode("ascii", "replace").split(",")  # names and numbers, never quoted
+        if number == 1:
+            columns = fields
+            good = columns[:2] == ["iteration", "seed"] and len(set(columns)) == len(columns)
+        else:
+            good = len(fields) == len(columns) and all(map(_is_number, fields)) and fields[0].isdigit()
+        if not good:
+            raise BadInputError(path, f"is no line of a log; {_REMEDY}", f"line {number}")
+        if number > 1:
+            rows.append(fields)
+    return columns, rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return len(text) < 40 and text.isascii() and not math.isnan(float(text))
+    except ValueError:
+        return False

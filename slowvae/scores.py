@@ -13,7 +13,7 @@ from datagen.errors import UsageError
 from slowvae import metrics
 from slowvae.metrics.mcc import Protocol
 
-__all__ = ["MAX_TRAIN", "METRICS", "score"]
+__all__ = ["MAX_TRAIN", "METRICS", "check_names", "score"]
 
 METRICS = ("mcc", "beta-vae", "factor-vae", "mig", "dci", "dci-tree", "dci-linear", "modularity", "sap", "udr")
 """Names of metrics; ``udr`` is of all seeds of a run together."""
@@ -23,6 +23,25 @@ _OF_QUANTITIES = ("mcc", "dci", "dci-tree", "dci-linear", "sap", "udr")
 
 MAX_TRAIN, _TEST, _MANY = 10_000, 5_000, 100_000
 """Published numbers of samples; the last is for MIG and Modularity."""
+
+
+def check_names(names: Sequence[str], discrete: bool = True) -> None:
+    """Refuse metrics that are unknown, or that do not apply to continuous factors.
+
+    Raises
+    ------
+    UsageError
+        If there is one, or none at all is named.
+    """
+    if not names:
+        raise UsageError(f"name a metric; there are {', '.join(METRICS)}")
+    for name in names:
+        if name not in METRICS:
+            raise UsageError(f"unknown metric {name!r}; there are {', '.join(METRICS)}")
+        if not discrete and name not in _OF_QUANTITIES:
+            raise UsageError(
+                f"{name} needs discrete factors, and these are continuous; there are {', '.join(_OF_QUANTITIES)}"
+            )
 
 
 def score(
@@ -62,13 +81,7 @@ def score(
     UsageError
         If a metric is unknown or does not apply.
     """
-    for name in names:
-        if name not in METRICS:
-            raise UsageError(f"unknown metric {name!r}; there are {', '.join(METRICS)}")
-        if not discrete and name not in _OF_QUANTITIES:
-            raise UsageError(
-                f"{name} needs discrete factors, and these are continuous; there are {', '.join(_OF_QUANTITIES)}"
-            )
+    check_names(names, discrete)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(latents))
     train = order[: min(MAX_TRAIN, 2 * len(order) // 3)]

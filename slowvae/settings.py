@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from datagen.errors import UsageError
 if TYPE_CHECKING:
     from slowvae.model import Encoder
 
-__all__ = ["BASELINES", "MODELS", "PRESETS", "Settings", "make_settings", "model_class"]
+__all__ = ["BASELINES", "MODELS", "PRESETS", "Settings", "make_settings", "model_class", "settings_json", "settings_of"]
 
 MODELS = {"slowvae": "SlowVAE", "beta-vae": "BetaVAE", "ada-gvae": "AdaGVAE", "pcl": "PCL"}
 """Name of a model -> its class in this package."""
@@ -20,6 +21,20 @@ BASELINES = ("untrained", "pca", "beta-vae", "shuffled")
 """What a model can be compared with. ``untrained``: the same network at its start. ``pca``: as many principal
 components of the pixels as latents. ``beta-vae``: without a temporal prior. ``shuffled``: the same model, trained on
 the frames of the file in random order."""
+
+
+_LIMITS = {
+    "iterations": 10**9,  # years on any machine
+    "batch_size": 1 << 20,
+    "z_dim": 1 << 12,
+    "max_delta_t": 1 << 31,
+    "log_every": 10**9,
+    "save_every": 10**9,
+    "keep_every": 10**9,
+}
+"""Largest value of each whole number: far beyond use, and well within what arrays and counters hold."""
+
+_MAX_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -73,16 +88,48 @@ class Settings:
             raise UsageError(f"unknown model {self.model!r}; there are {', '.join(MODELS)}")
         if self.amp not in (None, "bf16"):
             raise UsageError(f"unknown precision {self.amp!r}; there is bf16")
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise UsageError(f"seeds {self.seeds}: must be different numbers of at least 0")
-        for name in ("iterations", "batch_size", "z_dim", "max_delta_t", "log_every", "save_every", "keep_every"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} = {getattr(self, name)}: must be at least 1")
+        if not self.seeds or any(not _is_whole(seed) or not 0 <= seed < 1 << 63 for seed in self.seeds):
+            raise UsageError(f"seeds {self.seeds}: must be whole numbers of at least 0 and below 2^63")
+        if len(set(self.seeds)) != len(self.seeds) or len(self.seeds) > _MAX_SEEDS:
+            raise UsageError(f"seeds {self.seeds[:10]}: must be different, and {_MAX_SEEDS} at most")
+        for name, limit in _LIMITS.items():
+            value = getattr(self, name)
+            if not _is_whole(value) or not 1 <= value <= limit:
+                raise UsageError(f"{name} = {value}: must be a whole number, at least 1 and at most {limit}")
         if self.batch_size % 2:
             raise UsageError(f"batch_size = {self.batch_size}: must be even, every two images are a pair")
-        for name in ("learning_rate", "rate"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"{name} = {getattr(self, name)}: must be above 0")
+        for name in ("learning_rate", "rate", "beta", "gamma"):
+            value, positive = getattr(self, name), name in ("learning_rate", "rate")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise UsageError(f"{name} = {value}: must be a finite number, at least 0")
+            if positive and value == 0:
+                raise UsageError(f"{name} = {value}: must be above 0")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def settings_json(settings: Settings) -> dict[str, Any]:
+    """Return settings in JSON types."""
+    return {**asdict(settings), "seeds": list(settings.seeds)}
+
+
+def settings_of(told: dict[str, Any]) -> Settings:
+    """Return what `settings_json` was given, read from a file.
+
+    Raises
+    ------
+    ValueError
+        If a setting is missing, unknown, or not of its type and range; in words.
+    """
+    import msgspec
+
+    names = {item.name for item in fields(Settings)}
+    for what, different in (("lacks the setting", names - told.keys()), ("has the setting", told.keys() - names)):
+        if different:
+            raise ValueError(f"{what} {sorted(different)[0][:40]!r}")
+    return msgspec.convert(told, Settings)  # numbers and texts as they are, nothing made to fit
 
 
 PRESETS = {

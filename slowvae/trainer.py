@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +17,10 @@ from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageE
 from datagen.progress import progress_bar
 from slowvae import device as devices
 from slowvae.batches import Frames, PairOrder
-from slowvae.checkpoints import Checkpoint, latest_checkpoint, load_checkpoint, save_checkpoint
+from slowvae.checkpoints import Checkpoint, check_tensors, latest_checkpoint, load_checkpoint, save_checkpoint
 from slowvae.model import Encoder
-from slowvae.runs import Log, build, load_networks, locked, read_run, settings_json, write_run
-from slowvae.settings import Settings
+from slowvae.runs import DataFile, Log, build, load_networks, locked, read_run, write_run
+from slowvae.settings import Settings, settings_json
 
 __all__ = ["Stack", "train"]
 
@@ -135,7 +134,7 @@ def train(
     frames: Frames,
     settings: Settings,
     folder: str | Path,
-    dataset: dict[str, Any] | None = None,
+    dataset: DataFile | None = None,
     resume: bool = False,
     show_progress: bool = False,
 ) -> dict[int, Encoder]:
@@ -149,8 +148,8 @@ def train(
         What to do. With `resume` only `iterations` and the intervals may differ from the run's own.
     folder : str or Path
         The run's folder (see `slowvae.runs`); made if need be.
-    dataset : dict, optional
-        Where the data come from, ``path`` and ``sha256``, for the record.
+    dataset : DataFile, optional
+        Where the data come from, for the record.
     resume : bool
         Go on from the newest checkpoint, if there is one. On a CPU the result is that of a run never stopped, bit for
         bit.
@@ -178,13 +177,12 @@ def train(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        dataset = dataset or {"path": None, "sha256": None}
-        run = {
-            "settings": settings_json(settings),
-            "dataset": dataset,
-            "machine": devices.describe(frames.images.device),
-            "status": "running",
-        }
+        dataset = dataset or DataFile(None, None)
+        machine = devices.describe(frames.images.device)
+
+        def record(status: str) -> None:
+            write_run(folder, settings, dataset, machine, status)
+
         if (folder / "run.json").exists():
             if not resume:
                 raise UsageError(f"{folder}: holds a run already; pass --resume to go on with it")
@@ -193,35 +191,29 @@ def train(
             seeds_of = devices.split_seeds(settings.seeds, frames.images.device)
             stacks = [Stack(seeds, frames, settings) for seeds in seeds_of]
         start = _load(stacks, folder)
-        write_run(folder, run)
+        record("running")
         try:
             with devices.out_of_memory(_REMEDY):
                 _loop(stacks, start, settings, folder, show_progress)
         except (DatagenError, KeyboardInterrupt) as error:
             status = "stopped" if isinstance(error, KeyboardInterrupt) else f"failed: {error}"
             with suppress(OSError):  # a full disk has no room for this either
-                write_run(folder, {**run, "status": status})
+                record(status)
             raise
-        write_run(folder, {**run, "status": "finished"})
+        record("finished")
         return load_networks(folder)
 
 
-def _check_same(folder: Path, settings: Settings, dataset: dict[str, Any]) -> None:
+def _check_same(folder: Path, settings: Settings, dataset: DataFile) -> None:
     """Refuse to go on with a run that was told something else."""
     before = read_run(folder)
     free = {name: getattr(settings, name) for name in ("iterations", "log_every", "save_every", "keep_every")}
-    mine, theirs = settings_json(settings), settings_json(replace(before["settings"], **free))
+    mine, theirs = settings_json(settings), settings_json(replace(before.settings, **free))
     different = [name for name in mine if mine[name] != theirs[name]]
-    if dataset["sha256"] != before["dataset"].get("sha256"):
+    if dataset.sha256 != before.dataset.sha256:
         different.append("the dataset")
     if different:
         raise UsageError(f"{folder}: the run there has other settings ({', '.join(different)}); it cannot go on so")
-
-
-def _described(stacks: list[Stack]) -> dict[str, Any]:
-    """Return what a checkpoint says of the networks in it."""
-    shape = stacks[0].frames.images.shape
-    return {**settings_json(stacks[0].settings), "channels": shape[1], "image_size": shape[2]}
 
 
 def _load(stacks: list[Stack], folder: Path) -> int:
@@ -229,17 +221,33 @@ def _load(stacks: list[Stack], folder: Path) -> int:
     path = latest_checkpoint(folder / "checkpoints")
     if path is None:
         return 0
-    checkpoint = load_checkpoint(path)
-    mine = _described(stacks)
+    checkpoint, mine = load_checkpoint(path), _checkpoint(stacks, 0, {})
+    described = [
+        {**settings_json(each.settings), "channels": each.channels, "image_size": each.image_size}
+        for each in (checkpoint, mine)
+    ]
     for name in ("model", "z_dim", "channels", "image_size", "seeds"):
-        if checkpoint.settings.get(name) != mine[name]:
-            raise BadInputError(
-                path,
-                f"is of another run ({name} is {checkpoint.settings.get(name)}, not {mine[name]}); remove this folder",
-            )
-    for stack in stacks:
-        stack.load(checkpoint.tensors)
+        theirs, ours = (each[name] for each in described)
+        if theirs != ours:
+            raise BadInputError(path, f"is of another run ({name} is {theirs}, not {ours}); remove this folder")
+    seeds = checkpoint.settings.seeds
+    check_tensors(checkpoint, build(checkpoint.settings, seeds[:1], checkpoint.channels, checkpoint.image_size))
+    try:
+        for stack in stacks:
+            stack.load(checkpoint.tensors)
+    except (RuntimeError, TypeError):  # torch's own check of the state of random numbers
+        raise BadInputError(
+            path,
+            f"its random state is none of this kind of device ({stacks[0].device.type}); go on where the run "
+            "was begun, or train into another folder",
+        ) from None
     return checkpoint.iteration
+
+
+def _checkpoint(stacks: list[Stack], iteration: int, tensors: dict[str, Tensor]) -> Checkpoint:
+    """Return a checkpoint of the stacks' networks."""
+    shape = stacks[0].frames.images.shape
+    return Checkpoint(iteration, tensors, stacks[0].settings, shape[1], shape[2])
 
 
 def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, show_progress: bool) -> None:
@@ -279,7 +287,7 @@ def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, sho
                 logged = done
             if save_now:
                 tensors = {name: tensor for stack in stacks for name, tensor in stack.tensors().items()}
-                checkpoint = Checkpoint(done, tensors, _described(stacks))
+                checkpoint = _checkpoint(stacks, done, tensors)
                 save_checkpoint(folder / "checkpoints", checkpoint, settings.keep_every)
             if stop.is_set():
                 raise KeyboardInterrupt

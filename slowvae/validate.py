@@ -11,7 +11,7 @@ from typing import Any, Literal
 from datagen import __version__
 from datagen.errors import UsageError
 from slowvae.checks import Finding, check_file, worst
-from slowvae.settings import BASELINES, make_settings
+from slowvae.settings import BASELINES, make_settings, settings_json
 
 __all__ = ["BUDGETS", "Report", "validate"]
 
@@ -119,7 +119,6 @@ def validate(
         from slowvae.device import describe, find_device
         from slowvae.evaluate import describe_file
         from slowvae.report import draw_pictures
-        from slowvae.runs import settings_json
 
         settings = make_settings(BUDGETS[budget], train, **{"seeds": tuple(seeds), **(changes or {})})
         chosen = list(baselines if baselines is not None else BASELINES)
@@ -132,7 +131,7 @@ def validate(
             "machine": describe(frames.images.device),
             "settings": settings_json(settings),
             "baselines": chosen,
-            "dataset": described,
+            "dataset": {"path": str(path), "sha256": described.sha256},
         }
         names = list(frames.changing_factors()[1])
         scores = {

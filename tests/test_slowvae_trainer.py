@@ -237,10 +237,11 @@ def test_memory_that_runs_out_is_one_line():
 @pytest.mark.parametrize("model", MODELS)
 def test_a_run_leaves_its_networks_log_and_settings(model, frames, tmp_path):
     settings = replace(SMALL, model=model, seeds=(0, 5))
-    networks = train(frames, settings, tmp_path / "run", {"path": "bars.npz", "sha256": "0"})
+    networks = train(frames, settings, tmp_path / "run", runs.DataFile(str(tmp_path / "bars.npz"), "0"))
     assert networks.keys() == {0, 5}
     run = runs.read_run(tmp_path / "run")
-    assert (run["settings"], run["status"], run["dataset"]["path"]) == (settings, "finished", "bars.npz")
+    assert (run.settings, run.status) == (settings, "finished")
+    assert run.dataset == runs.DataFile(str(tmp_path / "bars.npz"), "0")
     with (tmp_path / "run/log.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["iteration"], row["seed"]) for row in rows] == [(str(i), s) for i in (4, 8, 12) for s in "05"]
@@ -364,7 +365,7 @@ def test_ctrl_c_saves_and_the_run_can_go_on(frames, tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
     saved = checkpoints.latest_checkpoint(tmp_path / "run/checkpoints")
     assert 0 < int(saved.name) < 12
-    assert runs.read_run(tmp_path / "run")["status"] == "stopped"
+    assert runs.read_run(tmp_path / "run").status == "stopped"
     assert_equal(parameters(train(frames, SMALL, tmp_path / "run", resume=True)), parameters(whole))
 
 
@@ -381,7 +382,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(frames, tmp_path, 
         train(frames, replace(SMALL, seeds=(2, 3)), tmp_path / "run")
     assert "\n" not in str(caught.value)
     assert [p.name for p in (tmp_path / "run/checkpoints").iterdir()] == ["00000005"]
-    assert runs.read_run(tmp_path / "run")["status"].startswith("failed")
+    assert runs.read_run(tmp_path / "run").status.startswith("failed")
     for network in runs.load_networks(tmp_path / "run").values():
         assert all(p.isfinite().all() for p in network.parameters())
 
@@ -451,7 +452,7 @@ def test_a_folder_with_a_run_needs_resume_and_the_same_settings(frames, tmp_path
     with pytest.raises(UsageError, match=r"other settings \(model, beta\)"):
         train(frames, replace(SMALL, model="beta-vae", beta=8.0), tmp_path, resume=True)
     with pytest.raises(UsageError, match="the dataset"):
-        train(frames, SMALL, tmp_path, {"path": "x", "sha256": "other"}, resume=True)
+        train(frames, SMALL, tmp_path, runs.DataFile("x", "other"), resume=True)
 
 
 def damage_tensors(path: Path) -> None:
@@ -500,7 +501,7 @@ def test_memory_that_runs_out_keeps_the_last_checkpoint(frames, tmp_path, monkey
     with pytest.raises(DatagenError, match="out of memory"):
         train(frames, SMALL, tmp_path)
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["00000005"]
-    assert runs.read_run(tmp_path)["status"].startswith("failed: out of memory")
+    assert runs.read_run(tmp_path).status.startswith("failed: out of memory")
 
 
 def test_a_damaged_run_file_is_refused(tmp_path):
@@ -534,7 +535,7 @@ def test_no_room_on_the_disk_keeps_the_last_checkpoint(frames, tmp_path, monkeyp
 
 
 def test_the_same_checkpoint_is_written_once(tmp_path):
-    checkpoint = checkpoints.Checkpoint(3, {"a": torch.ones(2)}, {})
+    checkpoint = checkpoints.Checkpoint(3, {"a": torch.ones(2)}, SMALL, 1, 16)
     first = checkpoints.save_checkpoint(tmp_path, checkpoint, 10)
     written = (first / "state.json").stat().st_mtime_ns
     assert checkpoints.save_checkpoint(tmp_path, checkpoint, 10) == first

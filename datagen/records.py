@@ -1,0 +1,88 @@
+"""Small JSON files that the program keeps beside its work: read into checked types, written whole and valid.
+
+What `read_record` returns can be relied on: every field is there, of its type and in its range. Nothing behind it asks
+again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, TypeVar
+
+from datagen.errors import BadInputError
+from datagen.files import atomic_path, check_input
+
+__all__ = ["finite", "read_record", "write_record"]
+
+Record = TypeVar("Record")
+
+_MAX_BYTES = 64 << 20
+
+
+def read_record(path: str | Path, kind: type[Record], remedy: str) -> Record:
+    """Read a JSON file as a type.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    kind : type
+        A ``msgspec.Struct``, a dataclass, or any type that `msgspec` can decode.
+    remedy : str
+        What to do about a file that is damaged, for the error.
+
+    Returns
+    -------
+    object
+        Of type `kind`.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+    BadInputError
+        If it is no plain file, too large, no JSON, or not of the type; it says which field.
+    """
+    import msgspec
+
+    path = check_input(path)
+    if path.stat().st_size > _MAX_BYTES:
+        raise BadInputError(path, f"has {path.stat().st_size:,} bytes, far more than such a file needs; {remedy}")
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except msgspec.ValidationError as error:  # "Expected `int`, got `str` - at `$.settings.z_dim`"
+        problem, _, place = str(error).partition(" - at ")
+        raise BadInputError(path, f"is damaged ({problem}); {remedy}", place.strip("`$.") or None) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        raise BadInputError(path, f"is damaged; {remedy}") from None
+
+
+def write_record(path: str | Path, record: Any) -> None:
+    """Write JSON types to a file, whole or not at all; a number that is not finite becomes null.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    record : dict or list
+        JSON types only.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(finite(record), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def finite(value: Any) -> Any:
+    """Return JSON types with None for every number that JSON cannot hold.
+
+    Examples
+    --------
+    >>> finite({"low": float("-inf"), "high": 2.5})
+    {'low': None, 'high': 2.5}
+    """
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
