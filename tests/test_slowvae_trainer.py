@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -346,19 +347,21 @@ def test_a_compiled_run_equals_a_plain_one(frames):
         torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-5, msg=name)
 
 
-class Slow(Frames):
-    """Frames that take long enough for a signal to arrive between steps."""
+class Interrupted(Frames):
+    """Frames that have Ctrl-C pressed in the middle of the third step."""
+
+    steps: ClassVar = [0]
 
     def at(self, rows):
-        time.sleep(0.02)
+        self.steps[0] += 1
+        if self.steps[0] == 3:
+            os.kill(os.getpid(), signal.SIGINT)
         return super().at(rows)
 
 
 def test_ctrl_c_saves_and_the_run_can_go_on(frames, tmp_path):
     whole = train(frames, SMALL, tmp_path / "whole")
-    slow = Slow(**vars(frames))
-    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    slow = Interrupted(**vars(frames))
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         train(slow, SMALL, tmp_path / "run")
