@@ -191,7 +191,7 @@ def test_a_shorter_file_is_not_accepted(zenodo, cache):
 def test_a_failed_download_leaves_an_older_file(zenodo, cache):
     cache.mkdir(parents=True)
     (cache / NAME).write_bytes(b"old")
-    zenodo.faults = [(CONTENT, Fault(status=404))]
+    zenodo.faults = [(CONTENT, Fault(status=404))] * 2
     with pytest.raises(DatagenError, match="HTTP 404 Not now"):
         get(zenodo, NAME)
     assert (cache / NAME).read_bytes() == b"old"
@@ -219,7 +219,7 @@ def test_a_redirect_to_another_host_is_followed_and_checked(zenodo, cache):
     assert not (cache / NAME).exists()
 
 
-@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "..", "", "a/b", "a\\b", "C:evil", "a\0b"])
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "..", "", "a\\b", "C:evil", "a\0b"])
 def test_a_name_that_points_outside_is_refused(zenodo, tmp_path, name):
     zenodo.add(8, {"good": b"1"})
     zenodo.records[8]["files"][0]["key"] = name
@@ -251,7 +251,7 @@ def test_a_server_that_is_none(zenodo):
         get(zenodo, "b.txt")
     with pytest.raises(DatagenError, match="cannot be asked"):
         fetch_record(9, server="nonsense", patience=QUICK)
-    zenodo.faults = [("GET", Fault(status=403))]
+    zenodo.faults = [("GET", Fault(status=403))] * 2
     with pytest.raises(DatagenError, match="HTTP 403"):
         get(zenodo)
     with serve() as other:

@@ -5,6 +5,8 @@ One entry a release. What a card or a deposit says of a dataset is taken from he
 
 from __future__ import annotations
 
+import difflib
+import re
 from dataclasses import dataclass
 
 from datagen.datasets import MaskSequences, SpriteSequences
@@ -242,6 +244,10 @@ def find_release(name: str) -> Release:
     """
     if name in BY_HAND:
         raise UsageError(f"{name}: cannot be fetched for you. {BY_HAND[name]}")
-    if name not in RELEASES:
-        raise UsageError(f"unknown release {name!r}; there are {', '.join(RELEASES)}")
-    return RELEASES[name]
+    if name in RELEASES:
+        return RELEASES[name]
+    if re.fullmatch(r"[0-9]+", name):
+        raise UsageError(f"{name}: a record of Zenodo is asked for by --zenodo {name}, or by its DOI")
+    alike = difflib.get_close_matches(name.lower().replace("_", "-").replace(" ", "-"), [*RELEASES, *BY_HAND], n=1)
+    hint = f"did you mean {alike[0]}? There are" if alike else "there are"
+    raise UsageError(f"unknown release {name[:100]!r}; {hint} {', '.join(RELEASES)}")
