@@ -11,7 +11,6 @@ from test_store import sprites
 
 from datagen import store
 from datagen.errors import BadInputError, DatagenError, UsageError
-from datagen.releases import RELEASES
 from datagen.releases.cards import describe_dataset, licence_id, licence_url
 from datagen.releases.checksums import read_checksums, verify_folder, write_checksums
 from datagen.releases.package import package
@@ -26,7 +25,7 @@ FILES = {
 def folder(kitti, tmp_path_factory):
     """Return a package of KITTI Masks with shards. Not to be written to."""
     folder = tmp_path_factory.mktemp("package") / "release"
-    package(kitti, folder, webdataset=True)
+    package(kitti, folder, date="2026-01-31", webdataset=True)
     return folder
 
 
@@ -181,7 +180,8 @@ def test_the_texts_say_what_must_be_said(folder):
     assert {each["name"] for each in described["distribution"]} == {
         "kitti-masks.h5", "kitti-masks.npz", "kitti-masks.parquet", "kitti-masks-000000.tar",
     }  # fmt: skip
-    assert described["creator"][0]["name"] == "Klindt, David A."
+    assert [each["name"] for each in described["creator"]] == ["anonymous"]
+    assert "url" not in described
 
 
 def test_the_card_tells_how_the_factors_change(kitti, folder):
@@ -215,10 +215,11 @@ def test_what_clean_mends_is_told(mots, tmp_path):
     assert "it mends what was published" in (tmp_path / "out/README.md").read_text()
 
 
-def test_a_file_that_does_not_say_its_sources_is_taken_for_the_release(kitti):
+def test_a_file_that_does_not_say_its_sources_keeps_the_licence_of_the_release_and_says_so(kitti):
     description = describe_dataset(replace(kitti, manifest={}))
     assert [source["name"] for source in description.sources] == ["KITTI MOTS", "MOTSChallenge"]
-    assert description.date == RELEASES["kitti-masks"].published
+    assert (description.date, description.title) == (None, "Mask sequences (pedestrian)")
+    assert "does not say what it was made from" in description.limits[0]
 
 
 def test_what_cannot_be_packaged(kitti, tmp_path):
