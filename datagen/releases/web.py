@@ -37,6 +37,7 @@ __all__ = [
     "Fault",
     "PassingError",
     "Patience",
+    "Stream",
     "UnreachableError",
     "patiently",
     "plain",
