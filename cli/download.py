@@ -10,10 +10,10 @@ from cli._common import json_option, print_json, print_table, quiet_option
 
 
 @click.command("download")
-@click.argument("names", nargs=-1, metavar="[NAME | FILE]...")
+@click.argument("names", nargs=-1, metavar="[NAME | DOI [FILE]...]...")
 @click.option("--list", "show_list", is_flag=True, help="List the releases, and where raw annotations are to be had.")
 @click.option("--zenodo", "record", type=click.IntRange(min=1), help="Fetch a record of Zenodo, or some of its FILEs.")
-@click.option("--doi", help="The same by its DOI, e.g. 10.5281/zenodo.3931823.")
+@click.option("--doi", help="The same by its DOI, e.g. 10.5281/zenodo.3931823; it may be given without --doi too.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.  [default: the cache]"
 )
@@ -38,10 +38,10 @@ def command(
     \b
     Example:
       datagen download kitti-masks
-      datagen download --zenodo 3948069 --out data
+      datagen download 10.5281/zenodo.3948069 --out data
     """
     from datagen.releases import fetch, fetch_record
-    from datagen.releases.zenodo import ZENODO, parse_doi
+    from datagen.releases.zenodo import ZENODO, is_reference, parse_doi
 
     if show_list:
         _list(as_json)
@@ -51,6 +51,8 @@ def command(
     if not names and record is None and doi is None:
         raise click.UsageError("name a release, or pass --list, --zenodo or --doi")
     server, show_progress = mirror or ZENODO, not (quiet or as_json)
+    if record is None and doi is None and is_reference(names[0]):
+        doi, names = names[0], names[1:]
     number = parse_doi(doi) if doi is not None else record
     if number is None:
         paths = [fetch(name, out, server=server, show_progress=show_progress) for name in names]

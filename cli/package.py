@@ -16,10 +16,11 @@ from cli._common import json_option, overwrite_option, print_json, print_table, 
     "--creator",
     "creators",
     multiple=True,
-    help='Who publishes it, as "Family, Given"; may be given several times.  [default: the authors of the paper]',
+    help='Who publishes it, as "Family, Given" or "Family, Given (ORCID)"; may be given several times.  '
+    "[default: the authors of the paper, of the very arrays that they published; else anonymous]",
 )
 @click.option("--data-version", default="1.0.0", show_default=True, help="Version of the dataset.")
-@click.option("--date", help="Date of the dataset, e.g. 2026-01-31.  [default: that of the paper]")
+@click.option("--date", help="Date of the dataset, e.g. 2026-01-31.")
 @click.option("--webdataset", is_flag=True, help="Also write WebDataset shards.")
 @json_option
 @quiet_option
@@ -44,11 +45,17 @@ def command(
     Example:
       datagen package kitti.npz --out release
     """
+    from datagen.errors import BadInputError
     from datagen.releases.package import package
     from datagen.store import load
 
     show_progress = not (quiet or as_json)
-    paths = package(load(file), out, creators, data_version, date, webdataset, overwrite, show_progress)
+    try:
+        paths = package(load(file), out, creators, data_version, date, webdataset, overwrite, show_progress)
+    except BadInputError as error:
+        if error.path != "manifest":
+            raise
+        raise BadInputError(file, error.problem, "manifest") from None
     if as_json:
         print_json({"out": str(out), "files": [{"name": path.name, "bytes": path.stat().st_size} for path in paths]})
     elif not quiet:

@@ -1,14 +1,17 @@
+import gzip
 import json
+import threading
+import time
 from functools import partial
 
 import numpy as np
 import pytest
 from test_cli import run
-from zenodo_server import Fault, serve
+from zenodo_server import Fault, answer_of, serve
 
 from datagen import store
 from datagen.errors import BadInputError, DatagenError, UsageError
-from datagen.releases import RELEASES, fetch, fetch_record, find_release
+from datagen.releases import RELEASES, fetch, fetch_record, find_release, web
 from datagen.releases.download import cache_folder
 from datagen.releases.registry import BY_HAND
 from datagen.releases.web import Patience
@@ -191,7 +194,7 @@ def test_a_shorter_file_is_not_accepted(zenodo, cache):
 def test_a_failed_download_leaves_an_older_file(zenodo, cache):
     cache.mkdir(parents=True)
     (cache / NAME).write_bytes(b"old")
-    zenodo.faults = [(CONTENT, Fault(status=404))]
+    zenodo.faults = [(CONTENT, Fault(status=404))] * 2
     with pytest.raises(DatagenError, match="HTTP 404 Not now"):
         get(zenodo, NAME)
     assert (cache / NAME).read_bytes() == b"old"
@@ -219,7 +222,7 @@ def test_a_redirect_to_another_host_is_followed_and_checked(zenodo, cache):
     assert not (cache / NAME).exists()
 
 
-@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "..", "", "a/b", "a\\b", "C:evil", "a\0b"])
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "..", "", "a\\b", "C:evil", "a\0b"])
 def test_a_name_that_points_outside_is_refused(zenodo, tmp_path, name):
     zenodo.add(8, {"good": b"1"})
     zenodo.records[8]["files"][0]["key"] = name
@@ -251,7 +254,7 @@ def test_a_server_that_is_none(zenodo):
         get(zenodo, "b.txt")
     with pytest.raises(DatagenError, match="cannot be asked"):
         fetch_record(9, server="nonsense", patience=QUICK)
-    zenodo.faults = [("GET", Fault(status=403))]
+    zenodo.faults = [("GET", Fault(status=403))] * 2
     with pytest.raises(DatagenError, match="HTTP 403"):
         get(zenodo)
     with serve() as other:
@@ -284,6 +287,8 @@ def test_the_cache_lies_where_it_is_told_to(monkeypatch, tmp_path):
     [
         ("10.5281/zenodo.3931823", 3931823),
         ("https://doi.org/10.5281/zenodo.3948069", 3948069),
+        ("https://zenodo.org/record/3948069?x=1#files", 3948069),
+        ("https://zenodo.org/records/3948069/files/a.csv", 3948069),
         (" doi:10.5281/ZENODO.1 ", 1),
     ],
 )
@@ -291,7 +296,9 @@ def test_dois(doi, record):
     assert parse_doi(doi) == record
 
 
-@pytest.mark.parametrize("doi", ["10.1000/182", "3931823", "10.5281/zenodo.", "10.5281/zenodo.1/../2"])
+@pytest.mark.parametrize(
+    "doi", ["10.1000/182", "3931823", "10.5281/zenodo.", "10.5281/zenodo.1/../2", "10.5281/zenodo.٣"]
+)
 def test_what_is_no_doi_of_zenodo(doi):
     with pytest.raises(UsageError, match="is no DOI of Zenodo"):
         parse_doi(doi)
@@ -411,3 +418,187 @@ def test_every_release_is_complete():
         assert set(release.sources) <= set(SOURCES)
         assert {SOURCES[source]["licence"] for source in release.sources} == {release.licence}
     assert set(BY_HAND) == set(SOURCES)
+
+
+def test_zenodo_is_told_whom_to_contact(zenodo):
+    get(zenodo, "notes.txt")
+    assert all("(+https://" in request.headers["User-Agent"] for request in zenodo.requests)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("what", ["GET /api/records/3931823$", CONTENT])
+def test_a_refusal_that_passes_is_asked_about_once_more(zenodo, cache, status, what):
+    zenodo.faults = [(what, Fault(status=status))]
+    assert get(zenodo, NAME)[0].read_bytes() == DATA
+    (cache / NAME).unlink()
+    (cache / "zenodo-3931823.json").unlink()
+    before = len(zenodo.asked(what))
+    zenodo.faults = [(what, Fault(status=status))] * 2
+    with pytest.raises(DatagenError, match=f"HTTP {status}") as error:
+        get(zenodo, NAME)
+    assert len(zenodo.asked(what)) == before + 2
+    if status == 403:  # says where to put what is fetched by hand
+        assert str(cache) in str(error.value)
+        assert "https://zenodo.org/records/3931823" in str(error.value)
+    assert str(error.value).count("\n") == 0
+
+
+def test_a_number_of_all_versions_leads_to_the_newest_each_time(zenodo, tmp_path):
+    for version in (101, 102):
+        zenodo.add(version, {"data.bin": b"of %d" % version})
+        zenodo.records[100] = zenodo.records[version]
+        (path,) = fetch_record(100, server=zenodo.url, patience=QUICK, root=tmp_path / "here")
+        assert path.read_bytes() == b"of %d" % version
+        (path,) = fetch_record(100, server=zenodo.url, patience=QUICK)
+        assert path.parent.name == f"zenodo-{version}"
+    assert names_in(tmp_path / "here") == {"data.bin", "zenodo-101.json", "zenodo-102.json"}
+
+
+def test_a_name_with_folders_is_kept_by_its_last_part(zenodo, tmp_path):
+    zenodo.add(8, {"owner/repo-v1.zip": b"1", "a/same": b"2", "b/same": b"3", "plain": b"4"})
+    get = partial(fetch_record, 8, server=zenodo.url, patience=QUICK, root=tmp_path)
+    assert get(["repo-v1.zip"]) == [tmp_path / "repo-v1.zip"]
+    assert get(["owner/repo-v1.zip", "plain"])[1].read_bytes() == b"4"
+    assert get(["b/same"])[0].read_bytes() == b"3"
+    with pytest.raises(UsageError, match=r"several files same: a/same, b/same"):
+        get(["same"])
+    with pytest.raises(BadInputError, match="a/same and b/same would both be kept as same"):
+        get()
+
+
+@pytest.mark.parametrize(
+    "name", [".data.bin.part", "zenodo-8.json", "CON", "x" * 300, "a\x1b[31m", "\u202egpj.exe", "a."]
+)
+def test_names_that_are_in_the_way_are_refused(zenodo, name):
+    zenodo.add(8, {"good": b"1"})
+    zenodo.records[8]["files"][0]["key"] = name
+    with pytest.raises(BadInputError, match="no plain file name") as error:
+        fetch_record(8, server=zenodo.url, patience=QUICK)
+    assert str(error.value).isprintable()
+
+
+def test_every_address_of_a_file_is_tried(zenodo):
+    file = zenodo.records[3931823]["files"][0]
+    file["links"]["download"] = "https://zenodo.org/broken"
+    assert get(zenodo, NAME)[0].read_bytes() == DATA
+
+
+def test_a_machine_that_is_offline_is_told_so_soon(monkeypatch):
+    slept = []
+    monkeypatch.setattr(web.time, "sleep", slept.append)
+    with pytest.raises(DatagenError, match="cannot be reached") as error:
+        fetch_record(9, server="http://127.0.0.1:1")
+    assert sum(slept) <= 3
+    assert "\n" not in str(error.value)
+    begun = time.monotonic()
+    with pytest.raises(DatagenError, match="cannot be reached"):
+        fetch_record(9, server="http://nowhere.invalid", patience=Patience(attempts=50, backoff=0, offline=0.2))
+    assert time.monotonic() - begun < 20  # the resolver may take its time, but is not asked 50 times
+
+
+@pytest.mark.parametrize(
+    "raw", [answer_of(b"{}" + b" " * 1000), b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000], ids=["body", "headers"]
+)
+@pytest.mark.parametrize("what", ["GET /api/records", CONTENT])
+def test_a_server_that_trickles_is_given_up(zenodo, raw, what):
+    zenodo.faults = [(what, Fault(raw=raw, pause=0.05))] * 2
+    begun = time.monotonic()
+    with pytest.raises(DatagenError, match=r"too slow, not whole within 0\.3 s"):
+        fetch_record(3931823, [NAME], server=zenodo.url, patience=Patience(attempts=2, backoff=0, timeout=0.3))
+    assert time.monotonic() - begun < 20  # at its pace it would take a minute, and be renewed by every byte
+
+
+ODD = {
+    "no HTTP": b"hello\r\n",
+    "nothing": b"",
+    "status of letters": b"HTTP/1.1 abc OK\r\n\r\n",
+    "a negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+    "a long header": b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
+    "a chunk of letters": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "a huge chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nabc",
+    "packed": answer_of(gzip.compress(json.dumps({"files": []}).encode()), Content_Encoding="gzip"),
+    "packed by what is unknown": answer_of(b"{}", Content_Encoding="x"),
+    "null": answer_of(b"null"),
+    "NaN": answer_of(b'{"files": NaN}'),
+    "not UTF-8": answer_of(b"\xff"),
+    "deep": answer_of(b"[" * 100_000),
+    "errors of another kind": answer_of(b'{"errors": {"a": 5}, "message": ["x"]}', "400 Bad"),
+    "a message with control characters": answer_of(b'{"message": "\\u001b[31m \\n x"}', "400 Bad"),
+    "elsewhere: a file": answer_of(b"", "302 Found", Location="file:///etc/passwd"),
+    "elsewhere: nonsense": answer_of(b"", "302 Found", Location="http://["),
+    "elsewhere: itself": answer_of(b"", "302 Found", Location="/api/records/3931823"),
+}
+
+
+@pytest.mark.parametrize("what", ["GET /api/records/3931823$", CONTENT])
+@pytest.mark.parametrize("raw", ODD.values(), ids=ODD)
+def test_odd_answers_give_one_line(zenodo, cache, what, raw):
+    zenodo.faults = [(what, Fault(raw=raw))] * 30
+    with pytest.raises(DatagenError) as error:
+        get(zenodo, NAME)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 1500
+    assert not (cache / NAME).exists()
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(zenodo, monkeypatch):
+    monkeypatch.setattr(web, "_LARGEST_ANSWER", 1000)
+    zenodo.faults = [("GET /api/records", Fault(raw=answer_of(b" " * 100_000)))]
+    with pytest.raises(DatagenError, match="answers with more than"):
+        get(zenodo)
+
+
+@pytest.mark.parametrize(
+    "wait", ["nan", "inf", "9" * 5000, "Tue, 01 Jan 99999 00:00:00 GMT", "1 Jan 0001 00:00:00 +2359", ","]
+)
+def test_any_retry_after_is_borne(wait):
+    seconds = web._retry_after(wait)
+    assert seconds is None or QUICK.wait_before(1, seconds) <= 60
+
+
+@pytest.mark.parametrize("size", [1.5, "5", None, True, 2**60, [1]])
+def test_a_size_that_is_none_is_refused(size):
+    links = {"self": "https://zenodo.org/a"}
+    with pytest.raises(BadInputError):
+        parse_record({"files": [{"key": "a", "size": size, "checksum": "0" * 32, "links": links}]}, "http://x", "there")
+
+
+def test_two_downloads_of_one_file_wait_for_each_other(zenodo, cache):
+    zenodo.faults = [(CONTENT, Fault(drip=20_000, pause=0.03))]
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(get(zenodo, NAME)[0].read_bytes())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [DATA] * 4
+    assert len(zenodo.asked(CONTENT)) == 1
+    assert names_in(cache) == {NAME, "zenodo-3931823.json"}
+
+
+def test_a_part_that_leads_elsewhere_is_not_followed(zenodo, cache, tmp_path):
+    cache.mkdir(parents=True)
+    (tmp_path / "mine").write_bytes(b"precious")
+    (cache / f".{NAME}.part").symlink_to(tmp_path / "mine")
+    with pytest.raises(BadInputError, match="is no plain file"):
+        get(zenodo, NAME)
+    assert (tmp_path / "mine").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    "text", ["10.5281/zenodo.3931823", "https://zenodo.org/records/3931823", "doi:10.5281/zenodo.3931823"]
+)
+def test_a_record_is_named_as_typed(capsys, zenodo, tmp_path, text):
+    arguments = ["download", "--mirror", zenodo.url, "--out", tmp_path, "--json"]
+    assert len(json.loads(run(capsys, *arguments, text)[1])) == 2
+    assert [each["bytes"] for each in json.loads(run(capsys, *arguments, text, "notes.txt")[1])] == [5]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("kitti_mask", "did you mean kitti-masks?"), ("3931823", "--zenodo 3931823"), ("zzz", "there are")],
+)
+def test_a_release_that_is_none_gets_a_hint(name, hint):
+    with pytest.raises(UsageError) as error:
+        find_release(name)
+    assert hint in str(error.value)

@@ -1,10 +1,12 @@
 import json
+import os
 import shutil
 import tarfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from test_cli import run
 from test_store import sprites
@@ -12,8 +14,18 @@ from test_store import sprites
 from datagen import store
 from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.releases import RELEASES
-from datagen.releases.cards import describe_dataset, licence_id, licence_url
+from datagen.releases.cards import (
+    citation_file,
+    dataset_card,
+    describe_dataset,
+    licence_id,
+    licence_url,
+    licences_text,
+    parse_creator,
+)
 from datagen.releases.checksums import read_checksums, verify_folder, write_checksums
+from datagen.releases.croissant import croissant
+from datagen.releases.frames import frames_of, write_shards
 from datagen.releases.package import package
 
 FILES = {
@@ -26,7 +38,7 @@ FILES = {
 def folder(kitti, tmp_path_factory):
     """Return a package of KITTI Masks with shards. Not to be written to."""
     folder = tmp_path_factory.mktemp("package") / "release"
-    package(kitti, folder, webdataset=True)
+    package(kitti, folder, date="2026-01-31", webdataset=True)
     return folder
 
 
@@ -84,6 +96,13 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path):
         ("nonsense", "line 1: is not a sha256"),
         ("0" * 64 + "  ../a", "line 1: names a file outside"),
         ("0" * 64 + " */etc/passwd", "line 1: names a file outside"),
+        ("0" * 64 + "  C:\\a", "line 1: names a file outside"),
+        ("0" * 64 + "  a\\..\\..\\b", "line 1: names a file outside"),
+        ("0" * 64 + "  .", "line 1: names no file"),
+        ("0" * 64 + "  a\0b", "line 1: names no file"),
+        ("0" * 64 + "  \x1b[31m", "line 1: names no file"),
+        ("\uff10" * 64 + "  a", "line 1: is not a sha256"),
+        ("0" * 64 + "  a\n" + "0" * 64 + " *a", "line 2: names a a second time"),
     ],
 )
 def test_a_bad_list_is_refused(tmp_path, line, problem):
@@ -181,7 +200,8 @@ def test_the_texts_say_what_must_be_said(folder):
     assert {each["name"] for each in described["distribution"]} == {
         "kitti-masks.h5", "kitti-masks.npz", "kitti-masks.parquet", "kitti-masks-000000.tar",
     }  # fmt: skip
-    assert described["creator"][0]["name"] == "Klindt, David A."
+    assert [each["name"] for each in described["creator"]] == ["anonymous"]
+    assert "url" not in described
 
 
 def test_the_card_tells_how_the_factors_change(kitti, folder):
@@ -215,10 +235,11 @@ def test_what_clean_mends_is_told(mots, tmp_path):
     assert "it mends what was published" in (tmp_path / "out/README.md").read_text()
 
 
-def test_a_file_that_does_not_say_its_sources_is_taken_for_the_release(kitti):
+def test_a_file_that_does_not_say_its_sources_keeps_the_licence_of_the_release_and_says_so(kitti):
     description = describe_dataset(replace(kitti, manifest={}))
     assert [source["name"] for source in description.sources] == ["KITTI MOTS", "MOTSChallenge"]
-    assert description.date == RELEASES["kitti-masks"].published
+    assert (description.date, description.title) == (None, "Mask sequences (pedestrian)")
+    assert "does not say what it was made from" in description.limits[0]
 
 
 def test_what_cannot_be_packaged(kitti, tmp_path):
@@ -268,3 +289,182 @@ def test_the_commands(capsys, kitti, tmp_path):
     assert (code, "FAIL" in out) == (1, True)
     assert run(capsys, "verify", tmp_path / "out", "--against", "release")[0] == 2
     assert run(capsys, "verify", tmp_path)[2].endswith("has no SHA256SUMS to check it against\n")
+
+
+def test_links_and_pipes_are_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    names = ["pipe", "link", "zero", "x" * 300, "nothere"]
+    (tmp_path / "SHA256SUMS").write_text("".join(f"{'0' * 64}  {name}\n" for name in names))
+    checks = {check.name: check.detail for check in verify_folder(tmp_path)}
+    assert checks["pipe"] == "is no plain file"
+    assert checks["link"] == checks["zero"] == "is a link, which is not followed"
+    assert checks["nothere"] == "is missing"
+    assert not any(check.passed for check in verify_folder(tmp_path))
+    with pytest.raises(BadInputError, match="'link'"):
+        write_checksums(tmp_path)
+
+
+SOURCE = {"id": "mine", "name": "My videos", "url": "https://example.com/v", "licence": "CC BY 4.0", "citation": "Me."}
+
+
+def texts(folder):
+    return {
+        name: (folder / name).read_text() for name in ("README.md", "CITATION.cff", "croissant.json", "LICENSES.md")
+    }
+
+
+@pytest.mark.parametrize("kind", ["own masks", "cars", "clean", "sprites"])
+def test_nothing_is_said_of_the_release_where_it_does_not_hold(kitti, mots, tmp_path, kind):
+    import kitti_masks
+
+    dataset = {
+        "own masks": lambda: replace(
+            kitti, category=np.full(kitti.num_sequences, "mouse"), manifest={"sources": [SOURCE]}
+        ),
+        "cars": lambda: kitti_masks.build(mots, include_cars=True),
+        "clean": lambda: kitti_masks.build(mots, "clean"),
+        "sprites": lambda: replace(sprites(), manifest={"sources": [SOURCE]}),
+    }[kind]()
+    description = describe_dataset(dataset)
+    assert (description.published, description.date) == (False, None)
+    assert [creator.name for creator in description.creators] == ["anonymous"]
+    package(dataset, tmp_path / "out", ["Doe, Jane (0000-0002-1825-0097)"])
+    for name, text in texts(tmp_path / "out").items():
+        assert "First published" not in text, name
+        assert "2020-07-21" not in text, name
+    citation = yaml.safe_load((tmp_path / "out/CITATION.cff").read_text())
+    assert citation["authors"] == [
+        {"family-names": "Doe", "given-names": "Jane", "orcid": "https://orcid.org/0000-0002-1825-0097"}
+    ]
+    assert "date-released" not in citation
+    card = (tmp_path / "out/README.md").read_text()
+    if kind in ("own masks", "sprites"):
+        assert "My videos" in card
+        assert not any("Klindt" in text or "pedestrian" in text for text in texts(tmp_path / "out").values())
+        assert citation["license"] == ["CC-BY-4.0"]
+        assert json.loads((tmp_path / "out/croissant.json").read_text())["isBasedOn"] == ["https://example.com/v"]
+    else:
+        assert (
+            description.title
+            == {"cars": "KITTI Masks (paper, car, pedestrian)", "clean": "KITTI Masks (clean, pedestrian)"}[kind]
+        )
+        assert "single pedestrians" not in card
+        assert "it is not that file" in card
+    if kind == "own masks":
+        assert description.title == "Mask sequences (mouse)"
+        assert (tmp_path / "out/mask-sequences.npz").exists()
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_the_published_arrays_carry_the_published_authors(real_kitti):
+    bare = replace(real_kitti, manifest={})
+    description = describe_dataset(bare)
+    release = RELEASES["kitti-masks"]
+    assert (description.published, description.title, description.date) == (True, release.title, release.published)
+    assert description.creators[0].name == "Klindt, David A."
+    assert [creator.name for creator in describe_dataset(bare, ["Doe, Jane"]).creators] == ["Doe, Jane"]
+    latents = real_kitti.latents.copy()
+    latents[0, 0] += 1
+    assert not describe_dataset(replace(bare, latents=latents)).published
+
+
+HOSTILE = [
+    "x\nevil: true",
+    "x\n---\nevil: true\n---",
+    "<script>alert(1)</script>",
+    '"x',
+    "a: b",
+    "- x",
+    "#",
+    "\x1b[31m",
+    "`| {@\\",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("where", ["id", "name", "url", "licence", "citation", "parameter"])
+def test_texts_of_others_stay_texts(kitti, tmp_path, where, text):
+    manifest = {"sources": [SOURCE if where == "parameter" else {**SOURCE, where: text}], "parameters": {}}
+    if where == "parameter":
+        manifest["parameters"] = {"p": text, text: 1}
+    few = replace(kitti, manifest=manifest)
+    try:
+        description = describe_dataset(few)
+    except DatagenError as error:
+        assert (where, str(error).isprintable()) == ("licence", True)  # noqa: PT017
+        return
+    frames = frames_of(few)
+    card = dataset_card(description, frames, "x.parquet", (1, 1))
+    head = yaml.safe_load(card.split("---\n")[1])
+    citation = yaml.safe_load(citation_file(description))
+    assert "evil" not in head
+    assert "evil" not in citation
+    assert citation["references"][0]["title"]
+    written = card + licences_text(description)
+    assert "<script" not in written
+    assert all(each.isprintable() or each == "\n" for each in written)
+    json.dumps(croissant(description, frames, tmp_path, "x.parquet"), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "manifest", [{"sources": ["x"]}, {"sources": [{"id": 5}]}, {"parameters": [1]}, {"mended": "x"}, {"left_out": None}]
+)
+def test_a_manifest_of_another_form_is_named(capsys, kitti, tmp_path, manifest):
+    with pytest.raises(BadInputError, match="manifest: is none that datagen writes"):
+        describe_dataset(replace(kitti, manifest=manifest))
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "2020-99-99",
+        "0000-00-00",
+        "\uff12\uff10\uff12\uff10-\uff10\uff11-\uff10\uff11",
+        "2020-01-01\n",
+        "2021-02-29",
+        "",
+    ],
+)
+def test_a_date_is_a_day(kitti, date):
+    with pytest.raises(UsageError, match="must be a day"):
+        describe_dataset(kitti, date=date)
+
+
+@pytest.mark.parametrize("version", ["\uff11.0.0", "1.0.0\n", "9" * 5000 + ".0.0", "-1.0.0"])
+def test_a_version_is_three_numbers(kitti, version):
+    with pytest.raises(UsageError, match="three numbers"):
+        describe_dataset(kitti, version=version)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ",",
+        ", ",
+        "Doe,",
+        "a\nb",
+        "A, B\n- name: evil",
+        "\x1b[31m",
+        "\udcff",
+        "A, B, C",
+        "Doe, J (0000-0002-1825-0098)",
+    ],
+)
+def test_who_is_no_creator(text):
+    with pytest.raises(UsageError, match="creator") as error:
+        parse_creator(text)
+    assert str(error.value).isprintable()
+
+
+def test_json_in_shards_has_no_nan(tmp_path):
+    dataset = sprites()
+    dataset.factors[0, 0, 0] = np.nan
+    write_shards(frames_of(dataset), tmp_path, "x")
+    with tarfile.open(tmp_path / "x-000000.tar") as archive:
+        row = archive.extractfile("000000-00000.json").read()
+    assert json.loads(row, parse_constant=pytest.fail)["x"] is None

@@ -1,11 +1,12 @@
 import inspect
 import json
+import os
 import sys
 import types
 
 import pytest
 from test_cli import run
-from zenodo_server import TOKEN, Fault, serve
+from zenodo_server import TOKEN, Fault, answer_of, serve
 
 from datagen import store
 from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
@@ -287,3 +288,107 @@ def test_a_package_of_the_release_can_be_published(zenodo, kitti, tmp_path):
     store.save(kitti, tmp_path / "kitti.pickle")
     package(store.load(tmp_path / "kitti.pickle"), tmp_path / "out")
     assert send(zenodo, tmp_path / "out").sent == names_in(tmp_path / "out")
+
+
+REQUESTS = [
+    "POST /api/records$",
+    "GET .*/draft/files$",
+    "POST .*/draft/files$",
+    "PUT .*/content$",
+    "POST .*/commit$",
+    "publish$",
+]
+ODD = [
+    b"", b"[]", b"null", b"5", b"<html>", b"\xff", b"[" * 100_000, b'{"id": null}', b'{"id": "../../x"}',
+    b'{"id": "7", "links": {"self_html": null}}', b'{"id": "7", "links": {"self_html": "\\u001b[31m"}}',
+    b'{"entries": 5}', b'{"entries": [{"key": ".."}]}', b'{"checksum": null}',
+    b'{"errors": ["x"], "id": "7", "links": {"self_html": "http://x"}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REQUESTS)
+@pytest.mark.parametrize("body", ODD, ids=lambda body: str(body[:40]))
+def test_odd_answers_give_one_line(zenodo, folder, what, body):
+    zenodo.faults = [(what, Fault(raw=answer_of(body)))] * 30
+    try:
+        send(zenodo, folder, publish=True)
+    except DatagenError as error:
+        assert str(error).isprintable()  # noqa: PT017
+    else:
+        assert what in ("POST .*/draft/files$", "PUT .*/content$")  # nothing of their answers is used
+
+
+@pytest.mark.parametrize("what", REQUESTS)
+@pytest.mark.parametrize("status", [301, 400, 403, 404, 500])
+def test_a_server_that_repeats_the_token_does_not_get_it_printed(zenodo, folder, what, status):
+    escaped = "".join(f"\\u{ord(each):04x}" for each in TOKEN)
+    body = f'{{"message": "{"x" * 290} {TOKEN}", "errors": [{{"field": "{escaped}", "messages": ["{TOKEN}"]}}]}}'
+    raw = answer_of(body.encode(), f"{status} {TOKEN}", Location=f"http://127.0.0.1:1/{TOKEN}")
+    zenodo.faults = [(what, Fault(raw=raw))] * 10
+    with pytest.raises(DatagenError) as error:
+        send(zenodo, folder, publish=True)
+    assert TOKEN[:12] not in str(error.value)  # nor a part of it
+
+
+def test_what_is_printed_at_the_end_has_no_token(zenodo, folder):
+    body = json.dumps({"id": "1000", "links": {"self_html": f"https://zenodo.org/{TOKEN}"}}).encode()
+    zenodo.faults = [("publish$", Fault(raw=answer_of(body)))]
+    assert send(zenodo, folder, publish=True).url == "https://zenodo.org/***"
+
+
+def test_a_file_of_a_draft_is_removed_by_its_whole_name(zenodo, folder):
+    send(zenodo, folder)
+    (draft,) = zenodo.drafts.values()
+    draft["files"]["../../1"] = {"key": "../../1", "status": "completed", "data": b""}
+    assert send(zenodo, folder).removed == ["../../1"]
+    assert zenodo.asked("DELETE")[0].path.endswith("/draft/files/..%2F..%2F1")
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/passwd")], ids=["pipe", "folder", "link"]
+)
+def test_only_plain_files_are_sent(zenodo, folder, make):
+    make(folder / "extra")
+    with pytest.raises(FailedCheckError, match="extra"):
+        send(zenodo, folder)
+    with pytest.raises(FailedCheckError, match="extra"):
+        publish_on_huggingface(folder, "me/masks")
+    assert not zenodo.requests
+
+
+@pytest.mark.parametrize(
+    "state", ["", "[]", '{"server": 1}', "[" * 100_000, '{"server": "x", "record": null, "draft": "../x"}']
+)
+def test_a_damaged_note_of_a_draft_is_named(zenodo, folder, state):
+    (folder / ".draft.json").write_text(state)
+    with pytest.raises(BadInputError, match=r"\.draft\.json: is no note of a draft"):
+        send(zenodo, folder)
+    assert not zenodo.requests
+
+
+def test_a_package_without_a_date_is_as_old_as_its_publication(kitti, tmp_path):
+    package(kitti, tmp_path / "out")
+    metadata = zenodo_metadata(tmp_path / "out")["metadata"]
+    assert metadata["publication_date"].startswith("20")
+    assert metadata["creators"] == [{"person_or_org": {"type": "organizational", "name": "anonymous"}}]
+    assert {"identifier": "2007.10930", "scheme": "arxiv", "relation_type": {"id": "isdocumentedby"}} in metadata[
+        "related_identifiers"
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "a", "a/b/c", "../x", "a/b c", "\x1b[31m/x", "a/" + "x" * 500])
+def test_what_is_no_dataset_of_the_hub(folder, name):
+    with pytest.raises(UsageError, match="OWNER/NAME"):
+        publish_on_huggingface(folder, name)
+
+
+def test_the_hub_does_not_get_its_token_printed(folder, monkeypatch):
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    monkeypatch.setenv("HF_TOKEN", "hf_" + TOKEN)
+
+    def fail(*_, **__):
+        raise KeyError(f"hf_{TOKEN} is not good")
+
+    monkeypatch.setattr(hub.HfApi, "create_repo", fail)
+    with pytest.raises(DatagenError, match=r"me/masks: .*\*\*\* is not good"):
+        publish_on_huggingface(folder, "me/masks")

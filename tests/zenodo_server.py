@@ -31,7 +31,7 @@ class Fault:
     `status` answers that instead; `cut` closes the connection after so many bytes of the body; `length` announces so
     many bytes more; `ignore_range` sends the whole; `body` sends other bytes; `range_from` begins elsewhere than asked;
     `redirect` sends elsewhere; `drip` sends so many bytes at a time, `pause` seconds apart; `stall` stops after so
-    many.
+    many; `raw` sends these bytes instead of any answer, one at a time if there is a `pause`.
     """
 
     status: int | None = None
@@ -45,6 +45,7 @@ class Fault:
     drip: int | None = None
     pause: float = 0.0
     stall: int | None = None
+    raw: bytes | None = None
 
 
 class Zenodo:
@@ -167,6 +168,13 @@ class Zenodo:
         }
 
 
+def answer_of(body, status="200 OK", **headers):
+    """Return a whole answer, as it goes over the wire."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
 def _public(entry):
     answer = {"key": entry["key"], "status": entry["status"], "links": {"content": "https://example.com/elsewhere"}}
     if entry["status"] == "completed":
@@ -197,6 +205,13 @@ def serve():
                 return self.connection.close()
             body = self.rfile.read(length)
             state.requests.append(Request(self.command, self.path, dict(self.headers), body, time.monotonic()))
+            if fault.raw is not None:
+                step = 1 if fault.pause else len(fault.raw) or 1
+                for at in range(0, len(fault.raw), step):
+                    self.wfile.write(fault.raw[at : at + step])
+                    time.sleep(fault.pause)
+                self.close_connection = True
+                return None
             if fault.status is not None:
                 return self.answer(fault.status, {"message": "Not now."}, fault.headers)
             if fault.redirect is not None:

@@ -5,22 +5,30 @@ All texts are made from the registry and from the dataset, so the same dataset g
 
 from __future__ import annotations
 
-import json
+import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date as day
 from typing import Any
+from urllib.parse import quote
 
+import msgspec
 import numpy as np
+import yaml
 
-from datagen.datasets import Dataset
-from datagen.errors import DatagenError, UsageError
+from datagen.datasets import Dataset, MaskSequences
+from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.info import describe
 from datagen.manifest import SOURCES
 from datagen.releases.frames import Frames
 from datagen.releases.registry import PAPER, RELEASES, Release
+from datagen.releases.web import plain, untrusted
+from datagen.store import arrays_of, sha256_array
 
 __all__ = [
+    "ANONYMOUS",
+    "Creator",
     "Description",
     "citation_file",
     "dataset_card",
@@ -28,10 +36,59 @@ __all__ = [
     "licence_id",
     "licence_url",
     "licences_text",
+    "parse_creator",
 ]
 
-_CREATIVE_COMMONS = re.compile(r"CC (BY(?:-[A-Z]{2})*) (\d\.\d)")
+ANONYMOUS = "anonymous"
+"""Who publishes a dataset of which nobody says so."""
+
+_CREATIVE_COMMONS = re.compile(r"CC (BY(?:-[A-Z]{2})*) ([0-9]\.[0-9])")
+_OTHER_LICENCES = {"CC0 1.0", "MIT", "Apache-2.0", "BSD-3-Clause", "ODbL-1.0"}
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+_ORCID = re.compile(r"(.*?)\s*\((?:https://orcid\.org/)?([0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X])\)")
+_SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
+_NAMED = 8
+
+
+class _Source(msgspec.Struct):
+    id: str
+    name: str | None = None
+    url: str | None = None
+    licence: str | None = None
+    citation: str | None = None
+
+
+class _Mended(msgspec.Struct):
+    what: list[str]
+    added_sequences: int
+    added_frames: int
+
+
+class _Manifest(msgspec.Struct):
+    """What is said of a dataset of its manifest, which may be anybody's."""
+
+    tool: str | None = None
+    command: str | None = None
+    preset: str | None = None
+    sources: list[_Source] = msgspec.field(default_factory=list)
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
+    inputs: dict[str, Any] = msgspec.field(default_factory=dict)
+    left_out: list[Any] = msgspec.field(default_factory=list)
+    mended: _Mended | None = None
+
+
+@dataclass(frozen=True)
+class Creator:
+    """Who publishes a dataset: a person, or an organisation, which has no `given` name."""
+
+    family: str
+    given: str = ""
+    orcid: str = ""
+
+    @property
+    def name(self) -> str:
+        """``"Family, Given"``, or the name of an organisation."""
+        return f"{self.family}, {self.given}" if self.given else self.family
 
 
 @dataclass(frozen=True)
@@ -40,32 +97,89 @@ class Description:
 
     Attributes
     ----------
-    release : Release
-        What the registry says of the dataset.
-    manifest : dict
-        How this file was made.
+    name : str
+        What its files are called.
+    title, summary, people : str
+        As of a `Release`.
+    made, uses, limits, keywords : tuple of str
+        As of a `Release`.
+    release : Release or None
+        The release that was made in the same way, if one was.
+    published : bool
+        Whether it is that release: its arrays are those that were published.
+    mended : list of str
+        What it mends of a release, and how much that adds.
     info : dict
         Its figures (`datagen.info.describe`).
     sources : list of dict
         Name, url, licence and citation of the annotations.
     licences : list of str
         Their licences, without repeats.
-    creators : tuple of str
-        Who publishes it: people as ``"Family, Given"``, organisations by a name without a comma.
+    creators : tuple of Creator
+        Who publishes it.
     version : str
         Its version, ``"MAJOR.MINOR.PATCH"``.
-    date : str
-        Its date, ISO 8601.
+    date : str or None
+        Its date, ISO 8601, if one is known.
     """
 
-    release: Release
-    manifest: dict[str, Any]
+    name: str
+    title: str
+    summary: str
+    made: tuple[str, ...]
+    uses: tuple[str, ...]
+    limits: tuple[str, ...]
+    people: str
+    keywords: tuple[str, ...]
+    release: Release | None
+    published: bool
+    mended: list[str]
     info: dict[str, Any]
     sources: list[dict[str, str]]
     licences: list[str]
-    creators: tuple[str, ...]
+    creators: tuple[Creator, ...]
     version: str
-    date: str
+    date: str | None
+
+
+def parse_creator(text: str) -> Creator:
+    """Read who publishes a dataset.
+
+    Parameters
+    ----------
+    text : str
+        ``"Family, Given"`` of a person, or the name of an organisation without a comma; an ORCID may follow in
+        brackets.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+
+    Examples
+    --------
+    >>> parse_creator("Doe, Jane (0000-0002-1825-0097)").orcid
+    '0000-0002-1825-0097'
+    """
+    name, orcid = text.strip(), ""
+    if found := _ORCID.fullmatch(name):
+        name, orcid = found[1], found[2]
+        if _check_digit(orcid) != orcid[-1]:
+            raise UsageError(
+                f"creator {plain(text)!r}: {orcid} is no ORCID; its last character does not fit the others"
+            )
+    family, comma, given = (part.strip() for part in name.partition(","))
+    if not family or not text.isprintable() or len(text) > 300 or (comma and (not given or "," in given)):
+        raise UsageError(f'creator {plain(text)!r}: must look like "Family, Given", or be a name without a comma')
+    return Creator(family, given, orcid)
+
+
+def _check_digit(orcid: str) -> str:
+    """Return the last character that an ORCID must have (ISO 7064, MOD 11-2)."""
+    total = 0
+    for digit in orcid.replace("-", "")[:-1]:
+        total = (total + int(digit)) * 2
+    return "0123456789X"[(12 - total % 11) % 11]
 
 
 def describe_dataset(
@@ -73,45 +187,164 @@ def describe_dataset(
 ) -> Description:
     """Gather what there is to say of a dataset.
 
+    The published authors, date and DOI are said of the published arrays only; all else comes from the manifest.
+
     Parameters
     ----------
     dataset : MaskSequences or SpriteSequences
         The dataset.
     creators : sequence of str
-        Who publishes it: people as ``"Family, Given"``, organisations by a name without a comma; by default the authors
-        of the paper.
+        Who publishes it, each as `parse_creator` reads it.
     version : str
         Its version.
     date : str, optional
-        Its date; by default that of the paper, so that it does not depend on the day.
+        Its date.
 
     Raises
     ------
     UsageError
-        If the version or the date is of another form.
+        If a creator, the version or the date is of another form.
+    BadInputError
+        If the manifest is none that this package writes.
     DatagenError
         If the licence of a source is unknown, so that nobody may say how the dataset may be used.
     """
-    release = next(release for release in RELEASES.values() if release.kind == dataset.kind)
-    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        raise UsageError(f"version {version!r}: must be three numbers, e.g. 1.0.0")
-    if date is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", date):
-        raise UsageError(f"date {date!r}: must look like 2020-07-21")
-    # A file that does not say its sources (the release's) is taken for the release.
-    named = dataset.manifest.get("sources") or [{"id": source, **SOURCES[source]} for source in release.sources]
-    unknown = [source["id"] for source in named if not source.get("licence")]
-    if unknown:
-        raise DatagenError(f"the licence of {', '.join(unknown)} is not known, so the dataset cannot be published")
-    return Description(
-        release=release,
-        manifest=dataset.manifest,
-        info=describe(dataset),
-        sources=named,
-        licences=list(dict.fromkeys(source["licence"] for source in named)),
-        creators=tuple(creators) or PAPER.authors,
-        version=version,
-        date=date or release.published,
+    people = tuple(parse_creator(creator) for creator in creators)
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9}){2}", version):
+        raise UsageError(f"version {plain(version, 50)!r}: must be three numbers, e.g. 1.0.0")
+    _check_date(date)
+    manifest = untrusted(
+        dataset.manifest, _Manifest, lambda why: BadInputError("manifest", f"is none that datagen writes{why}")
     )
+    of_kind = next(release for release in RELEASES.values() if release.kind == dataset.kind)
+    published = _is_published(dataset, of_kind)
+    # A file that does not say its sources (as the release's) keeps the licence of those of the release of its kind.
+    assumed = not manifest.sources
+    if assumed:
+        sources = [{"id": source, **SOURCES[source]} for source in of_kind.sources]
+    else:
+        sources = [_described(source) for source in manifest.sources]
+    as_released = published or _is_made_as(of_kind, dataset, manifest)
+    texts = _texts_of(of_kind) if as_released else _texts_from(dataset, manifest, sources, of_kind, assumed)
+    return Description(
+        **texts,
+        release=of_kind if as_released or manifest.command == of_kind.name else None,
+        published=published,
+        mended=_mended(manifest),
+        info=describe(dataset),
+        sources=sources,
+        licences=list(dict.fromkeys(source["licence"] for source in sources)),
+        creators=people or (tuple(map(parse_creator, PAPER.authors)) if published else (Creator(ANONYMOUS),)),
+        version=version,
+        date=date or (of_kind.published if published else None),
+    )
+
+
+def _check_date(date: str | None) -> None:
+    if date is None:
+        return
+    try:
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", date):
+            raise ValueError
+        day.fromisoformat(date)
+    except ValueError:
+        raise UsageError(f"date {plain(date, 50)!r}: must be a day and look like 2020-07-21") from None
+
+
+def _described(source: _Source) -> dict[str, str]:
+    """Return what is said of a source, each a line of text.
+
+    Raises
+    ------
+    DatagenError
+        If its licence is not known.
+    """
+    told = {name: plain(getattr(source, name) or "", 1000) for name in _Source.__struct_fields__}
+    if not told["licence"]:
+        raise DatagenError(f"the licence of {told['id']} is not known, so the dataset cannot be published")
+    url = told["url"] if re.fullmatch(r"https?://[!-~]+", told["url"]) else ""
+    return {**told, "name": told["name"] or told["id"] or "a source without a name", "url": url}
+
+
+def _is_published(dataset: Dataset, release: Release) -> bool:
+    """Whether a dataset's arrays are those that were published."""
+    if not release.arrays:
+        return False
+    arrays = arrays_of(dataset)
+    # The small ones first: a file that differs is told apart without its masks being hashed.
+    return all(sha256_array(arrays[name]) == release.arrays[name] for name in sorted(release.arrays, reverse=True))
+
+
+def _is_made_as(release: Release, dataset: Dataset, manifest: _Manifest) -> bool:
+    """Whether a manifest says that a dataset was made as a release was, of the same annotations."""
+    same = {name: manifest.parameters.get(name) for name in release.parameters} == release.parameters
+    made = manifest.command == release.name and manifest.preset == "paper"
+    ids = {source.id for source in manifest.sources}
+    people = not isinstance(dataset, MaskSequences) or set(dataset.category.tolist()) <= {"pedestrian"}
+    return made and same and bool(ids) and ids <= set(release.sources) and people
+
+
+def _texts_of(release: Release) -> dict[str, Any]:
+    names = ("name", "title", "summary", "made", "uses", "limits", "people", "keywords")
+    return {name: getattr(release, name) for name in names}
+
+
+def _texts_from(
+    dataset: Dataset, manifest: _Manifest, sources: Sequence[dict[str, str]], release: Release, assumed: bool
+) -> dict[str, Any]:
+    """Say what can be said of a dataset that was not made as the release was."""
+    masks = isinstance(dataset, MaskSequences)
+    named = set(dataset.category.tolist()) if isinstance(dataset, MaskSequences) else set()
+    by_us = manifest.command == release.name
+    categories = sorted({plain(each, 100) for each in named} - {""})
+    shown = ", ".join(categories[:_NAMED]) + (
+        f" and {len(categories) - _NAMED} more" if len(categories) > _NAMED else ""
+    )
+    # A file that does not say its sources may be of anything.
+    origin = "" if assumed else " and ".join(source["name"] for source in sources)
+    what = release.title if by_us else ("Mask sequences" if masks else "Sprite sequences")
+    details = ", ".join(filter(None, [plain(manifest.preset or "", 50), shown]))
+    source = f", made from {origin}" if origin else ""
+    made = f"Made by `datagen {release.name}` in the manner of {release.title}." if by_us else "As its manifest says."
+    unsaid = ("The file does not say what it was made from; the sources and the licence named here are those of "
+              f"{release.title}.")  # fmt: skip
+    if masks:
+        summary = (
+            f"Sequences of binary masks of single objects{f' ({shown})' if shown else ''} over neighbouring frames of "
+            f"video{source}, with the centre of mass and the area of every mask."
+        )
+        limits: tuple[str, ...] = (
+            "A mask is what is visible of an object: area and position also change by occlusion, at the edges of the "
+            "image and by the motion of the camera.",
+            "The same object can be in several sequences: a random split of sequences may leak from training to test.",
+        )
+        people = (
+            "The masks outline objects in video; where these are persons, the frames they can be traced to show them."
+        )
+        keywords = ("disentanglement", "natural transitions", "segmentation masks", *categories[:_NAMED])
+    else:
+        summary = f"Rendered sprites that move and grow as objects in video do{source}, with all factors of each frame."
+        limits = ("Only position and scale are measured; the other factors are drawn.",)
+        people = "None: the images are geometric shapes."
+        keywords = ("disentanglement", "natural transitions", "sprites", "ground-truth factors")
+    kind = "mask-sequences" if masks else "sprite-sequences"
+    return {
+        "name": release.name if by_us or assumed else kind,
+        "title": f"{what} ({details})" if details else what,
+        "summary": summary,
+        "made": (made,),
+        "uses": release.uses,
+        "limits": ((unsaid,) if assumed else ()) + limits,
+        "people": people,
+        "keywords": keywords,
+    }
+
+
+def _mended(manifest: _Manifest) -> list[str]:
+    if manifest.mended is None:
+        return []
+    added = f"adds {manifest.mended.added_sequences:,} sequences and {manifest.mended.added_frames:,} frames"
+    return [*(plain(each, 1000) for each in manifest.mended.what), added]
 
 
 def licence_id(licence: str) -> str:
@@ -123,7 +356,7 @@ def licence_url(licence: str) -> str:
     """Return where a licence can be read."""
     found = _CREATIVE_COMMONS.fullmatch(licence)
     if found is None:
-        return f"https://spdx.org/licenses/{licence_id(licence)}.html"
+        return f"https://spdx.org/licenses/{quote(licence_id(licence))}.html"
     return f"https://creativecommons.org/licenses/{found[1].lower()}/{found[2]}/"
 
 
@@ -141,28 +374,28 @@ def dataset_card(description: Description, frames: Frames, parquet: str, sizes: 
     sizes : tuple of int
         Its size, and that of its rows in memory, in bytes.
     """
-    release, info = description.release, description.info
+    info = description.info
     lines = [
         "---",
-        *_head(description, frames, parquet, sizes),
+        yaml.safe_dump(_head(description, frames, parquet, sizes), sort_keys=False).rstrip("\n"),
         "---",
         "",
-        f"# {release.title}",
+        f"# {_text(description.title)}",
         "",
-        release.summary,
+        _text(description.summary),
         "",
     ]
     counts = {name: info["summary"][name] for name in ("sequences", "frames", "pairs") if name in info["summary"]}
     lines += ["It holds " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + ".", ""]
     if frames.images is not None:
         lines += ["![A few sequences, a row each](preview.png)", ""]
-    lines += ["## How it was made", "", *_steps(release.made), ""]
+    lines += ["## How it was made", "", *_steps(description.made), ""]
     lines += ["This file was made with these parameters; where they differ from the steps, they hold.", ""]
-    lines += _table(["", ""], [(name, f"`{value}`") for name, value in info["provenance"].items()])
-    mended = description.manifest.get("mended")
-    if mended:
-        lines += ["This is not the published dataset; it mends what was published:", "", *_bullets(mended["what"])]
-        lines += ["", f"That adds {mended['added_sequences']:,} sequences and {mended['added_frames']:,} frames.", ""]
+    lines += _table(["", ""], [(_text(name), _code(value)) for name, value in info["provenance"].items()])
+    if description.mended:
+        *what, added = map(_text, description.mended)
+        lines += ["This is not the published dataset; it mends what was published:", "", *_bullets(what)]
+        lines += ["", f"That {added}.", ""]
     lines += ["## Columns", "", "A row is a frame.", ""]
     rows = [(f"`{name}`", column.kind, column.description) for name, column in frames.columns.items()]
     lines += _table(
@@ -179,25 +412,38 @@ def dataset_card(description: Description, frames: Frames, parquet: str, sizes: 
         lines += ["Changes from one frame to the next:", ""]
         lines += _table(["factor", "pairs", "mean", "standard deviation", "excess kurtosis"], changes)
     if info["groups"]:
-        lines += _table(list(info["groups"][0]), [tuple(row.values()) for row in info["groups"]])
-    lines += ["## Intended use", "", *_bullets(release.uses), ""]
-    lines += ["## Biases and limits", "", *_bullets(release.limits), ""]
-    lines += ["## Persons", "", release.people, ""]
+        lines += _table(list(info["groups"][0]), [tuple(map(_text, row.values())) for row in info["groups"]])
+    lines += ["## Intended use", "", *_bullets(description.uses), ""]
+    lines += ["## Biases and limits", "", *_bullets(map(_text, description.limits)), ""]
+    lines += ["## Persons", "", description.people, ""]
     lines += [
         "## Licence",
         "",
-        f"{' and '.join(description.licences)}, as the annotations it is made from; see LICENSES.md.",
+        f"{' and '.join(map(_text, description.licences))}, as the annotations it is made from; see LICENSES.md.",
         "",
     ]
-    lines += ["## Citation", "", "```bibtex", PAPER.bibtex, "```", ""]
-    lines += [
-        "Cite the annotations too:",
-        "",
-        *_bullets(dict.fromkeys(source["citation"] for source in description.sources)),
-        "",
-    ]
-    lines += ["## Checking", "", f"`sha256sum -c SHA256SUMS`. First published as {release.url}.", ""]
+    lines += ["## Citation", ""]
+    if description.release is not None:
+        lines += ["```bibtex", PAPER.bibtex, "```", "", "Cite the annotations too:", ""]
+    else:
+        lines += ["Cite the annotations:", ""]
+    citations = dict.fromkeys(source["citation"] or source["name"] for source in description.sources)
+    lines += [*_bullets(map(_text, citations)), "", "## Checking", "", _provenance(description), ""]
     return "\n".join(lines)
+
+
+def _provenance(description: Description) -> str:
+    """Say how to check the files, and of what the dataset is derived."""
+    check = "`sha256sum -c SHA256SUMS`."
+    release = description.release
+    if release is None:
+        return check
+    if description.published:
+        return f"{check} First published as {release.url}."
+    return (
+        f"{check} Derived from the annotations named above, in the manner of {release.title} ({release.url}); it is "
+        "not that file."
+    )
 
 
 def _changes(frames: Frames) -> list[tuple[str, ...]]:
@@ -216,87 +462,76 @@ def _changes(frames: Frames) -> list[tuple[str, ...]]:
     return rows
 
 
-def _head(description: Description, frames: Frames, parquet: str, sizes: tuple[int, int]) -> list[str]:
-    """Write YAML; texts are written as JSON, which YAML reads."""
-    release = description.release
-    ids = [licence_id(licence).lower() for licence in description.licences]
+def _head(description: Description, frames: Frames, parquet: str, sizes: tuple[int, int]) -> dict[str, Any]:
+    """Return what the Hub reads."""
+    known = [each for each in description.licences if _is_known(each)]
+    ids = [licence_id(each).lower() for each in known] + ["other"] * (len(known) < len(description.licences))
     features = [("image", "image")] if frames.images is not None else []
     features += [(name, column.kind) for name, column in frames.columns.items()]
-    size = next((name for most, name in _SIZES if len(frames) < most), "n>10M")
-    return [
-        f"pretty_name: {json.dumps(release.title)}",
-        *(["license: " + ids[0]] if len(ids) == 1 else ["license:", *(f"- {each}" for each in ids)]),
-        "size_categories:",
-        f"- {size}",
-        "tags:",
-        *(f"- {json.dumps(keyword)}" for keyword in release.keywords),
-        f"- arxiv:{PAPER.arxiv}",
-        "configs:",
-        "- config_name: default",
-        "  data_files:",
-        "  - split: train",
-        f"    path: {json.dumps(parquet)}",
-        "dataset_info:",
-        "  features:",
-        *(line for name, kind in features for line in (f"  - name: {name}", f"    dtype: {kind}")),
-        "  splits:",
-        "  - name: train",
-        f"    num_bytes: {sizes[1]}",
-        f"    num_examples: {len(frames)}",
-        f"  download_size: {sizes[0]}",
-        f"  dataset_size: {sizes[1]}",
-    ]
+    return {
+        "pretty_name": description.title,
+        "license": ids[0] if len(ids) == 1 else ids,
+        "size_categories": [next((name for most, name in _SIZES if len(frames) < most), "n>10M")],
+        "tags": [*description.keywords, *([f"arxiv:{PAPER.arxiv}"] if description.release is not None else [])],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": parquet}]}],
+        "dataset_info": {
+            "features": [{"name": name, "dtype": kind} for name, kind in features],
+            "splits": [{"name": "train", "num_bytes": sizes[1], "num_examples": len(frames)}],
+            "download_size": sizes[0],
+            "dataset_size": sizes[1],
+        },
+    }
+
+
+def _is_known(licence: str) -> bool:
+    """Whether a licence is one that others know by its SPDX identifier."""
+    return _CREATIVE_COMMONS.fullmatch(licence) is not None or licence in _OTHER_LICENCES
 
 
 def citation_file(description: Description) -> str:
-    """Write ``CITATION.cff``, which names the paper as what to cite."""
+    """Write ``CITATION.cff``: of the dataset, and of the paper whose method it follows, if it does."""
     release = description.release
+    paper = {
+        "type": "conference-paper",
+        "title": PAPER.title,
+        "authors": [_cff_person(parse_creator(author)) for author in PAPER.authors],
+        "year": PAPER.year,
+        "collection-title": PAPER.venue,
+        "url": PAPER.url,
+    }
+    cited = "the paper and " if release is not None else ""
+    citation = {
+        "cff-version": "1.2.0",
+        "type": "dataset",
+        "title": description.title,
+        "message": f"If you use this dataset, please cite {cited}the annotations it is made from.",
+        "authors": [_cff_person(creator) for creator in description.creators],
+        "version": description.version,
+        **({} if description.date is None else {"date-released": day.fromisoformat(description.date)}),
+        "license": [licence_id(licence) for licence in description.licences if _is_known(licence)],
+        **({"url": release.url} if release is not None and description.published else {}),
+        **({"preferred-citation": paper} if release is not None else {}),
+        "references": [
+            {
+                "type": "data",
+                "title": source["name"],
+                "authors": [{"name": f"The authors of {source['name']}"}],
+                **({"url": source["url"]} if source["url"] else {}),
+                **({"notes": source["citation"]} if source["citation"] else {}),
+            }
+            for source in description.sources
+        ],
+    }
+    if not citation["license"]:
+        del citation["license"]
+    return yaml.safe_dump(citation, sort_keys=False, allow_unicode=True)
 
-    def people(names: Sequence[str], indent: str) -> list[str]:
-        lines = []
-        for name in names:
-            family, comma, given = name.partition(", ")
-            if comma:
-                lines += [
-                    f"{indent}- family-names: {json.dumps(family)}",
-                    f"{indent}  given-names: {json.dumps(given)}",
-                ]
-            else:
-                lines.append(f"{indent}- name: {json.dumps(name)}")
-        return lines
 
-    lines = [
-        "cff-version: 1.2.0",
-        "type: dataset",
-        f"title: {json.dumps(release.title)}",
-        'message: "If you use this dataset, please cite the paper and the annotations it is made from."',
-        "authors:",
-        *people(description.creators, "  "),
-        f"version: {description.version}",
-        f"date-released: {description.date}",
-        "license:",
-        *(f"  - {licence_id(licence)}" for licence in description.licences),
-        f"url: {json.dumps(release.url)}",
-        "preferred-citation:",
-        "  type: conference-paper",
-        f"  title: {json.dumps(PAPER.title)}",
-        "  authors:",
-        *people(PAPER.authors, "    "),
-        f"  year: {PAPER.year}",
-        f"  collection-title: {json.dumps(PAPER.venue)}",
-        f"  url: {PAPER.url}",
-        "references:",
-    ]
-    for source in description.sources:
-        lines += [
-            "  - type: data",
-            f"    title: {json.dumps(source['name'])}",
-            "    authors:",
-            f"      - name: {json.dumps('The authors of ' + source['name'])}",
-            f"    url: {json.dumps(source['url'])}",
-            f"    notes: {json.dumps(source['citation'])}",
-        ]
-    return "\n".join(lines) + "\n"
+def _cff_person(creator: Creator) -> dict[str, str]:
+    if not creator.given:
+        return {"name": creator.family}
+    orcid = {"orcid": f"https://orcid.org/{creator.orcid}"} if creator.orcid else {}
+    return {"family-names": creator.family, "given-names": creator.given, **orcid}
 
 
 def licences_text(description: Description) -> str:
@@ -304,12 +539,14 @@ def licences_text(description: Description) -> str:
     lines = [
         "# Licences",
         "",
-        f"{description.release.title} is derived from these annotations and under their licences.",
+        f"{_text(description.title)} is derived from these annotations and under their licences.",
         "",
     ]
     for source in description.sources:
-        lines += [f"## {source['name']}", "", f"{source['licence']}, {licence_url(source['licence'])}", ""]
-        lines += [f"From {source['url']}", "", f"Cite: {source['citation']}", ""]
+        told = {name: _text(value) for name, value in source.items()}
+        lines += [f"## {told['name']}", "", f"{told['licence']}, {licence_url(source['licence'])}", ""]
+        lines += [f"From {source['url']}", ""] if source["url"] else []
+        lines += [f"Cite: {told['citation']}", ""] if source["citation"] else []
     if any("NC" in licence for licence in description.licences):
         lines += ["NC: it may not be used commercially.", ""]
     if any("SA" in licence for licence in description.licences):
@@ -317,14 +554,28 @@ def licences_text(description: Description) -> str:
     return "\n".join(lines)
 
 
-def _steps(texts: Sequence[str]) -> list[str]:
+def _text(value: Any) -> str:
+    """Return a text of others as text in Markdown: one line, neither HTML nor marks in it."""
+    if isinstance(value, int | float):
+        return str(value)
+    return _SPECIAL.sub(r"\\\1", html.escape(plain(value, 1000), quote=False))
+
+
+def _code(value: Any) -> str:
+    """Return a value as code, or as text where it would not stay within."""
+    shown = plain(value, 1000)
+    return _text(shown) if set("`<>&|") & set(shown) else f"`{shown}`"
+
+
+def _steps(texts: Iterable[str]) -> list[str]:
     return [f"{number}. {text}" for number, text in enumerate(texts, start=1)]
 
 
-def _bullets(texts: Any) -> list[str]:
+def _bullets(texts: Iterable[str]) -> list[str]:
     return [f"- {text}" for text in texts]
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Lay cells out that are Markdown already."""
     lines: list[Sequence[Any]] = [columns, ["---"] * len(columns), *rows]
-    return ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines] + [""]
+    return ["| " + " | ".join(map(str, line)) + " |" for line in lines] + [""]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import stat
+from pathlib import Path, PureWindowsPath
 
 from datagen.errors import BadInputError, UsageError
-from datagen.files import sha256_file
+from datagen.files import atomic_path, sha256_file
 from datagen.verify import Check
 
 __all__ = ["CHECKSUMS", "read_checksums", "verify_folder", "write_checksums"]
@@ -15,13 +16,26 @@ CHECKSUMS = "SHA256SUMS"
 """The name of the list."""
 
 _LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](.+)")
+_LARGEST_LIST = 1 << 24
 
 
 def write_checksums(folder: str | Path) -> None:
-    """List the sha256 of every file of a folder, by name."""
+    """List the sha256 of every file of a folder, by name.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds something that is no plain file, or whose name is not a line of text.
+    """
     folder = Path(folder)
-    lines = [f"{sha256_file(folder / name)}  {name}\n" for name in _files(folder)]
-    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8", newline="\n")
+    lines = []
+    for name in _files(folder):
+        problem = _problem(folder, name)
+        if problem or not name.isprintable() or "\\" in name:
+            raise BadInputError(folder, f"{name!r} {problem or 'has a name that no list can hold'}; take it away")
+        lines.append(f"{sha256_file(folder / name)}  {name}\n")
+    with atomic_path(folder / CHECKSUMS) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def read_checksums(folder: str | Path) -> dict[str, str]:
@@ -37,15 +51,26 @@ def read_checksums(folder: str | Path) -> dict[str, str]:
     path = Path(folder) / CHECKSUMS
     if not path.is_file():
         raise UsageError(f"{folder}: has no {CHECKSUMS} to check it against")
-    digests = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        found = _LINE.fullmatch(line)
+    if path.is_symlink() or path.stat().st_size > _LARGEST_LIST:
+        raise BadInputError(path, "is a link, or too large for a list of checksums")
+    digests: dict[str, str] = {}
+    # Only a newline ends a line: a name may hold what else splitlines() takes for an end.
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), start=1):
+        if not line:
+            continue
+        found = _LINE.fullmatch(line.removesuffix("\r"))
+        where = f"line {number}"
         if found is None:
-            raise BadInputError(path, "is not a sha256, two spaces and a name", f"line {number}")
-        name = Path(found[2])
-        if name.is_absolute() or ".." in name.parts:
-            raise BadInputError(path, f"names a file outside the folder, {found[2]}", f"line {number}")
-        digests[found[2]] = found[1].lower()
+            raise BadInputError(path, "is not a sha256, two spaces and a name", where)
+        name = found[2]
+        parts = re.split(r"[/\\]", name)
+        if Path(name).is_absolute() or PureWindowsPath(name).drive or ".." in parts:
+            raise BadInputError(path, f"names a file outside the folder, {name!r}", where)
+        if not name.isprintable() or not {"", "."}.isdisjoint(parts):
+            raise BadInputError(path, f"names no file, {name[:100]!r}", where)
+        if name in digests:
+            raise BadInputError(path, f"names {name} a second time", where)
+        digests[name] = found[1].lower()
     return digests
 
 
@@ -71,8 +96,8 @@ def verify_folder(folder: str | Path) -> list[Check]:
     digests = read_checksums(folder)
     checks = []
     for name, digest in digests.items():
-        if not (folder / name).is_file():
-            checks.append(Check(name, False, "is missing"))
+        if problem := _problem(folder, name):
+            checks.append(Check(name, False, problem))
         elif sha256_file(folder / name) != digest:
             checks.append(Check(name, False, "has another sha256 than the list says"))
         else:
@@ -81,7 +106,26 @@ def verify_folder(folder: str | Path) -> list[Check]:
 
 
 def _files(folder: Path) -> list[str]:
-    """Return the names of the files of a folder and of those below it, sorted, without the list and hidden files."""
-    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    """Return the names of what is in a folder and in those below it, sorted, without the list and hidden files."""
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
     shown = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
     return sorted(path.as_posix() for path in shown if path.as_posix() != CHECKSUMS)
+
+
+def _problem(folder: Path, name: str) -> str:
+    """Say why a name is none of a plain file of a folder; an empty text if it is one.
+
+    A link could lead out of the folder, a pipe block and a device never end, so none is read.
+    """
+    place = folder
+    try:
+        for part in Path(name).parts:
+            place = place / part
+            if place.is_symlink():
+                return "is a link, which is not followed"
+        mode = place.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "is missing"
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+    return "" if stat.S_ISREG(mode) else "is no plain file"

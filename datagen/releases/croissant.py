@@ -91,23 +91,32 @@ def croissant(description: Description, frames: Frames, folder: Path, parquet: s
         To be written as JSON beside the files.
     """
     release = description.release
+    based_on = [source["url"] for source in description.sources if source["url"]]
+    if release is not None:
+        based_on += [release.url] * (not description.published) + [PAPER.url]
     files = sorted(path for path in folder.iterdir() if path.suffix in _MEDIA_TYPES)
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": _CONFORMS_TO,
-        "name": release.name,
-        "alternateName": release.title,
-        "description": release.summary,
+        "name": description.name,
+        "alternateName": description.title,
+        "description": description.summary,
         "license": [licence_url(licence) for licence in description.licences],
-        "url": release.url,
+        **({"url": release.url} if release is not None and description.published else {}),
+        "isBasedOn": list(dict.fromkeys(based_on)),
         "creator": [
-            {"@type": "sc:Person" if ", " in name else "sc:Organization", "name": name} for name in description.creators
+            {
+                "@type": "sc:Person" if creator.given else "sc:Organization",
+                "name": creator.name,
+                **({"identifier": f"https://orcid.org/{creator.orcid}"} if creator.orcid else {}),
+            }
+            for creator in description.creators
         ],
-        "datePublished": description.date,
+        **({} if description.date is None else {"datePublished": description.date}),
         "version": description.version,
-        "keywords": list(release.keywords),
-        "citeAs": PAPER.bibtex,
+        "keywords": list(description.keywords),
+        "citeAs": PAPER.bibtex if release is not None else "; ".join(map(_citation, description.sources)),
         "isLiveDataset": False,
         "distribution": [
             {
@@ -131,17 +140,23 @@ def croissant(description: Description, frames: Frames, folder: Path, parquet: s
                 "field": _fields(frames, parquet),
             }
         ],
-        "rai:dataCollection": " ".join(release.made),
+        "rai:dataCollection": " ".join(description.made),
         "rai:dataCollectionType": ["Secondary Data analysis"],
-        "rai:dataCollectionRawData": "; ".join(f"{each['name']}, {each['url']}" for each in description.sources),
-        "rai:dataPreprocessingProtocol": list(release.made),
-        "rai:dataAnnotationProtocol": [f"As {each['name']}: {each['citation']}" for each in description.sources],
-        "rai:dataBiases": list(release.limits[:1]),
-        "rai:dataLimitations": list(release.limits),
-        "rai:dataUseCases": list(release.uses),
-        "rai:personalSensitiveInformation": [release.people],
+        "rai:dataCollectionRawData": "; ".join(
+            ", ".join(filter(None, [each["name"], each["url"]])) for each in description.sources
+        ),
+        "rai:dataPreprocessingProtocol": list(description.made),
+        "rai:dataAnnotationProtocol": [f"As {each['name']}: {_citation(each)}" for each in description.sources],
+        "rai:dataBiases": list(description.limits[:1]),
+        "rai:dataLimitations": list(description.limits),
+        "rai:dataUseCases": list(description.uses),
+        "rai:personalSensitiveInformation": [description.people],
         "rai:dataReleaseMaintenancePlan": "Versions are not changed; a correction is a new version.",
     }
+
+
+def _citation(source: dict[str, str]) -> str:
+    return source["citation"] or source["name"]
 
 
 def _fields(frames: Frames, parquet: str) -> list[dict[str, Any]]:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pooch
-import requests
 
 from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.files import atomic_path
 from datagen.progress import byte_bar
 from datagen.releases.registry import find_release
-from datagen.releases.web import BROKEN, PassingError, Patience, broken, explain, new_session, patiently, send
+from datagen.releases.web import Client, PassingError, Patience, Stream, patiently, plain, untrusted
 from datagen.releases.zenodo import ZENODO, RemoteFile, look_up, parse_record
 
 __all__ = ["cache_folder", "fetch", "fetch_record"]
 
-_CHUNK = 1 << 15
+_LARGEST_DESCRIPTION = 1 << 25
 
 
 def cache_folder() -> Path:
@@ -81,7 +83,8 @@ def fetch_record(
     """Return files of a record of Zenodo, fetched unless they are there and right.
 
     A published record never changes. So its description is kept beside its files, and where all that is asked for is
-    there with the size and md5 it tells of, nothing is asked of the network.
+    there with the size and md5 it tells of, nothing is asked of the network. A number that stands for all versions of a
+    record is another matter: what is the newest is asked each time.
 
     Parameters
     ----------
@@ -114,23 +117,41 @@ def fetch_record(
         If it cannot be fetched. What came of it is kept, and the next call goes on from there.
     """
     folder = _folder(root, record)
-    described = folder / f"zenodo-{record}.json"
-    if described.is_file():
+    kept = folder / f"zenodo-{record}.json"
+    if kept.is_file():
         try:
-            known = _choose(json.loads(described.read_text(encoding="utf-8")), names, server, str(described))
-        except (ValueError, DatagenError):
-            known = []  # damaged, or of another day: ask anew
-        if known and all(_is_right(folder / file.name, file) for file in known):
-            return [folder / file.name for file in known]
-    patience = patience or Patience()
+            known = parse_record(_read(kept), server, str(kept), names)
+            if known.number in (None, record) and all(_is_right(folder / file.name, file) for file in known.files):
+                return [folder / file.name for file in known.files]
+        except DatagenError:
+            pass  # damaged, or of another day: ask anew
     server = server.rstrip("/")
-    with new_session() as session:
-        answer = look_up(session, record, server, patience)
-        chosen = _choose(answer, names, server, f"{server}/api/records/{record}")
+    with Client(patience or Patience()) as client:
+        answer = look_up(client, record, server, _advice(server, record, folder))
+        described = parse_record(answer, server, f"{server}/api/records/{record}", names)
+        number = described.number or record
+        folder = _folder(root, number)
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic_path(described) as temporary:
+        with atomic_path(folder / f"zenodo-{number}.json") as temporary:
             temporary.write_text(json.dumps(answer, indent=2, sort_keys=True), encoding="utf-8")
-        return [_download(session, file, folder, show_progress, patience) for file in chosen]
+        advice = _advice(server, number, folder)
+        return [_download(client, file, folder, show_progress, advice) for file in described.files]
+
+
+def _read(description: Path) -> Any:
+    """Return a description that was kept."""
+    if description.stat().st_size > _LARGEST_DESCRIPTION:
+        raise BadInputError(description, "is too large for a description of a record")
+    why = "is no description of a record"
+    return untrusted(description.read_bytes(), Any, lambda _: BadInputError(description, why))
+
+
+def _advice(server: str, record: int, folder: Path) -> str:
+    return (
+        f"{urlsplit(server).netloc} may be blocking your network: try another, or open "
+        f"{ZENODO}/records/{record} in a browser, put what you want of it into {folder}, and give its path from there "
+        "on instead of downloading"
+    )
 
 
 def _folder(root: str | Path | None, record: int) -> Path:
@@ -140,36 +161,63 @@ def _folder(root: str | Path | None, record: int) -> Path:
     return folder
 
 
-def _choose(answer: Any, names: Sequence[str], server: str, place: str) -> list[RemoteFile]:
-    """Return the wanted files of a record."""
-    files = {file.name: file for file in parse_record(answer, server, place).files}
-    unknown = [name for name in names if name not in files]
-    if unknown:
-        raise UsageError(f"the record has no file {', '.join(unknown)}; it has {', '.join(files)}")
-    return [files[name] for name in names or files]
-
-
 def _is_right(path: Path, file: RemoteFile) -> bool:
     return path.is_file() and path.stat().st_size == file.size and pooch.file_hash(path, alg="md5") == file.md5
 
 
-def _download(
-    session: requests.Session, file: RemoteFile, folder: Path, show_progress: bool, patience: Patience
-) -> Path:
+def _download(client: Client, file: RemoteFile, folder: Path, show_progress: bool, advice: str) -> Path:
     """Fetch a file, unless it is there and right, going on from what an earlier attempt left."""
     target = folder / file.name
-    if _is_right(target, file):
-        return target
     part = folder / f".{file.name}.part"
-    with byte_bar(file.name, file.size, show_progress) as tell:
-        patiently(lambda: _go_on(session, file, part, tell, patience), patience)
-    part.replace(target)
-    return target
+    if target.is_dir():
+        raise UsageError(f"{target}: is a folder, where a file of this name is to be put; move it away")
+    with _alone(folder / f".{file.name}.lock"):
+        # Whoever waited for another download of the same file finds it there.
+        if _is_right(target, file):
+            return target
+        first: DatagenError | None = None
+        for url in (file.url, *file.other_urls):
+            try:
+                with byte_bar(file.name, file.size, show_progress) as tell:
+                    patiently(lambda: _go_on(client, file, url, part, tell, advice), client.patience)  # noqa: B023
+            except DatagenError as error:  # noqa: PERF203  # the next address may be well
+                first = first or error
+            else:
+                part.replace(target)
+                return target
+    assert first is not None
+    raise first
 
 
-def _go_on(
-    session: requests.Session, file: RemoteFile, part: Path, tell: Callable[[int], None], patience: Patience
-) -> None:
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Let one process at a time pass; two that write to one part would spoil it."""
+    from filelock import FileLock
+
+    with FileLock(lock):
+        yield
+        with suppress(OSError):
+            lock.unlink()  # while it is held: those who wait for it see that it is gone, and make another
+
+
+def _size(part: Path) -> int:
+    """Return how much of a file an earlier attempt left.
+
+    Raises
+    ------
+    BadInputError
+        If something else is in the way, which might lead elsewhere or block.
+    """
+    try:
+        status = part.lstat()
+    except FileNotFoundError:
+        return 0
+    if not stat.S_ISREG(status.st_mode):
+        raise BadInputError(part, "is no plain file, but in the way of a download; remove it")
+    return status.st_size
+
+
+def _go_on(client: Client, file: RemoteFile, url: str, part: Path, tell: Callable[[int], None], advice: str) -> None:
     """Fetch what is missing of a file, and check the whole.
 
     Raises
@@ -179,54 +227,57 @@ def _go_on(
     BadInputError
         If one answer gave a whole file, and the wrong one.
     """
-    have = part.stat().st_size if part.is_file() else 0
+    shown = plain(url)
+    have = _size(part)
     if have > file.size:
         part.unlink()
         have = 0
     in_one_piece = False
-    if have < file.size or not part.is_file():
-        # Bytes are counted and hashed as stored, so nobody may pack them on the way.
-        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
-        with send(session, "GET", file.url, patience, headers=headers, stream=True) as response:
-            status = response.status_code
-            if status == requests.codes.ok:
+    if have < file.size or not part.exists():
+        with client.fetch(url, {"Range": f"bytes={have}-"} if have else {}) as answer:
+            if answer.status == 200:
                 have = 0  # a server that does not know ranges sends the whole
-            elif have and status in (requests.codes.partial_content, requests.codes.requested_range_not_satisfiable):
-                if not _goes_on_from(response, have):
+            elif have and answer.status in (206, 416):
+                if not _goes_on_from(answer, have):
                     part.unlink()
-                    raise PassingError(f"{file.url}: cannot go on from byte {have}; starting over")
+                    raise PassingError(f"{shown}: cannot go on from byte {have}; starting over")
             else:
-                raise DatagenError(explain(response))
+                raise _refused(answer, advice)
             in_one_piece = not have
-            have = _write(response, file, part, have, tell)
+            have = _write(answer, file, part, have, tell)
     if have < file.size:
-        raise PassingError(f"{file.url}: broke off after {have} of {file.size} bytes")
+        raise PassingError(f"{shown}: broke off after {have} of {file.size} bytes")
     md5 = pooch.file_hash(part, alg="md5")
     if have > file.size or md5 != file.md5:
         part.unlink()
         what = f"more than {file.size} bytes" if have > file.size else f"a file with the md5 {md5}"
         problem = f"served {what}, but the record says {file.size} bytes with {file.md5}; it was not kept"
-        raise BadInputError(file.url, problem) if in_one_piece else PassingError(f"{file.url}: {problem}")
+        raise BadInputError(shown, problem) if in_one_piece else PassingError(f"{shown}: {problem}")
 
 
-def _goes_on_from(response: requests.Response, have: int) -> bool:
+def _refused(answer: Stream, advice: str) -> DatagenError:
+    """Say that a file is not to be had; 403 and 404 are said now and then of files that are there."""
+    words = answer.whole().words
+    if answer.status == 403:
+        return PassingError(words, attempts=2, lasting=DatagenError(f"{words}; {advice}"))
+    return PassingError(words, attempts=2, lasting=DatagenError(words)) if answer.status == 404 else DatagenError(words)
+
+
+def _goes_on_from(answer: Stream, have: int) -> bool:
     """Whether an answer holds the bytes that follow the first `have`."""
-    begin = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    begin = re.match(r"bytes ([0-9]{1,18})-", answer.content_range)
     return begin is not None and int(begin[1]) == have
 
 
-def _write(response: requests.Response, file: RemoteFile, part: Path, have: int, tell: Callable[[int], None]) -> int:
+def _write(answer: Stream, file: RemoteFile, part: Path, have: int, tell: Callable[[int], None]) -> int:
     """Write an answer's body behind the first `have` bytes, at most a little too much, and return the new size."""
     with part.open("ab" if have else "wb") as stream:
-        try:
-            for chunk in response.iter_content(_CHUNK):
-                stream.write(chunk)
-                have += len(chunk)
-                tell(have)
-                if have > file.size:
-                    break
-        except BROKEN as error:
-            raise broken(file.url, error) from None
+        for block in answer.blocks:
+            stream.write(block)
+            have += len(block)
+            tell(have)
+            if have > file.size:
+                break
         stream.flush()
         os.fsync(stream.fileno())
     return have

@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -191,4 +192,8 @@ def _sample(frames: Frames, row: int) -> Iterator[tuple[str, bytes]]:
     key = f"{values['sequence']:06d}-{values['step']:05d}"
     if frames.images is not None:
         yield f"{key}.png", frames.png(row)
-    yield f"{key}.json", json.dumps(values).encode()
+    # JSON has no numbers that are not finite.
+    values = {
+        name: None if isinstance(value, float) and not isfinite(value) else value for name, value in values.items()
+    }
+    yield f"{key}.json", json.dumps(values, allow_nan=False).encode()

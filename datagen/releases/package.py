@@ -42,12 +42,13 @@ def package(
     out : str or Path
         The folder.
     creators : sequence of str
-        Who publishes it: people as ``"Family, Given"``, organisations by a name without a comma; by default the authors
-        of the paper.
+        Who publishes it: people as ``"Family, Given"``, organisations by a name without a comma, either with an ORCID
+        in brackets. By default the authors of the paper if these are the arrays that they published, else nobody.
     version : str
         Its version, ``"MAJOR.MINOR.PATCH"``.
     date : str, optional
-        Its date, ``"2020-07-21"``; by default that of the paper, so that it does not depend on the day.
+        Its date, ``"2020-07-21"``; by default that of the paper if these are the arrays that it published, else none,
+        so that it does not depend on the day.
     webdataset : bool
         Also write WebDataset shards.
     overwrite : bool
@@ -71,7 +72,7 @@ def package(
     if out.is_dir() and any(out.iterdir()) and not (out / CHECKSUMS).is_file():
         raise UsageError(f"{out}: exists and is no package; give another folder")
     description = describe_dataset(dataset, creators, version, date)
-    name = description.release.name
+    name = description.name
     frames = frames_of(dataset)
     with atomic_folder(out, overwrite) as folder:
         parquet = folder / f"{name}.parquet"
@@ -86,7 +87,10 @@ def package(
             "README.md": dataset_card(description, frames, parquet.name, (parquet.stat().st_size, in_memory)),
             "CITATION.cff": citation_file(description),
             "LICENSES.md": licences_text(description),
-            "croissant.json": json.dumps(croissant(description, frames, folder, parquet.name), indent=1) + "\n",
+            "croissant.json": json.dumps(
+                croissant(description, frames, folder, parquet.name), indent=1, allow_nan=False
+            )
+            + "\n",
         }
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8", newline="\n")

@@ -9,22 +9,23 @@ from __future__ import annotations
 import html
 import json
 import re
+import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Annotated, Any, BinaryIO, Protocol, TypeVar
 from urllib.parse import quote
 
+import msgspec
 import pooch
-import requests
 
 from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
 from datagen.files import atomic_path
 from datagen.progress import byte_bar
 from datagen.releases.checksums import verify_folder
-from datagen.releases.registry import PAPER
-from datagen.releases.web import PassingError, Patience, explain, faults, new_session, patiently, send
+from datagen.releases.web import Answer, Client, Fault, PassingError, Patience, patiently, plain, untrusted
 from datagen.releases.zenodo import ZENODO
 
 __all__ = [
@@ -36,8 +37,73 @@ __all__ = [
     "zenodo_metadata",
 ]
 
+T = TypeVar("T")
+
 _STATE = ".draft.json"
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_LARGEST_CARD = 1 << 26
+
+# What the server and the folder tell becomes trusted by these.
+_Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z-]{0,63}\Z")]
+_Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[!-~]{1,2000}\Z")]
+# No other number of characters and no dots alone: it becomes a part of an address.
+_FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^(?!\.{1,2}\Z)")]
+
+
+class _Links(msgspec.Struct):
+    self_html: _Url
+
+
+class _Draft(msgspec.Struct):
+    """A draft, or the record that it became."""
+
+    id: _Id | Annotated[int, msgspec.Meta(ge=1)]
+    links: _Links
+    errors: list[Fault] = msgspec.field(default_factory=list)
+
+
+class _File(msgspec.Struct):
+    """A file of a draft."""
+
+    key: _FileName
+    status: str | None = None
+    checksum: str | None = None
+
+
+class _Files(msgspec.Struct):
+    entries: list[_File]
+
+
+class _Committed(msgspec.Struct):
+    checksum: str
+
+
+class _Remembered(msgspec.Struct):
+    """The draft of an earlier attempt."""
+
+    server: str
+    record: int | None
+    draft: _Id
+
+
+class _Creator(msgspec.Struct):
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    type: str | None = msgspec.field(name="@type", default=None)
+    identifier: str | None = None
+
+
+class _Card(msgspec.Struct):
+    """What a draft is told, of ``croissant.json``."""
+
+    title: str = msgspec.field(name="alternateName")
+    description: str
+    version: str
+    creator: Annotated[list[_Creator], msgspec.Meta(min_length=1)]
+    license: list[str]
+    keywords: list[str]
+    date: str | None = msgspec.field(name="datePublished", default=None)
+    based_on: list[str] = msgspec.field(name="isBasedOn", default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -75,26 +141,28 @@ def zenodo_metadata(folder: str | Path) -> dict[str, Any]:
         If the description is missing or lacks something.
     """
     path = Path(folder) / "croissant.json"
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        metadata = {
-            "title": card["alternateName"],
-            "description": f"<p>{html.escape(card['description'])}</p>",
-            "resource_type": {"id": "dataset"},
-            "publication_date": card["datePublished"],
-            "version": card["version"],
-            "creators": [{"person_or_org": _party(creator["name"])} for creator in card["creator"]],
-            "rights": [{"id": _rights(url)} for url in card["license"]],
-            "subjects": [{"subject": keyword} for keyword in card["keywords"]],
-            "related_identifiers": [
-                {"identifier": PAPER.arxiv, "scheme": "arxiv", "relation_type": {"id": "isdocumentedby"}},
-            ],
-            "publisher": "Zenodo",
-        }
-    except OSError:
-        raise BadInputError(path, "is missing; `datagen package` writes it") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInputError(path, f"is no description that `datagen package` writes ({error})") from None
+    if not path.is_file():
+        raise BadInputError(path, "is missing; `datagen package` writes it")
+    if path.stat().st_size > _LARGEST_CARD:
+        raise BadInputError(path, "is too large for a description that `datagen package` writes")
+
+    def wrong(why: str) -> BadInputError:
+        return BadInputError(path, f"is no description that `datagen package` writes{why}")
+
+    card = untrusted(path.read_bytes(), _Card, wrong)
+    metadata = {
+        "title": card.title,
+        "description": f"<p>{html.escape(card.description)}</p>",
+        "resource_type": {"id": "dataset"},
+        # A package that tells no date is as old as its publication.
+        "publication_date": datetime.now(timezone.utc).date().isoformat() if card.date is None else card.date,
+        "version": card.version,
+        "creators": [{"person_or_org": _party(creator)} for creator in card.creator],
+        "rights": [{"id": _rights(url, wrong)} for url in card.license],
+        "subjects": [{"subject": keyword} for keyword in card.keywords],
+        "related_identifiers": [_related(url) for url in card.based_on],
+        "publisher": "Zenodo",
+    }
     return {"access": {"record": "public", "files": "public"}, "files": {"enabled": True}, "metadata": metadata}
 
 
@@ -147,15 +215,17 @@ def publish_on_zenodo(
     """
     if not _TOKEN.fullmatch(token):
         raise UsageError("the token is empty or has characters that none has; put one of your account in ZENODO_TOKEN")
-    with new_session() as session:
-        session.auth = _Bearer(token)
-        api = _Zenodo(session, server, patience or Patience())
+    with Client(patience or Patience(), token) as client:
+        api = _Zenodo(client, server)
         try:
-            return _deposit(api, Path(folder), server, record, publish, Path(folder) / _STATE, show_progress)
+            deposit = _deposit(api, Path(folder), server, record, publish, Path(folder) / _STATE, show_progress)
         except DatagenError as error:
-            if token in str(error):  # a server may repeat what it was sent
-                raise DatagenError(str(error).replace(token, "***")) from None
+            if client.hide(str(error)) != str(error):  # a server may repeat what it was sent
+                raise DatagenError(client.hide(str(error))) from None
             raise
+        return replace(
+            deposit, url=client.hide(deposit.url), removed=[plain(client.hide(name)) for name in deposit.removed]
+        )
 
 
 def rehearse_zenodo(
@@ -182,10 +252,15 @@ def rehearse_zenodo(
 class _Api(Protocol):
     """Zenodo, or a rehearsal of it."""
 
-    patience: Patience
+    @property
+    def patience(self) -> Patience:
+        """How long to go on trying."""
 
-    def call(self, method: str, path: str, told: Any = None) -> Any:
-        """Send JSON, if any, and return the answer; None if there is nothing at that place."""
+    def call(self, method: str, path: str, kind: type[T], what: str, told: Any = None) -> T:
+        """Send JSON, if any, and return the answer, checked."""
+
+    def find(self, method: str, path: str, kind: type[T], what: str, told: Any = None) -> T | None:
+        """Do so; return None if there is nothing at that place."""
 
     def upload(self, path: str, file: Path, show_progress: bool) -> None:
         """Send a file's bytes."""
@@ -203,120 +278,137 @@ def _deposit(
     files = _checked_files(folder)
     wanted = {"server": server, "record": record}
     draft = _open_draft(api, state, zenodo_metadata(folder), wanted)
-    if found := faults(draft):
-        raise BadInputError(folder / "croissant.json", f"the server finds fault with it ({'; '.join(found)})")
-    place = f"/api/records/{draft['id']}/draft"
+    if draft.errors:
+        faults = plain("; ".join(map(str, draft.errors[:10])))
+        raise BadInputError(folder / "croissant.json", f"the server finds fault with it ({faults})")
+    place = f"/api/records/{draft.id}/draft"
     removed = sorted(set(_files_of(api, place)) - {path.name for path in files})
     for name in removed:
-        api.call("DELETE", f"{place}/files/{quote(name)}")
+        api.find("DELETE", f"{place}/files/{quote(name, safe='')}", Any, "answer")
     sent: list[str] = []
     kept: list[str] = []
     for path in files:
         was_sent = patiently(partial(_send_file, api, place, path, show_progress), api.patience)
         (sent if was_sent else kept).append(path.name)
     if publish:
-        draft = api.call("POST", f"{place}/actions/publish")
-    return Deposit(draft["links"]["self_html"], publish, sent, kept, removed)
+        draft = api.call("POST", f"{place}/actions/publish", _Draft, "record; it may be published all the same")
+    return Deposit(draft.links.self_html, publish, sent, kept, removed)
 
 
 def _checked_files(folder: Path) -> list[Path]:
-    """Return the files of a package that is as its list of checksums says."""
+    """Return the files of a package that is as its list of checksums says, and holds nothing but plain files."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue  # is not sent
+        mode = path.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            raise FailedCheckError(f"{path}: is a folder, and a package has none below it; package it again")
+        if not stat.S_ISREG(mode):
+            raise FailedCheckError(f"{path}: is a link, a pipe or a device, and only plain files are sent; remove it")
     wrong = [check for check in verify_folder(folder) if not check.passed]
     if wrong:
         raise FailedCheckError(f"{folder}: {wrong[0].name} {wrong[0].detail}; package it again")
-    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _open_draft(api: _Api, state: Path | None, metadata: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+def _remembered(state: Path) -> _Remembered | None:
+    """Return what is remembered of an earlier attempt, if there was one."""
+    if not state.exists():
+        return None
+    problem = "is no note of a draft that `datagen publish` wrote; remove it to make a new draft"
+    if not state.is_file() or state.stat().st_size > _LARGEST_CARD:
+        raise BadInputError(state, problem)
+    return untrusted(state.read_bytes(), _Remembered, lambda why: BadInputError(state, problem + why))
+
+
+def _open_draft(api: _Api, state: Path | None, metadata: dict[str, Any], wanted: dict[str, Any]) -> _Draft:
     """Return the draft of an earlier attempt at the same, else a new one, with its metadata set."""
-    if state is not None and state.is_file():
-        known = json.loads(state.read_text(encoding="utf-8"))
-        if known["server"] == wanted["server"] and known["record"] == wanted["record"]:
-            draft = api.call("PUT", f"/api/records/{known['draft']}/draft", metadata)
-            if draft is not None:
-                return draft
-            if api.call("GET", f"/api/records/{known['draft']}") is not None:
-                raise UsageError(f"{state.parent}: was published as record {known['draft']}; package a new version")
+    known = None if state is None else _remembered(state)
+    if state is not None and known is not None and (known.server, known.record) == tuple(wanted.values()):
+        found = api.find("PUT", f"/api/records/{known.draft}/draft", _Draft, "draft", metadata)
+        if found is not None:
+            return found
+        if api.find("GET", f"/api/records/{known.draft}", Any, "record") is not None:
+            raise UsageError(f"{state.parent}: was published as record {known.draft}; package a new version")
     if wanted["record"] is None:
-        draft = api.call("POST", "/api/records", metadata)
+        draft = api.call("POST", "/api/records", _Draft, "draft", metadata)
     else:
-        draft = api.call("POST", f"/api/records/{wanted['record']}/versions")
-    if draft is None:
-        raise UsageError(f"there is no record {wanted['record']} on {wanted['server']}, or it is not yours")
+        version = api.find("POST", f"/api/records/{wanted['record']}/versions", _Draft, "draft")
+        if version is None:
+            raise UsageError(f"there is no record {wanted['record']} on {wanted['server']}, or it is not yours")
+        draft = version
     if state is not None:
         with atomic_path(state) as temporary:
-            temporary.write_text(json.dumps({**wanted, "draft": draft["id"]}), encoding="utf-8")
+            temporary.write_text(json.dumps({**wanted, "draft": str(draft.id)}), encoding="utf-8")
     if wanted["record"] is not None:
-        draft = api.call("PUT", f"/api/records/{draft['id']}/draft", metadata)
+        draft = api.call("PUT", f"/api/records/{draft.id}/draft", _Draft, "draft", metadata)
     return draft
 
 
-def _files_of(api: _Api, place: str) -> dict[str, Any]:
-    return {entry["key"]: entry for entry in api.call("GET", f"{place}/files")["entries"]}
+def _files_of(api: _Api, place: str) -> dict[str, _File]:
+    return {entry.key: entry for entry in api.call("GET", f"{place}/files", _Files, "list of files").entries}
 
 
 def _send_file(api: _Api, place: str, path: Path, show_progress: bool) -> bool:
     """Send a file, unless the draft has it whole and right, and return whether it was sent."""
     checksum = f"md5:{pooch.file_hash(path, alg='md5')}"
     there = _files_of(api, place).get(path.name)
-    entry = f"{place}/files/{quote(path.name)}"
+    entry = f"{place}/files/{quote(path.name, safe='')}"
     if there is not None:
-        if there.get("status") == "completed" and there.get("checksum") == checksum:
+        if there.status == "completed" and there.checksum == checksum:
             return False
-        api.call("DELETE", entry)
-    api.call("POST", f"{place}/files", [{"key": path.name}])
+        api.find("DELETE", entry, Any, "answer")
+    api.call("POST", f"{place}/files", Any, "answer", [{"key": path.name}])
     api.upload(f"{entry}/content", path, show_progress)
-    answer = api.call("POST", f"{entry}/commit")
-    if answer["checksum"] != checksum:
-        raise PassingError(f"{path.name}: arrived as {answer.get('checksum')}, but is {checksum}")
+    answer = api.call("POST", f"{entry}/commit", _Committed, "file")
+    if answer.checksum != checksum:
+        raise PassingError(f"{path.name}: arrived as {plain(answer.checksum, 100)}, but is {checksum}")
     return True
-
-
-class _Bearer(requests.auth.AuthBase):
-    """Authorization by a token; a header of the session would give way to a password in ~/.netrc."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 @dataclass
 class _Zenodo:
     """The real thing."""
 
-    session: requests.Session
+    client: Client
     server: str
-    patience: Patience
 
-    def call(self, method: str, path: str, told: Any = None) -> Any:
-        def once() -> requests.Response:
-            return self._send(method, path, json=told)
+    @property
+    def patience(self) -> Patience:
+        return self.client.patience
+
+    def call(self, method: str, path: str, kind: type[T], what: str, told: Any = None) -> T:
+        answer = self._ask(method, path, told)
+        if not 200 <= answer.status < 300:
+            raise DatagenError(answer.words)
+        return self._checked(answer, kind, what)
+
+    def find(self, method: str, path: str, kind: type[T], what: str, told: Any = None) -> T | None:
+        answer = self._ask(method, path, told)
+        if answer.status in (404, 410):
+            return None
+        if not 200 <= answer.status < 300:
+            raise DatagenError(answer.words)
+        return self._checked(answer, kind, what)
+
+    def _ask(self, method: str, path: str, told: Any) -> Answer:
+        def once() -> Answer:
+            return self.client.ask(method, self.server + path, json=told)
 
         # What is posted twice may be there twice; whoever runs the command again finds what arrived.
-        response = once() if method == "POST" else patiently(once, self.patience)
-        if response.status_code in (404, 410):
-            return None
-        if not 200 <= response.status_code < 300:
-            raise DatagenError(explain(response))
-        try:
-            return response.json() if response.content else {}
-        except ValueError:
-            raise DatagenError(f"{response.url}: the answer is not JSON; is this Zenodo?") from None
+        return once() if method == "POST" else patiently(once, self.patience)
+
+    def _checked(self, answer: Answer, kind: type[T], what: str) -> T:
+        return answer.read(kind, what) if answer.body or kind is not Any else None  # type: ignore[return-value]
 
     def upload(self, path: str, file: Path, show_progress: bool) -> None:
         size = file.stat().st_size
         headers = {"Content-Type": "application/octet-stream"}
         with file.open("rb") as stream, byte_bar(file.name, size, show_progress) as tell:
-            response = self._send("PUT", path, data=_Body(stream, size, tell), headers=headers)
-        if response.status_code != requests.codes.ok:
-            raise DatagenError(explain(response))
-
-    def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
-        # Nothing is sent on to where a redirect points: the token and the data are for this server.
-        return send(self.session, method, self.server + path, self.patience, allow_redirects=False, **arguments)
+            body = _Body(stream, size, tell)
+            answer = self.client.ask("PUT", self.server + path, data=body, headers=headers)
+        if answer.status != 200:
+            raise DatagenError(answer.words)
 
 
 class _Body:
@@ -344,10 +436,14 @@ class _Rehearsal:
         self._checksum = ""
         self.requests: list[dict[str, Any]] = []
 
-    def call(self, method: str, path: str, told: Any = None) -> Any:
+    def call(self, method: str, path: str, kind: type[T], what: str, told: Any = None) -> T:
         request = {"method": method, "url": self._server + path}
         self.requests.append(request if told is None else {**request, "json": told})
-        return {"id": "DRAFT", "entries": [], "checksum": self._checksum, "links": {"self_html": self._server}}
+        links = {"self_html": ZENODO}
+        answer = {"id": "DRAFT", "entries": [], "checksum": self._checksum, "links": links}
+        return msgspec.convert(answer, kind)
+
+    find = call
 
     def upload(self, path: str, file: Path, show_progress: bool) -> None:
         self._checksum = f"md5:{pooch.file_hash(file, alg='md5')}"
@@ -355,20 +451,34 @@ class _Rehearsal:
         self.requests.append({"method": "PUT", "url": self._server + path, **body})
 
 
-def _party(name: str) -> dict[str, str]:
+def _party(creator: _Creator) -> dict[str, Any]:
     """Return a person, who has a comma in the name, or an organisation."""
-    family, comma, given = name.partition(", ")
+    family, comma, given = creator.name.partition(", ")
     if not comma:
-        return {"type": "organizational", "name": name}
-    return {"type": "personal", "family_name": family, "given_name": given}
+        return {"type": "organizational", "name": creator.name}
+    person: dict[str, Any] = {"type": "personal", "family_name": family, "given_name": given}
+    orcid = (creator.identifier or "").removeprefix("https://orcid.org/")
+    return {**person, "identifiers": [{"scheme": "orcid", "identifier": orcid}]} if orcid else person
 
 
-def _rights(url: str) -> str:
+def _rights(url: str, wrong: Callable[[str], BadInputError]) -> str:
     """Return the identifier that Zenodo has for a licence, by its address."""
-    found = re.fullmatch(r"https://creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)/", url)
+    found = re.fullmatch(r"https://creativecommons\.org/licenses/([a-z-]+)/([0-9]\.[0-9])/", url)
     if found is None:
-        raise ValueError(f"{url} is no licence of Creative Commons")
+        raise wrong(f"; {plain(url)} is no licence of Creative Commons")
     return f"cc-{found[1]}-{found[2]}"
+
+
+def _related(url: str) -> dict[str, Any]:
+    """Return what Zenodo is told of a thing that the dataset is made from or by."""
+    for prefix, scheme, relation in (
+        ("https://arxiv.org/abs/", "arxiv", "isdocumentedby"),
+        ("https://doi.org/", "doi", "isderivedfrom"),
+        ("", "url", "isderivedfrom"),
+    ):
+        if url.startswith(prefix):
+            return {"identifier": url.removeprefix(prefix), "scheme": scheme, "relation_type": {"id": relation}}
+    raise AssertionError
 
 
 def rehearse_huggingface(folder: str | Path, repository: str, publish: bool = False) -> list[dict[str, Any]]:
@@ -384,6 +494,7 @@ def rehearse_huggingface(folder: str | Path, repository: str, publish: bool = Fa
     UsageError, FailedCheckError
         As `publish_on_huggingface`.
     """
+    _check_repository(repository)
     files = _checked_files(Path(folder))
     return [
         {"dataset": repository, "private": not publish},
@@ -418,14 +529,16 @@ def publish_on_huggingface(folder: str | Path, repository: str, publish: bool = 
         If the Hub refuses or cannot be reached.
     """
     try:
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub import HfApi, get_token
     except ImportError:
         raise UsageError("this needs huggingface_hub; install the package with its extra 'huggingface'") from None
 
+    _check_repository(repository)
     _checked_files(Path(folder))
-    api = HfApi()
+    token = None
     try:
+        token = get_token()
+        api = HfApi()
         api.create_repo(repository, repo_type="dataset", private=not publish, exist_ok=True)
         api.upload_folder(
             repo_id=repository,
@@ -437,6 +550,13 @@ def publish_on_huggingface(folder: str | Path, repository: str, publish: bool = 
         )
         if publish:
             api.update_repo_settings(repository, private=False, repo_type="dataset")
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise DatagenError(f"{repository}: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # whatever it and its libraries raise at odd answers
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        said = said.replace(token, "***") if token else said  # a server may repeat what it was sent
+        raise DatagenError(f"{repository}: {plain(said)}") from None
     return f"https://huggingface.co/datasets/{repository}"
+
+
+def _check_repository(repository: str) -> None:
+    if not _REPOSITORY.fullmatch(repository):
+        raise UsageError(f"{plain(repository)!r} is no dataset of the Hub; one is called OWNER/NAME")

@@ -5,7 +5,10 @@ One entry a release. What a card or a deposit says of a dataset is taken from he
 
 from __future__ import annotations
 
+import difflib
+import re
 from dataclasses import dataclass
+from typing import Any
 
 from datagen.datasets import MaskSequences, SpriteSequences
 from datagen.errors import UsageError
@@ -76,6 +79,11 @@ class Release:
         What it says of persons.
     keywords : tuple of str
         Keywords.
+    parameters : dict
+        What its kind of file says in its manifest when it was made as published.
+    arrays : dict of str to str
+        sha256 of its arrays (`datagen.store.sha256_array`), by which it is known. Where there are none, as for a table
+        from which sprites are drawn, no dataset file is the published one.
     """
 
     name: str
@@ -94,6 +102,8 @@ class Release:
     limits: tuple[str, ...]
     people: str
     keywords: tuple[str, ...]
+    parameters: dict[str, Any]
+    arrays: dict[str, str]
 
     @property
     def doi(self) -> str:
@@ -173,6 +183,13 @@ RELEASES = {
                 "clothes or surroundings, but the frames they can be traced to do."
             ),
             keywords=("disentanglement", "natural transitions", "segmentation masks", "pedestrians", "KITTI", "MOTS"),
+            parameters={"image_size": 64, "windows": 6, "min_area": 30, "include_cars": False},
+            # Of the rebuild from the whole of both ground truths, which has all figures of the published file.
+            arrays={
+                "masks": "7807def4f769ebde39ad75b6a522a76131761bb178767edc8efa0b328c591ea7",
+                "latents": "919759edcaad19f779d387e4c599300b901978a70d17571f42099af5c41e3a57",
+                "offsets": "b4adba709a59a783db80697056afc30c47eb4b846f82f3f9473000ec8b60d14a",
+            },
         ),
         Release(
             name="natural-sprites",
@@ -208,6 +225,12 @@ RELEASES = {
             ),
             people="None: the images are geometric shapes.",
             keywords=("disentanglement", "natural transitions", "sprites", "YouTube-VOS", "ground-truth factors"),
+            parameters={
+                "length": 2,
+                "shapes": ["square", "triangle", "star_4", "spoke_4"],
+                "colors": [[1.0, 1.0, 1.0]],
+            },
+            arrays={},
         ),
     )
 }
@@ -242,6 +265,10 @@ def find_release(name: str) -> Release:
     """
     if name in BY_HAND:
         raise UsageError(f"{name}: cannot be fetched for you. {BY_HAND[name]}")
-    if name not in RELEASES:
-        raise UsageError(f"unknown release {name!r}; there are {', '.join(RELEASES)}")
-    return RELEASES[name]
+    if name in RELEASES:
+        return RELEASES[name]
+    if re.fullmatch(r"[0-9]+", name):
+        raise UsageError(f"{name}: a record of Zenodo is asked for by --zenodo {name}, or by its DOI")
+    alike = difflib.get_close_matches(name.lower().replace("_", "-").replace(" ", "-"), [*RELEASES, *BY_HAND], n=1)
+    hint = f"did you mean {alike[0]}? There are" if alike else "there are"
+    raise UsageError(f"unknown release {name[:100]!r}; {hint} {', '.join(RELEASES)}")
