@@ -124,9 +124,10 @@ def mutual_information(first: ArrayLike, second: ArrayLike, seed: int = 0) -> fl
     distances, _ = cKDTree(points).query(points, k=_NEIGHBOURS + 1, p=np.inf)
     radius = np.nextafter(distances[:, -1], 0)
     information = digamma(len(points)) + digamma(_NEIGHBOURS)
-    for column in points.T:
-        ordered = np.sort(column)
-        within = np.searchsorted(ordered, column + radius, side="right") - np.searchsorted(ordered, column - radius)
+    for column in points.T[:, :, None]:
+        # Counted by the same differences as the distances: a bound such as column + radius is rounded, and would take
+        # the neighbour at the distance itself for one within it, every other time.
+        within = cKDTree(column).query_ball_point(column, radius, return_length=True)
         information -= digamma(within).mean()  # `within` counts the point itself: n + 1
     return max(0.0, float(information))
 
