@@ -53,18 +53,18 @@ def write(
     table: Transitions, path: str | Path, overwrite: bool = False, manifest: dict[str, Any] | None = None
 ) -> None:
     """Write a table of pairs, a row a pair; see `datagen.transitions.save`."""
-    write_tables({path: table}, overwrite, manifest)
+    write_tables({Path(path): table}, overwrite, manifest)
 
 
 def write_measured(
     videos: Sequence[MeasuredVideo], path: str | Path, overwrite: bool = False, manifest: dict[str, Any] | None = None
 ) -> None:
     """Write measured masks as the release's own table; see `write_tables`."""
-    write_tables({path: videos}, overwrite, manifest)
+    write_tables({Path(path): videos}, overwrite, manifest)
 
 
 def write_tables(
-    tables: Mapping[str | Path, Transitions | Sequence[MeasuredVideo]],
+    tables: Mapping[Path, Transitions | Sequence[MeasuredVideo]],
     overwrite: bool = False,
     manifest: dict[str, Any] | None = None,
 ) -> None:
@@ -72,7 +72,7 @@ def write_tables(
 
     Parameters
     ----------
-    tables : mapping of str or Path to Transitions or sequence of MeasuredVideo
+    tables : mapping of Path to Transitions or sequence of MeasuredVideo
         By the file to write: pairs (``.csv``, ``.parquet``), or what was measured, for the release's own table
         (``.csv``).
     overwrite : bool
