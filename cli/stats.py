@@ -75,6 +75,9 @@ def command(
 
         check_folder(figures, overwrite)
     table = load(file)
+    if not quiet:
+        for oddity in table.oddities():
+            click.echo(f"note: {file}: {oddity}", err=as_json)
     pictured = figures is not None or report is not None
     names = ALL_FITS if fit == "all" else PAPER_FITS if fit or fit_laplace or pictured else ()
     summary = summarize(
@@ -154,7 +157,7 @@ def _print(summary: Summary) -> None:
         columns += [f"shape {factor}" for factor in FACTORS] if names else []
         print_table("groups", columns, [_line(group, columns) for group in summary.groups])
     for why in dict.fromkeys(whole.not_enough.values()):
-        click.echo(why)
+        click.echo(f"{', '.join(factor for factor in FACTORS if whole.not_enough.get(factor) == why)}: {why}")
     click.echo(whole.verdict)
 
 

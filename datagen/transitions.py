@@ -21,6 +21,16 @@ __all__ = ["FACTORS", "Transitions", "load", "save"]
 FACTORS = ("area", "x", "y")
 """The measured factors, in the order in which the paper reports them (its table 5)."""
 
+_MOST_FRAMES = 1_000_000_000
+
+_TYPES = {
+    **dict.fromkeys(("source", "video", "category"), ("str",)),
+    **dict.fromkeys(("object_id", "window", "frame"), ("int64",)),
+    **dict.fromkeys(("y", "x"), ("float64", "float32")),
+    "area": ("int64", "float64", "float32"),
+}
+"""What a column can hold."""
+
 
 @dataclass(frozen=True)
 class Transitions:
@@ -42,8 +52,13 @@ class Transitions:
         Number of the first frame, in the source's own count.
     y, x : ndarray of float, shape (N, T)
         Centre of mass in pixels of the window, downwards and rightwards. float32 or float64, as measured.
-    area : ndarray of int64 or float64, shape (N, T)
+    area : ndarray of int64 or float, shape (N, T)
         Area in pixels.
+
+    Raises
+    ------
+    UsageError
+        If a column is of another type or shape, or T is below 2.
     """
 
     source: NDArray[np.str_]
@@ -57,19 +72,33 @@ class Transitions:
     area: NDArray[Any]
 
     def __post_init__(self) -> None:
-        rows = {field.name: len(getattr(self, field.name)) for field in fields(self)}
+        for name, column in vars(self).items():
+            if not isinstance(column, np.ndarray):
+                raise UsageError(
+                    f"the column {name} is no array but {type(column).__name__}; make it one with np.array"
+                )
+            wanted = _TYPES[name]
+            told = "str" if column.dtype.kind == "U" else str(column.dtype)
+            if told not in wanted:
+                raise UsageError(f"the column {name} is of type {column.dtype}, not {' or '.join(wanted)}")
+            if column.ndim != 1 + (name in FACTORS):
+                raise UsageError(f"the column {name} is {column.shape}, not {'(N, T)' if name in FACTORS else '(N,)'}")
+        rows = {name: len(column) for name, column in vars(self).items()}
         if len(set(rows.values())) != 1:
-            raise ValueError(f"columns of different lengths: {rows}")
+            raise UsageError(f"columns of different lengths: {rows}")
         shapes = {name: getattr(self, name).shape for name in FACTORS}
-        if any(len(shape) != 2 for shape in shapes.values()) or len(set(shapes.values())) != 1:
-            raise ValueError(f"area, x and y must all be (N, T), but are {shapes}")
+        if len(set(shapes.values())) != 1 or self.length < 2:
+            raise UsageError(f"area, x and y must all be (N, T) with T of at least 2, but are {shapes}")
 
     def __len__(self) -> int:
         return len(self.frame)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Transitions]) -> Transitions:
-        """Join tables whose rows are of one length."""
+        """Join tables whose rows are of one length; `UsageError` if there is none, or their lengths differ."""
+        lengths = {part.length for part in parts}
+        if len(lengths) != 1:
+            raise UsageError(f"tables with rows of {sorted(lengths)} frames cannot be joined" if parts else "no tables")
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     @property
@@ -94,7 +123,7 @@ class Transitions:
             ``factor[:, 1] - factor[:, 0]``, in pixels.
         """
         if factor not in FACTORS:
-            raise ValueError(f"unknown factor {factor!r}; the factors are {', '.join(FACTORS)}")
+            raise UsageError(f"unknown factor {factor!r}; the factors are {', '.join(FACTORS)}")
         values = getattr(self, factor)
         return values[:, 1] - values[:, 0]
 
@@ -110,9 +139,30 @@ class Transitions:
         by : {"category", "source", "video"}
             The column.
         """
+        if by not in ("category", "source", "video"):
+            raise UsageError(f"cannot group by {by!r}; choose from category, source, video")
         values = getattr(self, by)
         for value in np.unique(values):
             yield str(value), self.select(values == value)
+
+    def oddities(self) -> list[str]:
+        """Return what no measured table has, in words, so that it is not passed over; an empty list is usual."""
+        found = []
+        if negative := int((self.area < 0).any(axis=1).sum()):
+            found.append(f"{negative:,} of {len(self):,} rows have an area below 0, which no mask has")
+        keys, _ = self._sorted_keys()
+        if again := int((keys[:, 1:] == keys[:, :-1]).all(axis=0).sum()):
+            found.append(
+                f"{again:,} of {len(self):,} rows tell of the object, window and frame of another row; each counts"
+            )
+        return found
+
+    def _sorted_keys(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return source, video, object, window and frame of each row as numbers, (5, N), in order, and that order."""
+        texts = (np.unique(column, return_inverse=True)[1] for column in (self.source, self.video))
+        keys = np.stack([*texts, self.object_id, self.window, self.frame])
+        order = np.lexsort(keys[::-1])
+        return keys[:, order], order
 
     def runs(self, length: int) -> Transitions:
         """Chain pairs into runs of more frames.
@@ -134,19 +184,22 @@ class Transitions:
         Raises
         ------
         UsageError
-            If `length` is below 2, or the table is not one of pairs.
+            If `length` is below 2 or beyond any video's, or the table is not one of pairs.
         """
         if length < 2:
             raise UsageError(f"sequences of {length} frames: a transition takes at least 2")
+        if length > _MOST_FRAMES:
+            raise UsageError(f"sequences of {length} frames: no video has more than {_MOST_FRAMES:,}")
         if length == self.length:
             return self
         if self.length != 2:
             raise UsageError(f"rows of {self.length} frames cannot be made into rows of {length}; start from pairs")
-        texts = (np.unique(column, return_inverse=True)[1] for column in (self.source, self.video))
-        keys = np.stack([*texts, self.object_id, self.window])
-        order = np.lexsort((self.frame, *keys))
-        keys, frame = keys[:, order], self.frame[order]
-        broken = (keys[:, 1:] != keys[:, :-1]).any(axis=0) | (np.diff(frame) != 1)
+        if length - 1 > len(self):  # none is as long; to look for them would take memory by their length
+            return replace(
+                self.select(slice(0, 0)), **{name: getattr(self, name)[:0, :1].repeat(length, 1) for name in FACTORS}
+            )
+        (*keys, frame), order = self._sorted_keys()
+        broken = (np.diff(keys) != 0).any(axis=0) | (np.diff(frame) != 1)
         breaks_before = np.concatenate([[0], np.cumsum(broken)])[: len(self)]
         count = length - 1
         last = np.arange(count - 1, len(self))

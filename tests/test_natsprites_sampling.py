@@ -36,6 +36,12 @@ def test_nearest_bin_centres_are_those_of_a_search_through_all(bins):
     np.testing.assert_array_equal(nearest, centres[np.abs(values[..., None] - centres).argmin(axis=-1)])
 
 
+def test_of_two_centres_equally_near_the_lower_is_taken():
+    nearest, centres = nearest_bin_centres(np.array([0.0, 2.0, 4.0, 6.0, 8.0]), 4)
+    assert centres.tolist() == [1, 3, 5, 7]
+    assert nearest.tolist() == [1, 1, 3, 5, 7]
+
+
 @pytest.mark.golden
 def test_motion_is_that_of_the_release(golden):
     transitions, items = golden_transitions(golden), golden_arrays(golden, "naturalsprites_items.npz")

@@ -35,6 +35,17 @@ def test_closed_forms(name):
     assert list(fit(values)[name].parameters.values()) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [[0.0, 1.0, 4.0, 9.0], [0.0, 1.0, 1.0, 4.0], [0.0, 0.0, 3.0, 3.0], [0.0, 1.0, 4.0], [5.0, 5.0, 5.0, 6.0]],
+    ids=str,
+)
+def test_the_location_of_laplace_is_the_median_of_even_and_odd_numbers_of_values(values):
+    found = fit(values, ("laplace",))["laplace"].parameters
+    assert found["loc"] == np.median(values)
+    assert found["scale"] == pytest.approx(np.mean(np.abs(np.array(values) - np.median(values))))
+
+
 @pytest.mark.parametrize("count", [50, 3000])
 @pytest.mark.parametrize("name", ["t", "cauchy"])
 @pytest.mark.parametrize(

@@ -91,6 +91,19 @@ def test_no_location_is_better_than_the_one_found(shape, whole):
         assert fit.at_bound or log_likelihood(values, fit) >= brute - 1e-6
 
 
+@pytest.mark.parametrize("seed", [9, 17, 20, 24, 59])
+def test_a_likelihood_of_several_maxima(seed):
+    """One climb ends at whichever is near its start: for each start there is a seed whose best one it misses."""
+    rng = np.random.default_rng(seed)
+    values = np.where(rng.random(20) < 0.5, rng.normal(0, 0.1, 20), rng.normal(3, 1, 20))
+    sums = sums_of(values)
+    found = fit_gennorm(sums)
+    ends = values.min(), values.max()
+    middle = minimize_scalar(lambda loc: np.sum(abs(values - loc) ** MAX_SHAPE), bounds=ends, method="bounded").x
+    best = max(best_by_brute_force(values), profile(sums, middle, MAX_SHAPE))
+    assert found.shape == pytest.approx(MIN_SHAPE) or log_likelihood(values, found) >= best - 1e-6
+
+
 @pytest.mark.parametrize("count", [100, 3000])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_never_below_scipy(shape, count):

@@ -14,7 +14,9 @@ from test_statistics_motion import join, walk
 
 from datagen.errors import UsageError
 from datagen.statistics import ALL_FITS, PAPER_FITS, summarize
-from datagen.statistics.dependence import mutual_information
+from datagen.statistics.bootstrap import ObjectBootstrap
+from datagen.statistics.dependence import correlations, mutual_information
+from datagen.statistics.fits import fit_distributions
 from datagen.transitions import FACTORS, Transitions, load
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs/stats.schema.json").read_text())
@@ -205,6 +207,120 @@ def test_small_and_constant_groups_say_how_many():
     assert check_json(summarize(table.select(slice(0, 0))))["groups"][0]["n"] == 0
 
 
+def in_y(after, before=0.0, dtype=np.float64):
+    """A table whose y goes from `before` to `after`, and whose area and x vary."""
+    count = len(after)
+    rng = np.random.default_rng(1)
+    y = np.stack([np.broadcast_to(before, count), after], axis=1).astype(dtype)
+    x = np.stack([np.zeros(count), rng.normal(size=count)], axis=1)
+    text = np.full(count, "a")
+    number = np.arange(count)
+    return Transitions(
+        text, text, number // 5, text, 0 * number, number % 5, y, x, np.rint(50 + 9 * x).astype(np.int64)
+    )
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("step", [-0.27829495, 0.1, 1e-3])
+def test_differences_that_are_equal_up_to_rounding(step, dtype):
+    """As of an object that moves by the same in every frame: what is left to fit is rounding (scipy's issue 13245)."""
+    before = (30 + 0.37 * np.arange(500)).astype(dtype)
+    table = in_y(before + dtype(step), before, dtype)
+    assert len(np.unique(table.differences("y"))) > 1
+    group = check_json(summarize(table, None, ALL_FITS, bootstrap=5, mutual_information=True))["groups"][0]
+    assert group["not_enough"] == {"y": "not enough data: all 500 differences are equal (up to rounding)"}
+    for figures in ("mean", "kurtosis", "fits", "kurtosis_interval", "sparse"):
+        assert list(group[figures]) == ["area", "x"]
+    assert list(group["correlations"]) == ["area-x"]
+
+
+def test_small_changes_of_large_numbers_are_no_rounding():
+    rng = np.random.default_rng(2)
+    table = in_y(1000 + 1e-6 * rng.normal(size=300), 1000.0)
+    group = summarize(table).groups[0]
+    assert group.not_enough == {}
+    assert group.sd["y"] == pytest.approx(1e-6, rel=0.1)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("scale", "dtype", "why"),
+    [
+        (1e300, np.float64, "is too large for float64"),
+        (1e-300, np.float64, "is too small for float64"),
+        (1e15, np.float32, "is too large for float32"),
+        (1e-30, np.float32, "is too small for float32"),
+    ],
+)
+def test_numbers_whose_powers_are_out_of_range(scale, dtype, why):
+    table = in_y(np.random.default_rng(3).normal(size=40) * scale, 0.0, dtype)
+    group = check_json(summarize(table, None, ALL_FITS, bootstrap=5, mutual_information=True))["groups"][0]
+    assert list(group["kurtosis"]) == ["area", "x"]
+    assert why in group["not_enough"]["y"]
+
+
+@pytest.mark.parametrize("change", [{"y": 1.7e308}, {"y": -np.inf}, {"area": 2**60}], ids=str)
+def test_numbers_whose_differences_are_none(change):
+    table = in_y(np.ones(20))
+    for name, value in change.items():
+        values = getattr(table, name).copy()
+        values[7, 1] = value
+        table = replace(table, **{name: values})
+    with pytest.raises(UsageError, match=r"too large \(row 8\)|not a finite number \(row 8\)"):
+        summarize(table)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_mutual_information_is_that_of_scikit_learn(seed, ties):
+    """The same estimator; the noise that parts equal values is another, so one column of whole numbers at most."""
+    feature_selection = pytest.importorskip("sklearn.feature_selection")
+    rng = np.random.default_rng(seed)
+    first = rng.normal(size=800)
+    second = first + rng.normal(size=800)
+    if ties:
+        first = np.rint(2 * first)
+    theirs = [
+        feature_selection.mutual_info_regression(first[:, None], second, n_neighbors=3, random_state=noise)[0]
+        for noise in range(5)
+    ]
+    ours = [mutual_information(first, second, seed=noise) for noise in range(5)]
+    assert np.mean(ours) == pytest.approx(np.mean(theirs), abs=4e-3 if ties else 1e-6)
+
+
+BAD_COLUMNS = {
+    "not a number": [1.0, 2.0, 3.0, np.nan, 5.0],
+    "infinity": [1.0, 2.0, 3.0, np.inf, 5.0],
+    "empty": [],
+    "one": [1.0],
+    "another length": [1.0, 2.0, 3.0, 4.0],
+    "constant": [2.0] * 5,
+    "constant up to rounding": [0.1 + 0.2, 0.3, 0.3, 0.3, 0.3],
+    "text": ["a", "b", "c", "d", "e"],
+    "none": [None] * 5,
+    "complex": [1j, 2, 3, 4, 5],
+    "a matrix": [[1.0]] * 5,
+    "ragged": [[1.0], [1.0, 2.0], [], [], []],
+    "no array": 5,
+}
+
+
+@pytest.mark.parametrize("column", BAD_COLUMNS.values(), ids=BAD_COLUMNS)
+def test_columns_that_have_no_statistics(column):
+    good = np.array([1.0, 3.0, 2.0, 5.0, 4.0])
+    for call in (
+        lambda: mutual_information(good, column),
+        lambda: correlations({"area": good, "x": column}),
+        lambda: ObjectBootstrap(np.arange(5), 4, seed=0).kurtosis(column),
+        lambda: ObjectBootstrap(np.arange(5), 4, seed=0).shape(column, 0.0, 1.0),
+        lambda: fit_distributions(column, np.ones(5, dtype=np.int64)),
+    ):
+        with pytest.raises(UsageError) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+
 def test_few_objects_give_figures_but_no_interval():
     group = summarize(drifting(0.5, objects=4), bootstrap=20).groups[0]
     assert group.objects == 4
@@ -254,6 +370,8 @@ def test_whatever_the_data_the_answer_is_finite_and_fits_the_schema(seed, count,
         ({"fits": ("gumbel",)}, "unknown distribution 'gumbel'"),
         ({"bootstrap": -1}, "at least 0"),
         ({"delta_t": (0,)}, "at least 1"),
+        ({"delta_t": ()}, "no distance given"),
+        ({"seed": -1}, "must be at least 0"),
     ],
     ids=str,
 )

@@ -1,15 +1,20 @@
 import csv
 import io
 import itertools
+import os
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import datagen.store.tables as tables_module
 from datagen import store
 from datagen.errors import BadInputError, DatagenError, UsageError
+from datagen.store import long_table
+from datagen.store.tables import write_tables
 from datagen.transitions import FACTORS, Transitions, load, save
 
 
@@ -227,7 +232,14 @@ LONG = "source,video,object_id,category,window,frame,y_before,y_after,x_before,x
 ROW = "a,0,1,person,0,3,1.5,2.5,0.1,0.2,10,11\n"
 BAD_LONG_TABLES = {
     "a column too few": (LONG.replace(",area_after", "") + ROW, "line 1: its columns are not"),
-    "columns in another order": (LONG.replace("y_before,y_after", "y_after,y_before") + ROW, "line 1: its columns"),
+    "a column twice": (LONG.replace("y_after", "y_before") + ROW, "line 1: has the column y_before twice"),
+    "other separators": ((LONG + ROW).replace(",", ";"), "line 1: its columns are parted by ';'"),
+    "digits of another script": (LONG + ROW.replace("0.1", "\u0663"), "row 1: x_before is"),
+    "an underscore": (LONG + ROW.replace(",10,", ",1_0,"), "row 1: area_before is '1_0', no int64"),
+    "an area beyond all": (LONG + ROW.replace(",10,", f",{10**30},"), "row 1: area_before is"),
+    "a zero byte in a name": (LONG + ROW.replace("person", "per\0son"), "category 'per.x00son' holds a zero byte"),
+    "a long field": (LONG + ROW.replace("person", "p" * 200_000), "damaged or no CSV"),
+    "a quote that never ends": (LONG + ROW.replace("person", '"person'), "damaged or no CSV|fields, not 12"),
     "a type that is none": (LONG.replace("y_after", "y_after:int8") + ROW, "column y_after is of type int8"),
     "a field too few": (LONG + ROW + "a,0\n", "line 3: has 2 fields, not 12"),
     "a number that is none": (LONG + ROW + ROW.replace("0.1", "x"), "row 2: x_before is 'x', no float64"),
@@ -246,6 +258,199 @@ def test_bad_long_tables(tmp_path, text, problem):
     assert "\n" not in str(caught.value)
 
 
+def by_another_program(change):
+    """The small table, written again by rules that pandas and spreadsheets follow."""
+    rows = [
+        line.split(",")
+        for line in (LONG + ROW + ROW.replace("0,3,1.5,2.5,0.1,0.2,10,11", "0,4,2.5,3.5,0.2,0.3,11,12")).split()
+    ]
+    return "\n".join(",".join(change(number, row)) for number, row in enumerate(rows)) + "\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        by_another_program(lambda number, row: ["" if number == 0 else str(number - 1), *row]),
+        by_another_program(lambda number, row: row if number == 0 else [*row[:10], row[10] + ".0", row[11] + ".0"]),
+        by_another_program(lambda number, row: row if number == 0 else [*row[:2], "1.0", row[3], "0.0", *row[5:]]),
+        "\ufeff" + by_another_program(lambda number, row: row),
+        by_another_program(lambda number, row: [*row, "speed" if number == 0 else "a b"]),
+        by_another_program(lambda number, row: row[::-1]),
+        by_another_program(lambda number, row: [f'"{field}"' for field in row]),
+        by_another_program(lambda number, row: row).replace("\n", "\r\n") + "\r\n",
+    ],
+    ids=["index", "areas as floats", "ids as floats", "byte order mark", "more", "reversed", "quoted", "ends of line"],
+)
+def test_a_long_csv_that_another_program_wrote(tmp_path, text):
+    assert_same(read(tmp_path, text), small())
+
+
+def test_areas_with_fractions_and_no_type_in_their_name(tmp_path):
+    table = read(tmp_path, LONG + ROW.replace(",11\n", ",11.5\n"))
+    assert table.area.tolist() == [[10.0, 11.5]]
+
+
+def test_many_rows_are_read_in_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(long_table, "_BLOCK", 3)
+    rows = [ROW.replace(",3,", f",{frame},").replace("a,", "a" * (1 + frame % 4) + ",", 1) for frame in range(8)]
+    rows[5] = rows[5].replace(",10,", ",10.5,")
+    table = read(tmp_path, LONG + "".join(rows))
+    assert table.frame.tolist() == list(range(8))
+    assert table.source.tolist() == ["a" * (1 + frame % 4) for frame in range(8)]
+    assert table.area[:, 0].tolist() == [10, 10, 10, 10, 10, 10.5, 10, 10]
+    with pytest.raises(BadInputError, match="row 7: y_before is 'x'"):
+        read(tmp_path, LONG + "".join(rows[:6]) + ROW.replace("1.5", "x"))
+
+
+def test_texts_as_wide_as_the_longest_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(long_table, "_MOST_TEXT", 4 * 300 * 10)
+    text = LONG + ROW.replace("person", "p" * 300) + ROW * 9
+    assert len(read(tmp_path, text)) == 10
+    with pytest.raises(BadInputError, match="has 300 characters"):
+        read(tmp_path, text + ROW)
+
+
+def test_texts_that_a_file_cannot_hold(tmp_path):
+    for text in ("a\udcff", "a\0b"):
+        with pytest.raises(UsageError, match="cannot hold this name"):
+            save(replace(small(), video=np.array([text, "b"])), tmp_path / "table.csv")
+    assert not list(tmp_path.iterdir())
+    lone_return = replace(small(), video=np.array(["a\rb", "c"]))
+    save(lone_return, tmp_path / "table.csv")
+    assert_same(load(tmp_path / "table.csv"), lone_return)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",id,cat_id,t_0,t_1\n" + "".join(f"{n},{line}\n" for n, line in enumerate(RELEASE.split("\r\n")[1:3])),
+        "\ufeff" + RELEASE,
+    ],
+    ids=["index", "byte order mark"],
+)
+def test_a_releases_table_that_pandas_wrote(tmp_path, text):
+    assert_same(read(tmp_path, text), read(tmp_path, RELEASE))
+
+
+def test_the_releases_columns_stand_in_the_order_of_time(tmp_path):
+    with pytest.raises(BadInputError, match="line 1: its column 't_1' stands where t_0 should"):
+        read(tmp_path, RELEASE.replace("t_0,t_1", "t_1,t_0"))
+
+
+def test_a_manifest_is_of_its_table_or_is_refused(tmp_path):
+    path, beside = tmp_path / "table.csv", tmp_path / "table.csv.manifest.json"
+    save(small(), path, manifest={"tool": "t"})
+    assert_same(load(path), small())
+    path.write_text(path.read_text().replace("person", "parrot"))
+    with pytest.raises(BadInputError, match=r"manifest\.json: is of another table than table\.csv"):
+        load(path)
+    for text in (
+        b"[]",
+        b"null",
+        b"",
+        b"\xff",
+        b'{"sha256": 5}',
+        b'{"categories": []}',
+        b"[" * 100_000,
+        b'{"sha256": NaN}',
+    ):
+        beside.write_bytes(text)
+        with pytest.raises(BadInputError, match="no manifest of a table") as caught:
+            load(path)
+        assert "\n" not in str(caught.value)
+    beside.unlink()
+    os.mkfifo(beside)
+    with pytest.raises(BadInputError, match=r"manifest\.json: is a pipe"):
+        load(path)
+    beside.unlink()
+    beside.mkdir()
+    with pytest.raises(BadInputError, match=r"manifest\.json: is a folder"):
+        load(path)
+
+
+def test_names_in_a_manifest(tmp_path):
+    for names in ('{"x": "y"}', '{"1": null}', '{"1": 5}', '{"1": "a\\u0000"}', '{"' + "9" * 5000 + '": "x"}'):
+        (tmp_path / "table.csv.manifest.json").write_text('{"categories": ' + names + "}")
+        with pytest.raises(BadInputError, match=r"manifest\.json"):
+            read(tmp_path, RELEASE)
+
+
+@pytest.mark.parametrize("fail_at", ["first", "second"])
+def test_tables_are_replaced_together_or_not_at_all(tmp_path, monkeypatch, fail_at):
+    """As on a full disk."""
+    paths = [tmp_path / "first.csv", tmp_path / "second.csv"]
+    write_tables(dict.fromkeys(paths, small()), manifest={"tool": "old"})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def write_csv(path, table):
+        path.write_bytes(b"half")
+        if fail_at in path.name:
+            raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setitem(tables_module._WRITERS, ".csv", write_csv)
+    with pytest.raises(OSError, match="No space left"):
+        write_tables(dict.fromkeys(paths, small()), overwrite=True, manifest={"tool": "new"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_pipes_are_no_tables(tmp_path):
+    for name in ("table.csv", "table.parquet"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(BadInputError, match=f"{name}: is a pipe"):
+            load(tmp_path / name)
+
+
+def test_parquet_that_another_program_wrote(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    path = tmp_path / "table.parquet"
+    save(small(), path)
+    content = parquet.read_table(path)
+    for name, values in (
+        ("source", pyarrow.array(["a", "a"], pyarrow.large_string())),
+        ("category", pyarrow.array(["person", "person"])),
+        ("video", pyarrow.array([0, 0])),
+        ("object_id", pyarrow.array([1.0, 1.0])),
+        ("frame", pyarrow.array([3, 4], pyarrow.int32())),
+        ("area_after", pyarrow.array([11, 12], pyarrow.uint16())),
+    ):
+        content = content.set_column(content.column_names.index(name), name, values)
+    content = content.append_column("__index_level_0__", pyarrow.array([0, 1])).select(
+        ["__index_level_0__", *content.column_names[::-1]]
+    )
+    (tmp_path / "window=3").mkdir()  # a data set would take a column from this name
+    parquet.write_table(content, tmp_path / "window=3/table.parquet", row_group_size=1)
+    assert_same(load(tmp_path / "window=3/table.parquet"), small())
+
+
+def test_small_parquet_that_would_take_all_memory(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    path = tmp_path / "table.parquet"
+    save(small(), path)
+    content = parquet.read_table(path)
+    rows = 1_100_000
+    repeated = {name: pyarrow.array(np.zeros(rows, dtype="int64")) for name in content.column_names}
+    for name in content.column_names:
+        if name.startswith(("y_", "x_")):
+            repeated[name] = repeated[name].cast("float64")
+        if name in ("source", "video", "category"):
+            repeated[name] = repeated[name].cast("string").dictionary_encode()
+    parquet.write_table(pyarrow.table(repeated), path)
+    with pytest.raises(BadInputError, match="tells of 1,100,000 rows"):
+        load(path)
+    long = pyarrow.array(["a" * 30_000_000] * 10)
+    content = content.take([0] * 10).set_column(0, "source", long)
+    parquet.write_table(content, path, use_dictionary=False, compression="zstd")
+    with pytest.raises(BadInputError, match="unpack to"):
+        load(path)
+    parquet.write_table(content, path, compression="zstd")  # once in the file, and coded
+    with pytest.raises(BadInputError, match="has 30,000,000 characters"):
+        load(path)
+
+
 def test_bad_parquet(tmp_path):
     import pyarrow
     from pyarrow import parquet
@@ -262,6 +467,13 @@ def test_bad_parquet(tmp_path):
         (content.set_column(6, "y_before", pyarrow.array([1.0, None])), "lacks the column y_before, or values"),
         (content.set_column(6, "y_before", pyarrow.array([1.0, np.nan])), "row 2: y_before is nan"),
         (content.set_column(2, "object_id", pyarrow.array(["1", "2"])), "object_id is of type string"),
+        (content.set_column(2, "object_id", pyarrow.array([1.5, 2.0])), "row 1: object_id is 1.5, no int64"),
+        (content.set_column(2, "object_id", pyarrow.array([2.0**60, 2.0])), "row 1: object_id is"),
+        (content.set_column(0, "source", pyarrow.nulls(2)), "lacks the column source, or values"),
+        (content.set_column(0, "source", pyarrow.array([[1], [2]])), "source is of type list"),
+        (content.set_column(0, "source", pyarrow.array([b"a", b"\xff"])), "source is of type binary"),
+        (content.set_column(0, "source", pyarrow.array(["a\0", "b"])), "source 'a.x00' holds a zero byte"),
+        (content.append_column("source", content["source"]), "has the column source twice"),
     ):
         parquet.write_table(change, path)
         with pytest.raises(BadInputError, match=problem):

@@ -1,5 +1,6 @@
 import gzip
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -81,6 +82,82 @@ def test_bad_lengths():
         table([(1, 0, 0)]).runs(1)
     with pytest.raises(UsageError, match="start from pairs"):
         table([(1, 0, 0), (1, 0, 1)]).runs(3).runs(4)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"y": [[1.0, 2.0]]}, "y is no array but list"),
+        ({"y": np.array([[1, 2]])}, "y is of type int64"),
+        ({"y": np.array([[1.0, None]], dtype=object)}, "y is of type object"),
+        ({"y": np.array([1.0])}, r"y is \(1,\), not \(N, T\)"),
+        ({"area": np.array([[1, 2]], dtype=np.uint64)}, "area is of type uint64"),
+        ({"source": np.array([b"a"])}, "source is of type"),
+        ({"frame": np.array([0.5])}, "frame is of type float64"),
+        ({"frame": np.array([[0]])}, r"frame is \(1, 1\), not \(N,\)"),
+        ({"frame": np.array([0, 1])}, "different lengths"),
+        ({"y": np.array([[1.0, 2.0, 3.0]])}, "must all be"),
+        ({name: np.array([[1.0]]) for name in FACTORS}, "T of at least 2"),
+    ],
+    ids=str,
+)
+def test_columns_that_make_no_table(change, problem):
+    with pytest.raises(UsageError, match=problem):
+        Transitions(**{**vars(table([(1, 0, 0)])), **change})
+
+
+def test_wrong_calls():
+    pairs = table([(1, 0, 0), (1, 0, 1)])
+    with pytest.raises(UsageError, match="unknown factor 'z'"):
+        pairs.differences("z")
+    with pytest.raises(UsageError, match="cannot group by 'window'"):
+        list(pairs.groups("window"))
+    with pytest.raises(UsageError, match="no tables"):
+        Transitions.concatenate([])
+    with pytest.raises(UsageError, match="cannot be joined"):
+        Transitions.concatenate([pairs, pairs.runs(3)])
+    assert pairs.runs(10**9).area.shape == (0, 10**9)
+    with pytest.raises(UsageError, match="no video has more"):
+        pairs.runs(10**20)
+
+
+def test_oddities():
+    assert table([(1, 0, 0), (1, 0, 1), (2, 0, 0), (1, 1, 0)]).oddities() == []
+    twice = table([(1, 0, 0), (2, 0, 0), (1, 0, 0), (1, 0, 0)])
+    negative = Transitions(**{**vars(twice), "area": twice.area * [[1], [-1], [1], [1]]})
+    below, again = negative.oddities()
+    assert below.startswith("1 of 4 rows have an area below 0")
+    assert again.startswith("2 of 4 rows tell of the object")
+
+
+PAIRS = {"id": [0, 0], "category": ["a", "a"], "y": [[1.0, 2.0]] * 2, "x": [[1.0, 2.0]] * 2, "area": [[1, 2]] * 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("y", [[1.0, 2.0]]),
+        ("y", [[1.0], [2.0]]),
+        ("y", [[1.0, 2.0], [1.0]]),
+        ("y", [["a", "b"]] * 2),
+        ("y", 5),
+        ("area", [[1, float("nan")]] * 2),
+        ("area", [[1, 10**30]] * 2),
+        ("id", [0.5, 1]),
+        ("id", ["a", "b"]),
+        ("id", None),
+        ("category", [1, 2]),
+    ],
+    ids=str,
+)
+def test_bad_lists_of_pairs(tmp_path, name, values):
+    path = tmp_path / "pairs.pkl"
+    path.write_bytes(pickle.dumps(PAIRS))
+    assert load(path).area.tolist() == [[1, 2], [1, 2]]
+    path.write_bytes(pickle.dumps({**PAIRS, name: values}))
+    with pytest.raises(BadInputError, match=r"pairs\.pkl") as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_foreign_files(tmp_path):

@@ -11,7 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.errors import UsageError
 from datagen.progress import progress_bar
+from datagen.statistics.columns import check_column, varies
 from datagen.statistics.fits import Interval
 from datagen.statistics.gennorm import MAX_SHAPE, MIN_SHAPE, Gennorm, WholeNumbers, fit_gennorm_rounded
 
@@ -42,6 +44,9 @@ class ObjectBootstrap:
     """
 
     def __init__(self, objects: NDArray[np.int64], replicates: int, seed: int) -> None:
+        objects = check_column(objects, "objects")
+        if replicates < 1 or seed < 0:
+            raise UsageError(f"{replicates} replicates, seed {seed}: at least 1 and at least 0")
         _, self._of_row, rows = np.unique(objects, return_inverse=True, return_counts=True)
         self._order = np.argsort(self._of_row, kind="stable")
         self._rows = rows.astype(np.float64)
@@ -51,8 +56,12 @@ class ObjectBootstrap:
             # More than 255 copies of one of K objects, K draws, have a chance below 1e-500.
             self.copies[index] = np.bincount(drawn, minlength=len(rows))
 
-    def kurtosis(self, values: NDArray[np.float64]) -> Interval:
-        """Return the interval of the excess kurtosis (biased Fisher) of `values`, float64 (N,)."""
+    def kurtosis(self, values: NDArray[np.float64]) -> Interval | None:
+        """Return the interval of the excess kurtosis (biased Fisher) of `values`, float64 (N,).
+
+        None if no replicate varies, as for every interval here.
+        """
+        values = self._check(values)
         centred = (values - values.mean()) / values.std()
         powers = self._sum_powers(np.stack([centred**power for power in range(5)], axis=1))
         count, first, second, third, fourth = powers.T
@@ -63,7 +72,7 @@ class ObjectBootstrap:
         varied = variance > 1e-12
         return _interval(moment[varied] / variance[varied] ** 2 - 3)
 
-    def shape(self, values: NDArray[np.float64], loc: float, shape: float) -> Interval:
+    def shape(self, values: NDArray[np.float64], loc: float, shape: float) -> Interval | None:
         """Return the interval of the shape of a generalised normal fitted to `values`, float64 (N,).
 
         The location is held: in a symmetric family the estimates of location and of shape are uncorrelated, while a
@@ -78,15 +87,19 @@ class ObjectBootstrap:
         loc, shape : float
             The fit to all of them.
         """
+        values = self._check(values)
         low, high = max(MIN_SHAPE, shape / 8), min(MAX_SHAPE, shape * 8)
         grid = np.geomspace(low, high, int(np.ceil(np.log(high / low) / 0.02)) + 1)
         with np.errstate(divide="ignore"):
             logs = np.log(abs(values - loc))
         sums = self._sum_powers(logs, grid)
         count = (self.copies @ self._rows)[:, None]
-        return _interval(_highest_local_maximum(_profile(sums, count, grid), grid))
+        apart = sums[:, 0] > 0  # else all values of the replicate are at the location, and no shape is theirs
+        return _interval(_highest_local_maximum(_profile(sums[apart], count[apart], grid), grid))
 
-    def shape_rounded(self, values: NDArray[np.float64], start: Gennorm, show_progress: bool = False) -> Interval:
+    def shape_rounded(
+        self, values: NDArray[np.float64], start: Gennorm, show_progress: bool = False
+    ) -> Interval | None:
         """Return the interval of the shape of a rounded generalised normal, fitted anew to each replicate.
 
         Parameters
@@ -98,13 +111,22 @@ class ObjectBootstrap:
         show_progress : bool
             Draw a progress bar where standard error is a terminal.
         """
-        distinct, place = np.unique(values, return_inverse=True)
+        distinct, place = np.unique(self._check(values), return_inverse=True)
         cells = WholeNumbers(distinct)
         shapes = []
         for copies in progress_bar(self.copies, "resampling objects", total=len(self.copies), show=show_progress):
             counts = np.bincount(place, weights=copies[self._of_row], minlength=len(distinct))
-            shapes.append(fit_gennorm_rounded(cells, counts, start).shape)
+            if np.count_nonzero(counts) > 1:
+                shapes.append(fit_gennorm_rounded(cells, counts, start).shape)
         return _interval(np.array(shapes))
+
+    def _check(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        values = check_column(values, "values", 2).astype(np.float64)
+        if len(values) != len(self._of_row):
+            raise UsageError(f"{len(values)} values of {len(self._of_row)} transitions")
+        if not varies(values, float(abs(values).max())):
+            raise UsageError(f"values: not enough data: all {len(values)} are equal (up to rounding)")
+        return values
 
     def _sum_powers(
         self, rows: NDArray[np.float64], exponents: NDArray[np.float64] | None = None
@@ -147,7 +169,9 @@ def _highest_local_maximum(profile: NDArray[np.float64], shapes: NDArray[np.floa
     return np.where(inner, found, end)
 
 
-def _interval(replicates: NDArray[np.float64]) -> Interval:
-    """Return the percentile interval of an estimate's replicates."""
+def _interval(replicates: NDArray[np.float64]) -> Interval | None:
+    """Return the percentile interval of an estimate's replicates, or None if there are none."""
+    if not len(replicates):
+        return None
     low, high = np.quantile(replicates, [0.025, 0.975])
     return Interval(float(low), float(high))

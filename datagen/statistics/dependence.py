@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from datagen.errors import UsageError
+from datagen.statistics.columns import check_column, varies
 
 __all__ = ["MAX_SAMPLES", "Correlation", "correlations", "mutual_information"]
 
@@ -48,15 +52,27 @@ def correlations(columns: dict[str, NDArray[np.float64]], seed: int | None = Non
     -------
     dict of str to Correlation
         By ``"area-x"`` and the like, in the order of the columns.
+
+    Raises
+    ------
+    UsageError
+        If the columns are not of one length, too short, constant up to rounding, or not of finite numbers.
     """
     from scipy import stats
 
     names = list(columns)
+    columns = {name: _check(column, name, 3) for name, column in columns.items()}
+    if len({len(column) for column in columns.values()}) > 1:
+        raise UsageError(f"columns of different lengths: { ({name: len(each) for name, each in columns.items()}) }")
     ranks = {name: stats.rankdata(column) for name, column in columns.items()}
     result = {}
     for index, first in enumerate(names):
         for second in names[index + 1 :]:
-            pearson = stats.pearsonr(columns[first], columns[second])
+            with warnings.catch_warnings():
+                # It warns of columns that vary little beside their mean; those that vary by no more than rounding are
+                # none of these.
+                warnings.simplefilter("ignore")
+                pearson = stats.pearsonr(columns[first], columns[second])
             # Spearman's coefficient is Pearson's of the ranks; its p-value is that of Student's t.
             spearman = stats.pearsonr(ranks[first], ranks[second])
             result[f"{first}-{second}"] = Correlation(
@@ -69,7 +85,7 @@ def correlations(columns: dict[str, NDArray[np.float64]], seed: int | None = Non
     return result
 
 
-def mutual_information(first: NDArray[np.float64], second: NDArray[np.float64], seed: int = 0) -> float:
+def mutual_information(first: ArrayLike, second: ArrayLike, seed: int = 0) -> float:
     """Estimate the mutual information of two columns, in nats.
 
     Kraskov, Stoegbauer and Grassberger's first estimator (Phys. Rev. E 69, 066138, equation 8) with 3 neighbours,
@@ -87,12 +103,20 @@ def mutual_information(first: NDArray[np.float64], second: NDArray[np.float64], 
     -------
     float
         At least 0.
+
+    Raises
+    ------
+    UsageError
+        If the columns are not of one length, too short, constant up to rounding, or not of finite numbers.
     """
     from scipy.spatial import cKDTree
     from scipy.special import digamma
 
+    columns = [_check(column, name, _NEIGHBOURS + 1) for column, name in ((first, "first"), (second, "second"))]
+    if len(columns[0]) != len(columns[1]):
+        raise UsageError(f"columns of different lengths: {len(columns[0])} and {len(columns[1])}")
     rng = np.random.default_rng(seed)
-    points = np.stack([first, second], axis=1)
+    points = np.stack(columns, axis=1)
     if len(points) > MAX_SAMPLES:
         points = points[rng.choice(len(points), MAX_SAMPLES, replace=False)]
     points = (points - points.mean(axis=0)) / points.std(axis=0)
@@ -100,8 +124,16 @@ def mutual_information(first: NDArray[np.float64], second: NDArray[np.float64], 
     distances, _ = cKDTree(points).query(points, k=_NEIGHBOURS + 1, p=np.inf)
     radius = np.nextafter(distances[:, -1], 0)
     information = digamma(len(points)) + digamma(_NEIGHBOURS)
-    for column in points.T:
-        ordered = np.sort(column)
-        within = np.searchsorted(ordered, column + radius, side="right") - np.searchsorted(ordered, column - radius)
+    for column in points.T[:, :, None]:
+        # Counted by the same differences as the distances: a bound such as column + radius is rounded, and would take
+        # the neighbour at the distance itself for one within it, every other time.
+        within = cKDTree(column).query_ball_point(column, radius, return_length=True)
         information -= digamma(within).mean()  # `within` counts the point itself: n + 1
     return max(0.0, float(information))
+
+
+def _check(values: ArrayLike, name: str, least: int) -> NDArray[np.float64]:
+    column = check_column(values, name, least)
+    if not varies(column, float(abs(column).max())):
+        raise UsageError(f"{name}: not enough data: all {len(column)} values are equal (up to rounding)")
+    return column.astype(np.float64)

@@ -183,7 +183,7 @@ def _edges(values: NDArray[np.float64], share: tuple[float, float], whole_number
     if low == high:
         low, high = values.min(), values.max()
     if not whole_numbers:
-        return np.linspace(low, high, 102)
+        return np.unique(np.linspace(low, high, 102))  # fewer where they are as near as numbers can be
     step = max(1, int(np.ceil((high - low) / 100)))
     return np.arange(np.floor(low), np.ceil(high) + step + 1, step) - 0.5
 
@@ -246,7 +246,9 @@ def _joint(figure: Any, axes: Any, first: str, second: str, columns: dict[str, N
             low, high = columns[factor].min(), columns[factor].max()
         whole_numbers = bool((columns[factor] == np.rint(columns[factor])).all())
         step = max(1, round((high - low) / 60))
-        edges.append(np.arange(low, high + step + 1, step) - 0.5 if whole_numbers else np.linspace(low, high, 61))
+        edges.append(
+            np.arange(low, high + step + 1, step) - 0.5 if whole_numbers else np.unique(np.linspace(low, high, 61))
+        )
     counts, across, up = np.histogram2d(columns[first], columns[second], bins=edges)
     shown = np.ma.masked_equal(counts.T, 0)
     if shown.count():

@@ -11,6 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from datagen.errors import UsageError
+from datagen.statistics.columns import check_column
 from datagen.statistics.gennorm import Gennorm, PowerSums, WholeNumbers, fit_gennorm, fit_gennorm_rounded
 
 __all__ = ["ALL_FITS", "PAPER_FITS", "ROUNDED", "Fit", "Interval", "distribution", "fit_distributions"]
@@ -102,7 +104,18 @@ def fit_distributions(
     dict of str to Fit
         By name, in the order given. Where ``gennorm`` is among them and all values are whole numbers,
         ``gennorm_rounded`` follows.
+
+    Raises
+    ------
+    UsageError
+        If the values are not of this form, or a name is unknown.
     """
+    values = check_column(values, "values", 2).astype(np.float64)
+    counts = check_column(counts, "counts", 2)
+    if len(counts) != len(values) or (np.diff(values) <= 0).any() or (counts <= 0).any():
+        raise UsageError("values must ascend, with a count above 0 each; np.unique(..., return_counts=True) gives both")
+    if unknown := [name for name in names if name not in ALL_FITS]:
+        raise UsageError(f"unknown distribution {unknown[0]!r}; choose from {', '.join(ALL_FITS)}")
     data = PowerSums.of(values, counts)
     fits = {name: _evaluate(name, data, *_FITTERS[name](data)) for name in names}
     if "gennorm" in names and np.array_equal(values, np.rint(values)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import UsageError
 from datagen.statistics.bootstrap import MIN_OBJECTS, ObjectBootstrap
+from datagen.statistics.columns import varies
 from datagen.statistics.dependence import Correlation, correlations
 from datagen.statistics.fits import ALL_FITS, PAPER_FITS, ROUNDED, Fit, Interval, fit_distributions
 from datagen.statistics.gennorm import Gennorm
@@ -167,9 +169,19 @@ def summarize(
         raise UsageError(f"unknown distribution {unknown[0]!r}; choose from {', '.join(ALL_FITS)}")
     if bootstrap < 0:
         raise UsageError(f"{bootstrap} bootstrap replicates: must be at least 0")
+    if not delta_t:
+        raise UsageError("no distance given; 1 is that of neighbouring frames")
+    if seed < 0:
+        raise UsageError(f"seed {seed}: must be at least 0")
     for factor in FACTORS:
-        if not np.isfinite(getattr(table, factor)).all():
-            raise UsageError(f"the table holds a value of {factor} that is not a finite number; leave such rows out")
+        values = getattr(table, factor)
+        # Below the limit, the difference of two numbers is a number of their type, and a whole number's float the same.
+        limit = float(np.finfo(values.dtype).max) / 4 if values.dtype.kind == "f" else 2.0**53
+        wrong = ~(abs(values.astype(np.float64)) <= limit).all(axis=1)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            what = "too large" if np.isfinite(values[row]).all() else "not a finite number"
+            raise UsageError(f"the table holds a value of {factor} that is {what} (row {row + 1}); leave such rows out")
     groups = []
     for distance in delta_t:
         near = table if distance == 1 else at_distance(table, distance)
@@ -183,6 +195,7 @@ def summarize(
                     _describe(
                         group,
                         {factor: column[rows] for factor, column in columns.items()},
+                        {factor: float(abs(getattr(part, factor)[rows]).max(initial=0)) for factor in FACTORS},
                         objects[rows],
                         fits,
                         bootstrap,
@@ -254,6 +267,7 @@ def _groups(table: Transitions, by: str | None) -> Iterator[tuple[str, NDArray[n
 def _describe(
     group: Group,
     columns: dict[str, NDArray[Any]],
+    sizes: dict[str, float],
     objects: NDArray[np.int64],
     fits: tuple[str, ...],
     bootstrap: int,
@@ -261,37 +275,28 @@ def _describe(
     mutual_information: bool,
     show_progress: bool,
 ) -> Group:
-    """Return `group` with its figures, from the differences of each factor."""
-    from scipy import stats
-
+    """Return `group` with its figures, from the differences of each factor and how large its values are."""
     described = {}
     replicates = None
     if bootstrap and group.n >= MIN_TRANSITIONS and group.objects >= MIN_OBJECTS:
         replicates = ObjectBootstrap(objects, bootstrap, seed)
     for factor, column in columns.items():
+        if why := _why_none(column, sizes[factor]):
+            group.not_enough[factor] = why
+            continue
         values = column.astype(np.float64)
         distinct, counts = np.unique(values, return_counts=True)
-        if group.n < MIN_TRANSITIONS:
-            group.not_enough[factor] = f"not enough data: {group.n} transitions, {MIN_TRANSITIONS} are needed"
-            continue
-        if len(distinct) < 2:
-            group.not_enough[factor] = f"not enough data: all {group.n} differences are equal"
-            continue
-        kurtosis = float(stats.kurtosis(column))
-        if not np.isfinite(kurtosis):
-            group.not_enough[factor] = f"not enough data: all {group.n} differences are equal but for rounding"
-            continue
         described[factor] = values
         group.mean[factor] = float(values.mean())
         group.sd[factor] = float(values.std())
-        group.kurtosis[factor] = kurtosis
-        group.skewness[factor] = float(stats.skew(values))
+        group.kurtosis[factor], group.skewness[factor] = _higher_moments(column)
         group.zeros[factor] = float(np.mean(values == 0))
         group.fits[factor] = fit_distributions(distinct, counts, fits)
         if fits:
             group.best[factor] = _best(group.fits[factor])
         if replicates is not None:
-            group.kurtosis_interval[factor] = replicates.kurtosis(values)
+            if interval := replicates.kurtosis(values):
+                group.kurtosis_interval[factor] = interval
             for name in set(group.fits[factor]) & {"gennorm", ROUNDED}:
                 fit = group.fits[factor][name]
                 if not fit.at_bound:
@@ -303,9 +308,39 @@ def _describe(
     return replace(group, verdict=_verdict(group))
 
 
+def _why_none(column: NDArray[Any], size: float) -> str | None:
+    """Return why differences of values of up to `size` have no figures, or None if they have."""
+    count = len(column)
+    if count < MIN_TRANSITIONS:
+        return f"not enough data: {count} transitions, {MIN_TRANSITIONS} are needed"
+    if not varies(column, 0.0):
+        return f"not enough data: all {count} differences are equal"
+    largest = float(abs(column).max())
+    if not varies(column, max(size, largest)):
+        return f"not enough data: all {count} differences are equal (up to rounding)"
+    # Kurtosis takes fourth powers, in the column's own type.
+    limits = np.finfo(column.dtype if column.dtype.kind == "f" else np.float64)
+    if largest > float(limits.max) ** 0.2:
+        return f"no figures: the fourth power of a difference of {largest:.2g} pixels is too large for {limits.dtype}"
+    spread = float(column.astype(np.float64).std())
+    if spread < float(limits.tiny) ** 0.2:
+        return f"no figures: the fourth power of a deviation of {spread:.2g} pixels is too small for {limits.dtype}"
+    return None
+
+
+def _higher_moments(column: NDArray[Any]) -> tuple[float, float]:
+    """Return excess kurtosis, in the column's own type, and skewness."""
+    from scipy import stats
+
+    with warnings.catch_warnings():
+        # scipy warns of differences that vary little beside their mean; by more than rounding they do, as was checked.
+        warnings.simplefilter("ignore")
+        return float(stats.kurtosis(column)), float(stats.skew(column.astype(np.float64)))
+
+
 def _shape_interval(
     replicates: ObjectBootstrap, name: str, fit: Fit, values: NDArray[np.float64], show_progress: bool
-) -> Interval:
+) -> Interval | None:
     shape, loc, scale = (fit.parameters[key] for key in ("shape", "loc", "scale"))
     if name == ROUNDED:
         return replicates.shape_rounded(values, Gennorm(shape, loc, scale, False), show_progress)

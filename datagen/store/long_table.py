@@ -2,11 +2,15 @@
 
 Both have the columns source, video, object_id, category, window, frame, then y, x and area, each before and after. In
 CSV, positions are float64 and areas int64; a column of another type says so in its name, as ``y_before:float32``.
+Columns are known by name: their order and other columns do not matter, so that a table may have gone through pandas.
+What is read here is checked here, and trusted by all that follows: texts, whole numbers and finite measures.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,25 +19,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError, UsageError
-from datagen.files import atomic_path
 from datagen.transitions import Transitions
 
-__all__ = ["HEADER", "read_csv", "read_parquet", "write_csv", "write_parquet"]
+__all__ = ["COLUMNS", "read_csv", "read_parquet", "write_csv", "write_parquet"]
 
 _TEXTS = ("source", "video", "category")
 _NUMBERS = ("object_id", "window", "frame")
 _PLACES = ("source", "video", "object_id", "category", "window", "frame")
 _MEASURED = tuple(f"{factor}_{when}" for factor in ("y", "x", "area") for when in ("before", "after"))
 
+COLUMNS = (*_PLACES, *_MEASURED)
+"""The columns of every such table."""
+
 _TYPES = {"y": ("float64", "float32"), "x": ("float64", "float32"), "area": ("int64", "float64", "float32")}
 """The types that a measured column can have; the first goes without saying."""
 
-HEADER = ",".join(_PLACES).encode()
-"""How every such CSV begins."""
+_BLOCK = 1 << 16  # rows of a CSV that are texts at one time
+_WHOLE = float(1 << 53)  # up to here a float64 tells every whole number from the next
+_MOST_TEXT = 1 << 28  # bytes of a column of texts, all of which are as wide as the longest, where it has a long one
+_LONG = 255  # characters, as many as the name of a file can have
 
 
 def write_csv(path: Path, table: Transitions) -> None:
-    """Write a table of pairs as CSV, whole or not at all; every number is read back as the same."""
+    """Write a table of pairs as CSV; every number is read back as the same."""
     columns = _columns(table)
     names = [
         name if str(column.dtype) == _types(name)[0] else f"{name}:{column.dtype}"
@@ -41,92 +49,245 @@ def write_csv(path: Path, table: Transitions) -> None:
         if name in _MEASURED
     ]
     texts = [column.astype(str).tolist() for column in columns.values()]  # the shortest text that gives the number
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+    # A writer whose lines end in \n leaves a lone \r as it is, where a reader would end the line.
+    torn = any("\r" in text for name in _TEXTS for text in set(columns[name].tolist()))
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL if torn else csv.QUOTE_MINIMAL)
         writer.writerow([*_PLACES, *names])
         writer.writerows(zip(*texts, strict=True))
 
 
 def read_csv(path: Path) -> Transitions:
-    """Read a table that `write_csv` wrote.
+    """Read a table that `write_csv` wrote, also after another program has read and written it.
+
+    Columns are found by name. A byte order mark, quoted fields, other ends of line, further columns and whole numbers
+    written as ``448.0`` are as good as what `write_csv` writes; areas that have fractions are taken as float64.
 
     Raises
     ------
     BadInputError
-        If it is damaged; it says which line.
+        If it is damaged; it says which line or row.
     """
-    fields: list[str] = []
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in COLUMNS}
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.reader(stream)
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
             header = next(reader)
-            types = dict(name.partition(":")[::2] for name in header[len(_PLACES) :])
-            if tuple(header[: len(_PLACES)]) != _PLACES or tuple(types) != _MEASURED:
-                raise BadInputError(path, f"its columns are not {', '.join((*_PLACES, *_MEASURED))}", "line 1")
-            for row in reader:
-                if len(row) != len(header):
-                    raise BadInputError(path, f"has {len(row)} fields, not {len(header)}", f"line {reader.line_num}")
-                fields += row
+            found = _find_columns(path, header)
+            rows = _rows(path, reader, len(header))
+            first = 1
+            while block := list(islice(rows, _BLOCK)):
+                for full, fields in zip(header, zip(*block, strict=True), strict=True):
+                    name, _, told = full.partition(":")
+                    if name in found:
+                        parts[name].append(_parse(path, name, told, fields, first))
+                first += len(block)
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInputError(path, f"is damaged or no CSV ({error})") from None
-    texts = {name: fields[place :: len(header)] for place, name in enumerate((*_PLACES, *_MEASURED))}
-    columns: dict[str, NDArray[Any]] = {}
-    for name, text in texts.items():
-        dtype = "str" if name in _TEXTS else "int64" if name in _NUMBERS else types[name] or _types(name)[0]
-        if name in _MEASURED and dtype not in _types(name):
-            raise BadInputError(path, f"column {name} is of type {dtype}, not {' or '.join(_types(name))}", "line 1")
-        try:
-            columns[name] = np.array(text, dtype=dtype)
-        except (ValueError, OverflowError):
-            number = next(number for number, value in enumerate(text) if not _is_number(value, dtype))
-            raise BadInputError(path, f"{name} is {text[number]!r}, no {dtype}", f"row {number + 1}") from None
+    columns = {}
+    for name, blocks in parts.items():
+        if name in _TEXTS:
+            _check_texts(path, name, blocks, sum(map(len, blocks)))
+            columns[name] = np.concatenate([np.empty(0, dtype=object), *blocks]).astype(str)
+        else:
+            dtype = found[name].partition(":")[2] or _dtype(name)
+            columns[name] = np.concatenate(blocks) if blocks else np.empty(0, dtype=dtype)
     return _table(path, columns)
 
 
+def _find_columns(path: Path, header: Sequence[str]) -> dict[str, str]:
+    """Return the full name, with its type, of each of `COLUMNS`."""
+    found: dict[str, str] = {}
+    for full in header:
+        name, _, told = full.partition(":")
+        if name not in COLUMNS:
+            continue
+        if name in found:
+            raise BadInputError(path, f"has the column {name} twice; remove one", "line 1")
+        if told and (name not in _MEASURED or told not in _types(name)):
+            wanted = " or ".join(_types(name)) if name in _MEASURED else "what goes without saying"
+            raise BadInputError(path, f"column {name} is of type {repr(told[:40])[1:-1]}, not {wanted}", "line 1")
+        found[name] = full
+    if missing := [name for name in COLUMNS if name not in found]:
+        raise BadInputError(
+            path, f"its columns are not {', '.join(COLUMNS)}, in any order: {', '.join(missing)} wanting", "line 1"
+        )
+    return found
+
+
+def _rows(path: Path, reader: Any, width: int) -> Iterator[list[str]]:
+    """Yield the rows of a CSV but those that are empty; each has a field a column."""
+    for row in reader:
+        if len(row) == width:
+            yield row
+        elif row:
+            raise BadInputError(path, f"has {len(row)} fields, not {width}", f"line {reader.line_num}")
+
+
+def _parse(path: Path, name: str, told: str, fields: Sequence[str], first: int) -> NDArray[Any]:
+    """Return a block of a column's fields as what they say; `told` is the type in its name, `first` its first row."""
+    if name in _TEXTS:
+        return np.array(fields, dtype=object)  # as an array of texts it would be as wide as the longest
+    values = _to_numbers(name, told, fields)
+    if values is None:
+        place = next(place for place, field in enumerate(fields) if _to_numbers(name, told, [field]) is None)
+        problem = f"{name} is {_shown(fields[place])}, no {told or _dtype(name)}"
+        raise BadInputError(path, problem, f"row {first + place}")
+    return values
+
+
+def _to_numbers(name: str, told: str, fields: Sequence[str]) -> NDArray[Any] | None:
+    """Return fields as numbers of their column's type, or None where one of them is none."""
+    joined = "".join(fields)
+    if not joined.isascii() or "_" in joined:  # Python's numbers may have digits of any script, and underscores
+        return None
+    dtype = told or _dtype(name)
+    try:
+        if dtype != "int64":
+            return np.array(fields, dtype=dtype)
+        try:
+            return np.array(fields, dtype=np.int64)
+        except ValueError:
+            return np.array([_whole(field) for field in fields], dtype=np.int64)
+    except (ValueError, OverflowError):
+        if name in _NUMBERS or told:
+            return None
+    try:
+        values = np.array(fields, dtype=np.float64)
+    except ValueError:
+        return None
+    return None if (abs(values) > _WHOLE).any() else values  # areas with a fraction
+
+
+def _whole(field: str) -> int:
+    """Return a whole number that may be written as a float, ``448.0``; raise ValueError for another."""
+    try:
+        return int(field)
+    except ValueError:
+        value = float(field)
+        if not value.is_integer() or abs(value) > _WHOLE:
+            raise
+        return int(value)
+
+
 def write_parquet(path: Path, table: Transitions) -> None:
-    """Write a table of pairs as parquet, whole or not at all."""
+    """Write a table of pairs as parquet."""
     pyarrow = _pyarrow(path)
     columns = {
         name: pyarrow.array(column.tolist()).dictionary_encode() if name in _TEXTS else column
         for name, column in _columns(table).items()
     }
-    with atomic_path(path) as temporary:
-        pyarrow.parquet.write_table(pyarrow.table(columns), temporary)
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
 
 
 def read_parquet(path: Path) -> Transitions:
-    """Read a table that `write_parquet` wrote.
+    """Read a table that `write_parquet` wrote, also after another program has read and written it.
+
+    Columns are found by name; others are not read. Texts may be of any of Arrow's types of text, coded or not, or whole
+    numbers; whole numbers of any width, or floats without fractions.
 
     Raises
     ------
     BadInputError
-        If it is damaged or lacks columns.
+        If it is damaged, lacks columns or values, or holds others than such a table.
     """
     pyarrow = _pyarrow(path)
+    size = path.stat().st_size
     try:
-        content = pyarrow.parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise BadInputError(path, f"is damaged or no parquet file ({str(error).splitlines()[0]})") from None
-    columns: dict[str, NDArray[Any]] = {}
-    for name in (*_PLACES, *_MEASURED):
-        if name not in content.column_names or content[name].null_count:
-            raise BadInputError(path, f"lacks the column {name}, or values in it")
-        column = content[name]
-        if name in _TEXTS:
-            coded = column.cast("string").combine_chunks().dictionary_encode()
-            known = np.array(coded.dictionary.to_pylist(), dtype=str)
-            columns[name] = known[coded.indices.to_numpy()]
-            continue
-        columns[name] = column.to_numpy()
-        wanted = ("int64",) if name in _NUMBERS else _types(name)
-        if str(columns[name].dtype) not in wanted:
-            raise BadInputError(path, f"column {name} is of type {column.type}, not {' or '.join(wanted)}")
+        # Of one file: what a path looks like says nothing here, where a data set takes columns from "window=3/".
+        with pyarrow.parquet.ParquetFile(path) as file:
+            names = list(file.schema_arrow.names)
+            for name in COLUMNS:
+                if names.count(name) != 1:
+                    problem = f"has the column {name} twice" if name in names else f"lacks the column {name}"
+                    raise BadInputError(path, f"{problem}; it needs {', '.join(COLUMNS)}")
+                _check_type(path, name, file.schema_arrow.field(name).type)
+            _check_size(path, file.metadata, names, size)
+            texts = [name for name in _TEXTS if not pyarrow.types.is_integer(file.schema_arrow.field(name).type)]
+        with pyarrow.parquet.ParquetFile(path, read_dictionary=texts) as file:
+            content = file.read(list(COLUMNS))
+        content.validate(full=True)  # the texts' codes, too
+        columns = {name: _of_arrow(path, name, content[name]) for name in COLUMNS}
+    except BadInputError:
+        raise
+    except MemoryError:
+        raise BadInputError(path, "needs more memory than there is") from None
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadInputError(path, f"is damaged or no parquet file ({told[:200]})") from None
     return _table(path, columns)
+
+
+def _check_type(path: Path, name: str, dtype: Any) -> None:
+    """Refuse a column of a type that cannot be meant."""
+    from pyarrow import types
+
+    kind = dtype.value_type if types.is_dictionary(dtype) else dtype
+    if name in _TEXTS:
+        good = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+        good |= types.is_integer(dtype)  # names such as 0002 that another program took for numbers
+        wanted: tuple[str, ...] = ("text",)
+    elif name in _NUMBERS:
+        good = types.is_integer(dtype) or types.is_float32(dtype) or types.is_float64(dtype)
+        wanted = ("int64",)
+    else:
+        wanted = _types(name)
+        good = types.is_float32(dtype) or types.is_float64(dtype) or ("int64" in wanted and types.is_integer(dtype))
+    if not good and not types.is_null(kind):  # all null, or of no rows
+        raise BadInputError(path, f"column {name} is of type {dtype}, not {' or '.join(wanted)}")
+
+
+def _check_size(path: Path, metadata: Any, names: Sequence[str], size: int) -> None:
+    """Refuse a small file that would take all memory: numbers that repeat take next to nothing until they are read."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
+    # Six measured floats that differ from row to row take more than eight bytes, however well they are packed.
+    if rows > 1_000_000 + size // 8:
+        raise BadInputError(path, f"tells of {rows:,} rows in {size:,} bytes, which no table of transitions can")
+    wanted = [place for place, name in enumerate(names) if name in COLUMNS] if groups else []
+    if groups and groups[0].num_columns != len(names):  # nested columns beside ours: count them all
+        wanted = list(range(groups[0].num_columns))
+    unpacked = sum(group.column(place).total_uncompressed_size for group in groups for place in wanted)
+    if unpacked > max(1 << 28, 32 * size):
+        raise BadInputError(path, f"{size:,} bytes unpack to {unpacked:,}, which those of no table of transitions do")
+
+
+def _of_arrow(path: Path, name: str, column: Any) -> NDArray[Any]:
+    """Return a column of parquet as an array, checked."""
+    from pyarrow import types
+
+    if column.null_count:
+        raise BadInputError(path, f"lacks the column {name}, or values in it: {column.null_count:,} are null")
+    if types.is_null(column.type) or (name in _TEXTS and not len(column)):
+        return np.empty(0, dtype="str" if name in _TEXTS else _dtype(name))
+    if name not in _TEXTS:
+        if types.is_integer(column.type):
+            return column.cast("int64").to_numpy()
+        values = column.to_numpy()
+        if name in _MEASURED:
+            return values
+        wrong = ~(abs(values) <= _WHOLE) | (values != np.rint(values))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise BadInputError(path, f"{name} is {values[row]}, no int64", f"row {row + 1}")
+        return values.astype(np.int64)
+    if types.is_integer(column.type):
+        column = column.cast("string")
+    coded = column.dictionary_encode().unify_dictionaries().combine_chunks()
+    known = coded.dictionary.to_pylist()
+    if None in known:
+        raise BadInputError(path, f"lacks the column {name}, or values in it: some are null")
+    _check_texts(path, name, [np.array(known, dtype=object)], len(coded))
+    return np.array(known, dtype=str)[coded.indices.to_numpy(zero_copy_only=False)]
 
 
 def _columns(table: Transitions) -> dict[str, NDArray[Any]]:
     if table.length != 2:
         raise UsageError(f"rows of {table.length} frames: a file holds pairs; runs are had when it is loaded")
+    for name in _TEXTS:
+        for text in set(getattr(table, name).tolist()):
+            if "\0" in text or not _is_utf8(text):
+                raise UsageError(f"{name} {_shown(text)}: a file of text cannot hold this name; give it another")
     measured = {name: getattr(table, name.partition("_")[0])[:, name.endswith("after") * 1] for name in _MEASURED}
     return {**{name: getattr(table, name) for name in _PLACES}, **measured}
 
@@ -141,16 +302,35 @@ def _table(path: Path, columns: dict[str, NDArray[Any]]) -> Transitions:
     return Transitions(**{name: columns[name] for name in _PLACES}, **pairs)
 
 
-def _types(name: str) -> tuple[str, ...]:
-    return _TYPES[name.partition("_")[0]]
+def _check_texts(path: Path, name: str, blocks: Sequence[NDArray[Any]], rows: int) -> None:
+    """Refuse texts that an array cannot hold: with a zero at the end, or so long that all of them take too much."""
+    for text in {text for block in blocks for text in block.tolist()}:
+        if "\0" in text:
+            raise BadInputError(path, f"{name} {_shown(text)} holds a zero byte; give it another name")
+        if len(text) > _LONG and 4 * len(text) * rows > _MOST_TEXT:
+            raise BadInputError(path, f"{name} {_shown(text)} has {len(text):,} characters; give it a shorter name")
 
 
-def _is_number(text: str, dtype: str) -> bool:
+def _shown(text: str) -> str:
+    """Return a text as an error shows it."""
+    return repr(text) if len(text) <= 40 else f"{text[:40]!r}..."
+
+
+def _is_utf8(text: str) -> bool:
     try:
-        np.array([text], dtype=dtype)
-    except (ValueError, OverflowError):
+        text.encode()
+    except UnicodeEncodeError:
         return False
     return True
+
+
+def _dtype(name: str) -> str:
+    """Return the type of a column of numbers whose name says none."""
+    return "int64" if name in _NUMBERS else _types(name)[0]
+
+
+def _types(name: str) -> tuple[str, ...]:
+    return _TYPES[name.partition("_")[0]]
 
 
 def _pyarrow(path: Path) -> ModuleType:

@@ -17,18 +17,19 @@ from numba import njit
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError
-from datagen.files import atomic_path
 from datagen.measure import MeasuredVideo
 from datagen.transitions import Transitions
 
-__all__ = ["HEADER", "read", "write"]
-
-HEADER = b"id,cat_id"
-"""How every such file begins."""
+__all__ = ["is_header", "read", "write"]
 
 _COMMA, _QUOTE, _SPACE, _NEWLINE, _RETURN = ord(","), ord('"'), ord(" "), ord("\n"), ord("\r")
 _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = ord("("), ord(")"), ord("["), ord("]")
 _ZERO, _NINE, _NONE = ord("0"), ord("9"), tuple(b"None")
+
+
+def is_header(names: Sequence[str]) -> bool:
+    """Say whether a CSV's columns are those of such a table; pandas may have put its index before them."""
+    return list(names[:2]) == ["id", "cat_id"] or list(names[1:3]) == ["id", "cat_id"]
 
 
 def read(path: Path, category_names: dict[int, str]) -> Transitions:
@@ -77,7 +78,7 @@ def write(path: Path, videos: Sequence[MeasuredVideo]) -> None:
     Parameters
     ----------
     path : Path
-        The file; it is written whole or not at all.
+        The file.
     videos : sequence of MeasuredVideo
         What was measured. A column is a frame, by its number. The ids are those of the objects where no two tracks
         have the same (annotations have ids of their own); else tracks are counted from 1.
@@ -85,7 +86,7 @@ def write(path: Path, videos: Sequence[MeasuredVideo]) -> None:
     objects = np.concatenate([video.objects for video in videos])
     ids = objects[:, 0] if len(np.unique(objects[:, 0])) == len(objects) else np.arange(1, len(objects) + 1)
     names = iter(ids.tolist())
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+    with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["id", "cat_id", *(f"t_{frame}" for frame in range(objects[:, 2].max(initial=0)))])
         for video in videos:
@@ -117,8 +118,18 @@ def _read_masks(
     begin = data.find(b"\n") + 1
     if not begin:
         raise BadInputError(path, "holds no rows")
-    ids = np.zeros((data.count(b"\n"), 2), dtype=np.int64)
-    places = np.zeros((data.count(b"("), 3), dtype=np.int64)
+    header = next(csv.reader([data[:begin].decode("utf-8-sig")]))
+    if header[0] != "id":
+        # An index that pandas wrote: a number before each row. No field of such a table holds a line's end.
+        data = data[:begin] + re.sub(rb"(?m)^[^,\n]*,", b"", data[begin:])
+        del header[0]
+    for number, name in enumerate(header[2:]):
+        if name != f"t_{number}":
+            raise BadInputError(path, f"its column {name[:40]!r} stands where t_{number} should", "line 1")
+    # The shortest row has three bytes and its end, the shortest mask four: other bytes than those of a table, however
+    # many, take no more memory than so many rows and masks.
+    ids = np.zeros((min(data.count(b"\n"), len(data) // 4 + 2), 2), dtype=np.int64)
+    places = np.zeros((min(data.count(b"("), len(data) // 4 + 1), 3), dtype=np.int64)
     numbers = np.empty(len(data), dtype=np.uint8)
     # The zero stands for the end; the loops look no further.
     rows, masks, used, whole = _tokenize(np.frombuffer(data + b"\0", dtype=np.uint8), begin, ids, places, numbers)

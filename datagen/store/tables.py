@@ -5,25 +5,40 @@ Beside a table that a command made lies its manifest, ``FILE.manifest.json``.
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from datagen.errors import BadInputError, UsageError
-from datagen.files import atomic_path, check_output, sha256_file
+from datagen.files import atomic_path, check_input, check_output, sha256_file
 from datagen.measure import MeasuredVideo
 from datagen.readers.annotation_file import YOUTUBE_VIS_NAMES
 from datagen.store import SUFFIXES, load, long_table, release_csv
 from datagen.store.release_pickle import unpickle
 from datagen.transitions import Transitions
 
-__all__ = ["check_table", "read", "write", "write_measured"]
+__all__ = ["check_table", "read", "write", "write_measured", "write_tables"]
 
 _WRITERS = {".csv": long_table.write_csv, ".parquet": long_table.write_parquet}
 _PAIR_COLUMNS = ("id", "category", "y", "x", "area")
+_MAX_MANIFEST = 1 << 26  # bytes; one that lists 100,000 bad annotations has a tenth of it
+_LONGEST_NAME = 1000  # characters
+_MAX_HEADER = 1 << 24  # bytes; a release's table of videos of a million frames has half of it
+
+
+class _Manifest(msgspec.Struct):
+    """What a table's manifest says that reading relies on."""
+
+    sha256: str | None = None
+    categories: dict[str, str] | None = None
 
 
 def check_table(path: str | Path, overwrite: bool = False) -> Path:
@@ -38,61 +53,74 @@ def write(
     table: Transitions, path: str | Path, overwrite: bool = False, manifest: dict[str, Any] | None = None
 ) -> None:
     """Write a table of pairs, a row a pair; see `datagen.transitions.save`."""
-    path = check_table(path, overwrite)
-    _WRITERS[path.suffix.lower()](path, table)
-    _write_manifest(path, manifest)
+    write_tables({Path(path): table}, overwrite, manifest)
 
 
 def write_measured(
     videos: Sequence[MeasuredVideo], path: str | Path, overwrite: bool = False, manifest: dict[str, Any] | None = None
 ) -> None:
-    """Write measured masks as the release's own table.
+    """Write measured masks as the release's own table; see `write_tables`."""
+    write_tables({Path(path): videos}, overwrite, manifest)
+
+
+def write_tables(
+    tables: Mapping[Path, Transitions | Sequence[MeasuredVideo]],
+    overwrite: bool = False,
+    manifest: dict[str, Any] | None = None,
+) -> None:
+    """Write tables and their manifests: all of them, or none.
 
     Parameters
     ----------
-    videos : sequence of MeasuredVideo
-        What was measured.
-    path : str or Path
-        The file, ``.csv``.
+    tables : mapping of Path to Transitions or sequence of MeasuredVideo
+        By the file to write: pairs (``.csv``, ``.parquet``), or what was measured, for the release's own table
+        (``.csv``).
     overwrite : bool
-        Whether an existing file may be replaced.
+        Whether existing files may be replaced.
     manifest : dict, optional
-        How it was made, to be written beside it.
+        How they were made, to be written beside each. Without one, that of a table which is no more is removed.
 
     Raises
     ------
     UsageError
-        If the file exists, its folder does not, or its suffix is another.
+        If a file exists, its folder does not, or its suffix is another.
     """
-    path = check_table(path, overwrite)
-    if path.suffix.lower() != ".csv":
-        raise UsageError(f"{path}: the release's table is a .csv")
-    release_csv.write(path, videos)
-    _write_manifest(path, manifest)
+    paths = [check_table(path, overwrite) for path in tables]
+    with ExitStack() as files:
+        # The files take their names when the stack is left, one straight after another; till then all is as it was.
+        for path, table in zip(paths, tables.values(), strict=True):
+            beside = _manifest_path(path)
+            made = files.enter_context(atomic_path(beside)) if manifest is not None else None
+            temporary = files.enter_context(atomic_path(path))
+            if isinstance(table, Transitions):
+                _WRITERS[path.suffix.lower()](temporary, table)
+            elif path.suffix.lower() == ".csv":
+                release_csv.write(temporary, table)
+            else:
+                raise UsageError(f"{path}: the release's table is a .csv")
+            if made is not None:
+                # Said to be on the disk now, so that little time is left between its renaming and the table's.
+                with made.open("w") as stream:
+                    stream.write(json.dumps({**(manifest or {}), "sha256": sha256_file(temporary)}, indent=2) + "\n")
+                    stream.flush()
+                    os.fsync(stream.fileno())
+    if manifest is None:
+        for path in paths:
+            _manifest_path(path).unlink(missing_ok=True)
 
 
 def _manifest_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.manifest.json")
 
 
-def _write_manifest(path: Path, manifest: dict[str, Any] | None) -> None:
-    beside = _manifest_path(path)
-    if manifest is None:
-        beside.unlink(missing_ok=True)  # that of a table which is no more
-        return
-    with atomic_path(beside) as temporary:
-        temporary.write_text(json.dumps({**manifest, "sha256": sha256_file(path)}, indent=2) + "\n")
-
-
 def read(path: str | Path) -> Transitions:
     """Read the pairs of neighbouring frames from a file; see `datagen.transitions.load`."""
-    path = Path(path)
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file")
+    path = check_input(path)
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return _read_csv(path)
     if suffix == ".parquet":
+        _read_manifest(path)
         return long_table.read_parquet(path)
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: no table has the suffix {suffix!r}; use {', '.join([*_WRITERS, *SUFFIXES])}")
@@ -109,50 +137,102 @@ def read(path: str | Path) -> Transitions:
 
 def _read_csv(path: Path) -> Transitions:
     with path.open("rb") as stream:
-        header = stream.readline()
-    if header.startswith(release_csv.HEADER):
+        line = stream.readline(_MAX_HEADER)
+    try:
+        text = line.decode("utf-8-sig")
+        header = next(csv.reader([text]), [])
+    except (UnicodeDecodeError, csv.Error):
+        text, header = "", []
+    if release_csv.is_header(header):
         return release_csv.read(path, _category_names(path))
-    if header.startswith(long_table.HEADER):
+    if {name.partition(":")[0] for name in header} & set(long_table.COLUMNS):
+        _read_manifest(path)
         return long_table.read_csv(path)
+    if len(header) < 2 and (separator := re.search(r"(?:id|source|_before)\"?([;\t|])", text)):
+        raise BadInputError(path, f"its columns are parted by {separator[1]!r}; part them by commas", "line 1")
     raise BadInputError(
         path,
-        f"is no table of transitions: its first line begins neither with {release_csv.HEADER.decode()} "
-        f"nor with {long_table.HEADER.decode()}",
+        "is no table of transitions: its first line names neither id and cat_id (the release's) "
+        f"nor {', '.join(long_table.COLUMNS)}",
     )
 
 
 def _category_names(path: Path) -> dict[int, str]:
     """Return the names of the categories of a release's table: as its manifest says, else those of YouTube-VIS 2019."""
-    beside = _manifest_path(path)
-    if not beside.is_file():
+    manifest = _read_manifest(path)
+    if manifest is None:
         return YOUTUBE_VIS_NAMES
+    beside = _manifest_path(path)
     try:
-        return {int(number): str(name) for number, name in json.loads(beside.read_text())["categories"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise BadInputError(beside, "is no manifest of a table; mend or remove it") from None
+        names = {int(number): name for number, name in (manifest.categories or {"": ""}).items()}
+    except ValueError:
+        problem = "is no manifest of a table (it gives no names of categories by their numbers); mend or remove it"
+        raise BadInputError(beside, problem) from None
+    for name in names.values():
+        if "\0" in name or len(name) > _LONGEST_NAME:
+            raise BadInputError(beside, f"{name[:40]!r} is no name of a category; mend or remove it")
+    return names
+
+
+def _read_manifest(path: Path) -> _Manifest | None:
+    """Return the manifest beside a table, or None if there is none.
+
+    Raises
+    ------
+    BadInputError
+        If it is no manifest, or tells of another table: whoever reads it must not take it for this table's.
+    """
+    beside = _manifest_path(path)
+    if not os.path.lexists(beside):
+        return None
+    try:
+        if check_input(beside).stat().st_size > _MAX_MANIFEST:
+            raise BadInputError(beside, f"is larger than {_MAX_MANIFEST:,} bytes; no manifest of a table is")
+        manifest = msgspec.json.decode(beside.read_bytes(), type=_Manifest)
+    except UsageError as error:
+        raise BadInputError(beside, str(error).removeprefix(f"{beside}: ")) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadInputError(beside, f"is no manifest of a table ({error}); mend or remove it") from None
+    if manifest.sha256 is not None and manifest.sha256 != sha256_file(path):
+        raise BadInputError(
+            beside,
+            f"is of another table than {path.name}, or that was changed since (its sha256 is another); "
+            "remove it to read the table without",
+        )
+    return manifest
 
 
 def _of_pair_lists(path: Path, data: dict[str, Any]) -> Transitions:
     """Take the release's dictionary of pairs, ``kitti_dict_p_v2.pkl``: a list a column, `id` the sequence."""
+    for name in _PAIR_COLUMNS:
+        if not isinstance(data[name], list | np.ndarray) or len(data[name]) != len(data["id"]):
+            raise BadInputError(path, f"is no table of pairs ({', '.join(_PAIR_COLUMNS)} are not lists of one length)")
     try:
-        y, x, area = (np.array(data[name]) for name in ("y", "x", "area"))
-        sequence = np.array(data["id"], dtype=np.int64)
-        # A sequence's pairs stand in the order of time.
-        begins = np.flatnonzero(np.append(True, np.diff(sequence) != 0))[: len(sequence)]
-        lengths = np.diff(np.append(begins, len(sequence)))
-        table = Transitions(
-            source=np.full(len(sequence), ""),
-            video=np.full(len(sequence), ""),
-            object_id=sequence,
-            category=np.array(data["category"], dtype=str),
-            window=np.full(len(sequence), -1, dtype=np.int64),
-            frame=np.arange(len(sequence)) - np.repeat(begins, lengths),
-            y=y,
-            x=x,
-            area=area,
-        )
+        sequence, category, y, x, area = (np.array(data[name]) for name in _PAIR_COLUMNS)
     except (ValueError, TypeError, OverflowError) as error:
         raise BadInputError(path, f"is no table of pairs ({str(error).splitlines()[0]})") from None
-    if any(values.dtype.kind not in "fi" for values in (y, x, area)):
-        raise BadInputError(path, "is no table of pairs (a position or an area is no number)")
-    return table
+    rows = len(sequence)
+    if sequence.ndim != 1 or (rows and (sequence.dtype.kind, category.dtype.kind) != ("i", "U")):
+        raise BadInputError(path, "is no table of pairs (id is no list of whole numbers, or category none of texts)")
+    measured = {}
+    for name, values in (("y", y), ("x", x), ("area", area)):
+        if rows and (values.shape != (rows, 2) or values.dtype.kind not in "fi"):
+            raise BadInputError(path, f"is no table of pairs ({name} is no list of two numbers a row)")
+        counted = name == "area" and values.dtype.kind == "i"
+        dtype = np.int64 if counted else np.float32 if values.dtype == np.float32 else np.float64
+        measured[name] = values.reshape(rows, 2).astype(dtype)
+        wrong = ~np.isfinite(measured[name]).all(axis=1)
+        if wrong.any():
+            raise BadInputError(path, f"{name} is no finite number", f"pair {int(np.argmax(wrong))}")
+    # A sequence's pairs stand in the order of time.
+    begins = np.flatnonzero(np.append(True, np.diff(sequence) != 0))[:rows]
+    lengths = np.diff(np.append(begins, rows))
+    return Transitions(
+        source=np.full(rows, ""),
+        video=np.full(rows, ""),
+        object_id=sequence.astype(np.int64),
+        category=category.astype(str),
+        window=np.full(rows, -1, dtype=np.int64),
+        frame=np.arange(rows) - np.repeat(begins, lengths),
+        **measured,
+    )
