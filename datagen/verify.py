@@ -59,7 +59,7 @@ def verify(path: str | Path) -> list[Check]:
 
 
 def load_verified(path: str | Path) -> tuple[list[Check], Dataset | None]:
-    """Check a dataset file as `verify` does, and return the dataset too, or None where it cannot be read."""
+    """Check a dataset file as `verify` does, and return the dataset too, or None where `load` would refuse it."""
     try:
         dataset = load_to_verify(path)
     except BadInputError as error:
@@ -97,7 +97,7 @@ def load_verified(path: str | Path) -> tuple[list[Check], Dataset | None]:
     else:
         problem = factor_problem(dataset)
         checks.append(Check("factors", problem is None, problem or "all finite"))
-    return checks, dataset
+    return checks, None if factor_problem(dataset) else dataset
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """HDF5 files: read in part, and from other languages.
 
 HDF5 can do much that a dataset file has no need of: keep an array in another file, follow links, run filters of others,
-build an array from others or from itself. All that is refused before a byte of an array is read.
+build an array from others or from itself. All that is refused before a byte of an array is read. Its library also runs
+for ever on some damaged files and writes beyond its memory on others, so it is asked only where arrays lie in the file;
+their bytes are read here.
 """
 
 from __future__ import annotations
@@ -9,10 +11,11 @@ from __future__ import annotations
 import io
 import itertools
 import math
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -26,7 +29,7 @@ __all__ = ["open_file", "write"]
 
 _CHUNK_BYTES = 1 << 20
 
-# The filters that come with h5py and are safe to run on a chunk whose length was checked, in the order h5py gives them.
+# The filters that come with h5py, in the order it gives them.
 _FILTERS = {
     h5py.h5z.FILTER_SHUFFLE: 0,
     h5py.h5z.FILTER_DEFLATE: 1,
@@ -38,7 +41,8 @@ _ERRORS = (
     *(OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError),
     isal_zlib.error,
 )
-_PLACE_OF_A_TEXT = 16
+# What an array of texts holds for each.
+_ENTRY = np.dtype([("length", "<u4"), ("address", "<u8"), ("number", "<u4")])
 _MOST_CHUNKS = 10_000_000
 
 
@@ -78,8 +82,8 @@ def _write_chunks(file: h5py.File, name: str, array: NDArray[Any]) -> None:
 def open_file(path: Path) -> Iterator[Hdf5File]:
     """Open a file to read arrays from it, with one error for whatever is wrong with it."""
     try:
-        with h5py.File(path, "r") as file:
-            yield Hdf5File(path, file)
+        with h5py.File(path, "r") as file, path.open("rb") as stream:
+            yield Hdf5File(path, file, stream)
     except BadInputError:
         raise
     except _ERRORS as error:  # type: ignore[misc]  # isal has no types
@@ -89,9 +93,11 @@ def open_file(path: Path) -> Iterator[Hdf5File]:
 class Hdf5File:
     """An open HDF5 file. Only plain arrays that lie in the file itself are ever read."""
 
-    def __init__(self, path: Path, file: h5py.File) -> None:
-        self._path, self._file = path, file
+    def __init__(self, path: Path, file: h5py.File, stream: BinaryIO) -> None:
+        self._path, self._file, self._stream = path, file, stream
         self._size = path.stat().st_size
+        if file.userblock_size:
+            raise BadInputError(path, "begins with a user block, which no dataset does")
         self.names = {name for name in ARRAYS if self._is_there(name)}
 
     def _is_there(self, name: str) -> bool:
@@ -108,19 +114,24 @@ class Hdf5File:
 
     def header(self, name: str) -> Header:
         """Read the type and shape of an array."""
-        dataset = self._plain(name)
-        return Header(_dtype(dataset), dataset.shape)
+        found = self._plain(name)
+        is_text = found.get_type().get_class() == h5py.h5t.STRING
+        return Header("str" if is_text else str(found.dtype), found.shape)
 
     def read(self, name: str) -> NDArray[Any]:
         """Read an array."""
-        dataset = self._plain(name)
-        self._check_stored(name, dataset.id)
-        if _dtype(dataset) == "str":
-            return self._texts(name, dataset)
-        array: NDArray[Any] = np.asarray(dataset[()])
-        return array
+        found = self._plain(name)
+        if found.get_type().get_class() == h5py.h5t.STRING:
+            return self._texts(name, found)
+        if found.get_create_plist().get_layout() == h5py.h5d.CHUNKED:
+            return self._chunks(name, found)
+        count, place = math.prod(found.shape), found.get_offset()
+        if place is None or not count * found.dtype.itemsize == found.get_storage_size() <= self._size:
+            raise self._not_whole(name)
+        data = self._part(name, place, count * found.dtype.itemsize)
+        return np.frombuffer(bytearray(data), found.dtype).reshape(found.shape)
 
-    def _plain(self, name: str) -> h5py.Dataset:
+    def _plain(self, name: str) -> Any:
         """Open an array that lies in the file, whole and as plainly as this program would have put it there."""
         key, root = name.encode(), self._file.id
         if root.links.get_info(key).type != h5py.h5l.TYPE_HARD:
@@ -137,70 +148,132 @@ class Hdf5File:
         kind = found.get_type()
         if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.STRING):
             raise BadInputError(self._path, f"array {name!r} holds neither numbers nor texts")
+        is_text = kind.get_class() == h5py.h5t.STRING
+        if not is_text and not kind.equal(h5py.h5t.py_create(found.dtype)):
+            raise BadInputError(self._path, f"array {name!r} holds numbers of an unusual form")
+        if is_text and not (kind.is_variable_str() and layout == h5py.h5d.CONTIGUOUS):
+            raise BadInputError(self._path, f"array {name!r} holds texts of a fixed length or in chunks")
         space = found.get_space()
         if space.get_simple_extent_type() not in (h5py.h5s.SIMPLE, h5py.h5s.SCALAR):
             raise BadInputError(self._path, f"array {name!r} is empty")
-        return h5py.Dataset(found)
+        return found
 
-    def _check_stored(self, name: str, found: Any) -> None:
-        """Check that an array is in the file as a whole, before room is made for it."""
-        plist, shape, kind = found.get_create_plist(), found.shape, found.get_type()
-        # In the place of a text of any length stand its length and where it is.
-        is_text = kind.get_class() == h5py.h5t.STRING and kind.is_variable_str()
-        itemsize = _PLACE_OF_A_TEXT if is_text else kind.get_size()
-        if plist.get_layout() == h5py.h5d.CHUNKED:
-            self._check_chunks(name, found, plist, shape, itemsize)
-        elif not math.prod(shape) * itemsize == found.get_storage_size() <= self._size:
-            raise BadInputError(self._path, f"array {name!r} is not in the file as a whole; the file is damaged")
+    def _not_whole(self, name: str) -> BadInputError:
+        return BadInputError(self._path, f"array {name!r} is not in the file as a whole; the file is damaged")
 
-    def _check_chunks(self, name: str, found: Any, plist: Any, shape: tuple[int, ...], itemsize: int) -> None:
-        """Check that all chunks are there and each is as long as it should be, before HDF5 makes room for them.
+    def _chunks(self, name: str, found: Any) -> NDArray[Any]:
+        """Read an array from its chunks.
 
-        HDF5 would inflate a chunk to whatever length it has.
+        HDF5 would make room for whatever length a chunk says or inflates to, and writes beyond it where they differ.
         """
+        plist, shape, dtype = found.get_create_plist(), found.shape, found.dtype
         filters = [plist.get_filter(index)[0] for index in range(plist.get_nfilters())]
         places = [_FILTERS.get(each, -1) for each in filters]
         if -1 in places or places != sorted(set(places)):
             raise BadInputError(self._path, f"array {name!r} is compressed in a way that is not read; use gzip")
         chunk = plist.get_chunk()
-        length = math.prod(chunk) * itemsize
+        length = math.prod(chunk) * dtype.itemsize
         counts = [-(-side // part) for side, part in zip(shape, chunk, strict=True)]
         expected = math.prod(counts)
         # Deflate packs a byte into at least 1/1032; nothing else that is read packs tighter.
         if expected > _MOST_CHUNKS or length * expected > 1032 * self._size or found.get_num_chunks() != expected:
-            raise BadInputError(self._path, f"array {name!r} is not in the file as a whole; the file is damaged")
+            raise self._not_whole(name)
+        array = np.empty(shape, dtype)
         for place in itertools.product(*(range(count) for count in counts)):
-            skipped, stored = found.read_direct_chunk(tuple(a * b for a, b in zip(place, chunk, strict=True)))
-            used = [each for number, each in enumerate(filters) if not skipped >> number & 1]
-            if _unpacked_length(stored, used, length) != length:
+            begin = tuple(number * part for number, part in zip(place, chunk, strict=True))
+            stored = found.get_chunk_info_by_coord(begin)
+            if stored.byte_offset is None:
+                raise self._not_whole(name)
+            used = [each for number, each in enumerate(filters) if not stored.filter_mask >> number & 1]
+            data = _unpack(self._part(name, stored.byte_offset, stored.size), used, length, dtype.itemsize)
+            if len(data) != length:
                 raise BadInputError(self._path, f"array {name!r} has a chunk of another length; the file is damaged")
+            here = tuple(slice(at, at + part) for at, part in zip(begin, chunk, strict=True))
+            inside = tuple(slice(side - at) for at, side in zip(begin, shape, strict=True))
+            array[here] = np.frombuffer(data, dtype).reshape(chunk)[inside]
+        return array
 
-    def _texts(self, name: str, dataset: h5py.Dataset) -> NDArray[Any]:
-        """Read texts a few at a time: HDF5 does not say how long they are, and many can be one and the same."""
-        if dataset.shape == ():
-            return np.array(dataset.asstr()[()], dtype=str)
-        step = max(1, LARGEST_TEXT // max(self._size, 1))
-        texts: list[str] = []
-        longest = 0
-        for begin in range(0, len(dataset), step):
-            part = dataset.asstr()[begin : begin + step].tolist()
-            longest = max(longest, *map(len, part))
-            if 4 * longest * len(dataset) > LARGEST_TEXT:
-                raise BadInputError(
-                    self._path, f"array {name!r} holds texts of {longest:,} letters; no dataset has such"
-                )
-            texts += part
-        return np.array(texts, dtype=str)
+    def _texts(self, name: str, found: Any) -> NDArray[Any]:
+        """Read texts of any length.
+
+        They lie in collections, apart from the array, which says of each how long it is, and its place and number in
+        a collection ("Global Heap" in the HDF5 File Format Specification). HDF5's own reader runs for ever on some
+        damaged collections and does not say in advance how long texts are.
+        """
+        count = math.prod(found.shape)
+        place = found.get_offset()
+        if place is None or not count * _ENTRY.itemsize == found.get_storage_size() <= self._size:
+            raise self._not_whole(name)
+        entries = np.frombuffer(self._part(name, place, count * _ENTRY.itemsize), _ENTRY)
+        longest = int(entries["length"].max(initial=0))
+        if 4 * longest * count > LARGEST_TEXT:
+            raise BadInputError(self._path, f"array {name!r} holds texts of {longest:,} bytes; no dataset has such")
+        collections: dict[int, dict[int, bytes]] = {}
+        left = self._size
+        texts = []
+        for length, address, number in entries.tolist():
+            if length and address not in collections:
+                collections[address], size = self._collection(name, address, left)
+                left -= size
+            stored = collections[address].get(number, b"") if length else b""
+            if len(stored) < length:
+                raise self._not_whole(name)
+            texts.append(stored[:length].decode())
+        return np.array(texts, dtype=str).reshape(found.shape)
+
+    def _collection(self, name: str, address: int, most: int) -> tuple[dict[int, bytes], int]:
+        """Read a collection of at most so many bytes: what it holds by number, and its size."""
+        signature, version, size = struct.unpack("<4sB3xQ", self._part(name, address, 16))
+        if signature != b"GCOL" or version != 1 or not 16 <= size <= most:
+            raise self._not_whole(name)
+        data = self._part(name, address, size)
+        found = {}
+        at = 16
+        while at + 16 <= size:
+            number, length = struct.unpack_from("<H6xQ", data, at)
+            if number == 0:  # what is left of the collection is free
+                break
+            if length > size - at - 16:
+                raise self._not_whole(name)
+            found[number] = data[at + 16 : at + 16 + length]
+            at += 16 + -(-length // 8) * 8
+        return found, size
+
+    def _part(self, name: str, begin: int, size: int) -> bytes:
+        if begin + size > self._size:
+            raise self._not_whole(name)
+        self._stream.seek(begin)
+        return self._stream.read(size)
 
 
-def _dtype(dataset: h5py.Dataset) -> str:
-    return "str" if h5py.check_string_dtype(dataset.dtype) else str(dataset.dtype)
-
-
-def _unpacked_length(stored: bytes, filters: list[int], length: int) -> int:
-    """Return the length of a chunk's data as far as it can be told without HDF5: one more than wanted at most."""
+def _unpack(data: bytes, filters: list[int], length: int, itemsize: int) -> bytes:
+    """Undo the filters of a chunk; what is longer than wanted is cut to one byte more."""
+    if h5py.h5z.FILTER_FLETCHER32 in filters:
+        data = data[:-4]  # `datagen verify` has better hashes
     if h5py.h5z.FILTER_DEFLATE in filters:
-        return len(isal_zlib.decompressobj().decompress(stored, length + 1))
-    if h5py.h5z.FILTER_LZF in filters:
-        return length  # cannot be told; LZF packs a byte into at least 1/90, so memory stays bounded
-    return len(stored) - (4 if h5py.h5z.FILTER_FLETCHER32 in filters else 0)
+        data = isal_zlib.decompressobj().decompress(data, length + 1)
+    elif h5py.h5z.FILTER_LZF in filters:
+        data = _expand(data, length)
+    if h5py.h5z.FILTER_SHUFFLE in filters and len(data) == length:
+        data = np.frombuffer(data, np.uint8).reshape(itemsize, -1).T.tobytes()
+    return data
+
+
+def _expand(data: bytes, length: int) -> bytes:
+    """Undo LZF: runs of bytes as they are, and copies of what came before."""
+    found, at = bytearray(), 0
+    while at < len(data) and len(found) <= length:
+        control, at = data[at], at + 1
+        if control < 32:
+            found += data[at : at + control + 1]
+            at += control + 1
+            continue
+        size = control >> 5
+        if size == 7:
+            size, at = size + data[at], at + 1
+        back, at = ((control & 31) << 8) + data[at] + 1, at + 1
+        if back > len(found):
+            raise ValueError("LZF refers to what is not there")
+        for _ in range(size + 2):
+            found.append(found[-back])
+    return bytes(found)

@@ -252,6 +252,7 @@ class _Machine:
         if isinstance(value, np.ndarray):
             self._array_bytes += value.nbytes
         elif isinstance(value, str):
+            value.encode()  # fails for half of a surrogate pair
             self._texts += 1
             self._longest = max(self._longest, len(value))
         elif isinstance(value, list):
