@@ -42,7 +42,7 @@ class MaskSequences:
     first_frame : ndarray of int64, shape (S,)
         Number of the first frame in the source's own count; -1 where the file did not say.
     manifest : dict
-        How the data were made (`datagen.store.manifest`).
+        How the data were made (`datagen.manifest`).
     """
 
     kind: ClassVar[str] = "mask-sequences"
@@ -126,7 +126,7 @@ class SpriteSequences:
     transition : ndarray of int64, shape (N,)
         Row of the transition table that each run's motion came from.
     manifest : dict
-        How the data were made (`datagen.store.manifest`).
+        How the data were made (`datagen.manifest`).
     """
 
     kind: ClassVar[str] = "sprite-sequences"

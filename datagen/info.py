@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from datagen.datasets import Dataset, MaskSequences
+from datagen.manifest import Manifest, typed_manifest
 
 __all__ = ["describe"]
 
@@ -63,7 +64,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
             if len(column)
         },
         "groups": groups,
-        "provenance": _provenance(dataset.manifest),
+        "provenance": _provenance(typed_manifest(dataset.manifest)),
     }
 
 
@@ -87,18 +88,15 @@ def _groups(dataset: MaskSequences) -> list[dict[str, Any]]:
     return rows
 
 
-def _provenance(manifest: dict[str, Any]) -> dict[str, Any]:
+def _provenance(manifest: Manifest) -> dict[str, Any]:
     """Say in a few lines how the file was made."""
-    lines: dict[str, Any] = {
-        "tool": manifest.get("tool") or "unknown",
-        "command": manifest.get("command") or "unknown",
-    }
-    if manifest.get("preset"):
-        lines["preset"] = manifest["preset"]
-    for name, value in manifest.get("parameters", {}).items():
+    lines: dict[str, Any] = {"tool": manifest.tool or "unknown", "command": manifest.command or "unknown"}
+    if manifest.preset:
+        lines["preset"] = manifest.preset
+    for name, value in manifest.parameters.items():
         lines[name] = value if isinstance(value, str | int | float) else json.dumps(value)
-    lines["input files"] = len(manifest.get("inputs", {}))
-    lines["left out"] = len(manifest.get("left_out", []))
-    for source in manifest.get("sources", []):
-        lines[f"licence of {source['id']}"] = source.get("licence", "unknown")
+    lines["input files"] = len(manifest.inputs)
+    lines["left out"] = len(manifest.left_out)
+    for source in manifest.sources:
+        lines[f"licence of {source.id}"] = source.licence or "unknown"
     return lines

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from datagen.datasets import Dataset, MaskSequences
 from datagen.errors import BadInputError, DatagenError
+from datagen.manifest import StoredArray, typed_manifest
 from datagen.moments import latents_of_masks
-from datagen.store import arrays_of, load, sha256_array
+from datagen.store import arrays_of, holds_manifest, load_to_verify, sha256_array
+from datagen.store.checks import Header, factor_problem
 from datagen.transitions import FACTORS, Transitions
 
 __all__ = ["Check", "Comparison", "Difference", "TableComparison", "compare", "compare_tables", "verify"]
@@ -57,20 +59,24 @@ def verify(path: str | Path) -> list[Check]:
 
 
 def load_verified(path: str | Path) -> tuple[list[Check], Dataset | None]:
-    """Check a dataset file as `verify` does, and return the dataset too, or None where it cannot be read."""
+    """Check a dataset file as `verify` does, and return the dataset too, or None where `load` would refuse it."""
     try:
-        dataset = load(path)
+        dataset = load_to_verify(path)
     except BadInputError as error:
         return [Check("structure", False, error.problem)], None
     arrays = arrays_of(dataset)
     checks = [Check("structure", True, f"{len(arrays)} arrays of {dataset.kind}")]
-    described = dataset.manifest.get("arrays")
-    if described is None:
+    stated = typed_manifest(dataset.manifest).arrays
+    if stated is None and not holds_manifest(path):
         checks.append(Check("manifest", True, "none: this format holds no hashes"))
+    elif stated is None:
+        checks.append(Check("hashes", False, "the manifest holds none, so nothing could be compared"))
     else:
-        stated = {name: entry.get("sha256") for name, entry in described.items()}
-        wrong = sorted(name for name, array in arrays.items() if stated.get(name) != sha256_array(array))
-        wrong += sorted(set(stated) - set(arrays))
+        found = {
+            name: StoredArray(Header.of(array).dtype, list(array.shape), sha256_array(array))
+            for name, array in arrays.items()
+        }
+        wrong = sorted(name for name in {**found, **stated} if found.get(name) != stated.get(name))
         checks.append(
             Check(
                 "hashes",
@@ -89,9 +95,9 @@ def load_verified(path: str | Path) -> tuple[list[Check], Dataset | None]:
         empty = int((dataset.latents[:, 2] == 0).sum())
         checks.append(Check("masks", empty == 0, f"{empty} of {len(differ)} are empty"))
     else:
-        finite = bool(np.isfinite(dataset.factors).all())
-        checks.append(Check("factors", finite, "all finite" if finite else "some are not finite"))
-    return checks, dataset
+        problem = factor_problem(dataset)
+        checks.append(Check("factors", problem is None, problem or "all finite"))
+    return checks, None if factor_problem(dataset) else dataset
 
 
 @dataclass(frozen=True)

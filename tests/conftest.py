@@ -35,6 +35,15 @@ def golden() -> Path:
 
 
 @pytest.fixture(scope="session")
+def old_numpy() -> Path:
+    """Return a Python with numpy below 1.26, as the release has it."""
+    python = os.environ.get("DATAGEN_OLD_NUMPY")
+    if python is None:
+        pytest.skip("set DATAGEN_OLD_NUMPY to a Python with numpy below 1.26 (the release's is 1.19) to run this")
+    return Path(python)
+
+
+@pytest.fixture(scope="session")
 def mots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small synthetic MOTS set. Not to be written to."""
     from datagen.samples import sample_mots

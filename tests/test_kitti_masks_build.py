@@ -1,5 +1,6 @@
 import hashlib
 import pickle
+import pickletools
 import shutil
 
 import cv2
@@ -50,10 +51,20 @@ def label_maps(folder):
 
 
 @pytest.mark.golden
-def test_the_releases_pickle_byte_for_byte(golden, tmp_path):
+def test_the_releases_pickle_operation_by_operation(golden, tmp_path):
     dataset = kitti_masks.build(golden / INPUTS)
     store.save(dataset, tmp_path / "kitti.pickle")
-    assert (tmp_path / "kitti.pickle").read_bytes() == (golden / "release/kitti_peds_v2.pickle").read_bytes()
+
+    def operations(path):
+        found = [(opcode.name, value) for opcode, value, _ in pickletools.genops(path.read_bytes())]
+        return [operation for operation in found if operation[0] != "FRAME"]
+
+    # The golden file comes from numpy 2, whose modules have names that the release's numpy does not know.
+    expected = [
+        (name, "numpy.core.multiarray" if value == "numpy._core.multiarray" else value)
+        for name, value in operations(golden / "release/kitti_peds_v2.pickle")
+    ]
+    assert operations(tmp_path / "kitti.pickle") == expected
 
 
 @pytest.mark.golden

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +34,26 @@ def test_a_pickle_has_no_hashes(kitti, tmp_path):
         "latents": True,
         "masks": True,
     }
+
+
+@pytest.mark.parametrize("arrays", [None, {}], ids=["absent", "empty"])
+def test_a_file_without_hashes_fails(kitti, tmp_path, arrays):
+    store.save(kitti, tmp_path / "kitti.npz")
+    manifest = {key: value for key, value in store.load(tmp_path / "kitti.npz").manifest.items() if key != "arrays"}
+    if arrays is not None:
+        manifest["arrays"] = arrays
+    tampered(kitti, tmp_path / "other.npz", manifest=np.array(json.dumps(manifest)))
+    assert names(verify(tmp_path / "other.npz"))["hashes"] is False
+
+
+def test_a_shape_that_the_manifest_does_not_say(tmp_path):
+    """The bytes, and so the hash, are the same."""
+    store.save(sprites(), tmp_path / "sprites.npz")
+    with np.load(tmp_path / "sprites.npz") as file:
+        held = dict(file)
+    np.savez(tmp_path / "sprites.npz", **{**held, "images": held["images"].reshape(5, 2, 8, 32)})
+    checks = {check.name: check for check in verify(tmp_path / "sprites.npz")}
+    assert checks["hashes"].detail == "differ from the manifest: images"
 
 
 def test_sprites(tmp_path):

@@ -17,31 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.datasets import Dataset, MaskSequences, SpriteSequences
+from datagen.datasets import Dataset, MaskSequences
 from datagen.errors import BadInputError, DatagenError, UsageError
-from datagen.files import atomic_path, check_output
+from datagen.files import atomic_path, check_input, check_output
+from datagen.manifest import ManifestError, typed_manifest
+from datagen.store import checks
 
-__all__ = ["SUFFIXES", "arrays_of", "check_suffix", "load", "save", "sha256_array"]
+__all__ = ["SUFFIXES", "arrays_of", "check_suffix", "holds_manifest", "load", "load_to_verify", "save", "sha256_array"]
 
 SUFFIXES = {".npz": "npz", ".h5": "hdf5", ".hdf5": "hdf5", ".pickle": "release_pickle", ".pkl": "release_pickle"}
 """The module of this package that reads and writes files of each suffix."""
-
-_KINDS: dict[str, type[Dataset]] = {kind.kind: kind for kind in (MaskSequences, SpriteSequences)}
-_DTYPES = {
-    "masks": "bool",
-    "latents": "float32",
-    "images": "uint8",
-    "factors": "float32",
-    "offsets": "int64",
-    "object_id": "int64",
-    "window": "int64",
-    "first_frame": "int64",
-    "factor_sizes": "int64",
-    "transition": "int64",
-    "source": "str",
-    "sequence": "str",
-    "category": "str",
-}
 
 
 def check_suffix(path: str | Path) -> str:
@@ -56,6 +41,11 @@ def check_suffix(path: str | Path) -> str:
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: no format has the suffix {suffix!r}; use {', '.join(SUFFIXES)}")
     return SUFFIXES[suffix]
+
+
+def holds_manifest(path: str | Path) -> bool:
+    """Whether the format of a file, by its suffix, has a place for a manifest, and so for hashes of the arrays."""
+    return check_suffix(path) != "release_pickle"
 
 
 def save(dataset: Dataset, path: str | Path, overwrite: bool = False) -> dict[str, Any]:
@@ -81,11 +71,19 @@ def save(dataset: Dataset, path: str | Path, overwrite: bool = False) -> dict[st
     UsageError
         If the suffix is of no format, the file exists or its folder does not, or the format cannot hold this kind.
     DatagenError
-        If the file cannot be written, e.g. for want of room on the disk.
+        If the file cannot be written, e.g. for want of room on the disk or because a name is not Unicode.
     """
     backend = _backend(path)
     path = check_output(path, overwrite)
     arrays = arrays_of(dataset)
+    for name, array in arrays.items():
+        problem = checks.text_problem(array) if array.dtype.kind == "U" else None
+        if problem:
+            raise DatagenError(f"{path}: cannot be written (array {name!r} {problem})")
+    try:
+        typed_manifest(dataset.manifest)
+    except ManifestError as error:
+        raise DatagenError(f"{path}: cannot be written ({error})") from None
     try:
         with atomic_path(path) as temporary, ThreadPoolExecutor(1) as pool:
             # Hashing lets go of the interpreter lock, so it costs nothing beside compressing.
@@ -114,23 +112,42 @@ def load(path: str | Path) -> Dataset:
     Returns
     -------
     MaskSequences or SpriteSequences
+        What has passed `datagen.store.checks`: arrays of the types and shapes of its kind, offsets that rise, latents
+        or factors that are finite and can be, texts in Unicode, a manifest as `datagen.manifest.Manifest` says.
 
     Raises
     ------
     UsageError
         If the file does not exist or its suffix is of no format.
     BadInputError
-        If it is damaged, or does not hold a dataset.
+        If it is no plain file, damaged, or does not hold a dataset.
     """
+    dataset = load_to_verify(path)
+    problem = checks.factor_problem(dataset)
+    if problem:
+        raise BadInputError(path, problem)
+    return dataset
+
+
+def load_to_verify(path: str | Path) -> Dataset:
+    """Read a dataset file as `load` does, but let pass latents or factors that cannot be right."""
     backend = _backend(path)
-    path = Path(path)
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file")
+    path = check_input(path)
     try:
-        arrays, text = backend.read(path)
+        with backend.open_file(path) as file:
+            # Nothing large is read before all that the file says of itself has been checked.
+            manifest = checks.check_manifest(path, file.manifest())
+            kind = checks.kind_of(path, manifest)
+            wanted = [*(item.name for item in fields(kind) if item.name != "manifest"), "factor_names"]
+            headers = {name: file.header(name) for name in wanted if name in file.names}
+            checks.check_headers(path, kind, headers)
+            arrays: dict[str, Any] = {name: file.read(name) if name in headers else None for name in wanted}
     except MemoryError:
         raise BadInputError(path, "does not fit into memory") from None
-    return _dataset_of(path, arrays, text)
+    factor_names = arrays.pop("factor_names")
+    dataset = kind(**arrays, manifest=manifest)
+    checks.check_structure(path, dataset, factor_names)
+    return dataset
 
 
 def arrays_of(dataset: Dataset) -> dict[str, NDArray[Any]]:
@@ -161,63 +178,10 @@ def _complete_manifest(dataset: Dataset, arrays: dict[str, NDArray[Any]], digest
     )
     described = {
         name: {
-            "dtype": "str" if array.dtype.kind == "U" else str(array.dtype),
+            "dtype": checks.Header.of(array).dtype,
             "shape": list(array.shape),
             "sha256": digest,
         }
         for (name, array), digest in zip(arrays.items(), digests, strict=True)
     }
     return {**dataset.manifest, "kind": dataset.kind, "counts": counts, "arrays": described}
-
-
-def _dataset_of(path: Path, arrays: dict[str, NDArray[Any]], text: str) -> Dataset:
-    """Put a dataset together from what a file holds, or say what is wrong with it."""
-    try:
-        manifest = json.loads(text)
-    except ValueError:
-        raise BadInputError(path, "its manifest is not JSON; the file is damaged") from None
-    kind = _KINDS.get(str(manifest.get("kind")) if isinstance(manifest, dict) else "")
-    if kind is None:
-        raise BadInputError(path, "holds no dataset of this program (its manifest names no known kind)")
-    given: dict[str, Any] = {}
-    for item in fields(kind):
-        if item.name == "manifest":
-            continue
-        if item.name not in arrays:
-            if item.name == "images":  # a file of factors only
-                given[item.name] = None
-                continue
-            raise BadInputError(path, f"lacks the array {item.name!r}")
-        array = arrays[item.name]
-        dtype = "str" if array.dtype.kind == "U" else str(array.dtype)
-        if dtype != _DTYPES[item.name]:
-            raise BadInputError(path, f"array {item.name!r} is {dtype}, not {_DTYPES[item.name]}")
-        given[item.name] = array
-    dataset = kind(**given, manifest=manifest)
-    _check_shapes(path, dataset)
-    return dataset
-
-
-def _check_shapes(path: Path, dataset: Dataset) -> None:
-    if isinstance(dataset, MaskSequences):
-        masks, latents, offsets = dataset.masks, dataset.latents, dataset.offsets
-        if masks.ndim != 3:
-            raise BadInputError(path, f"masks have the shape {masks.shape}, not (N, H, W)")
-        if latents.shape != (len(masks), 3):
-            raise BadInputError(path, f"latents have the shape {latents.shape}, not ({len(masks)}, 3)")
-        if offsets.ndim != 1 or not len(offsets):
-            raise BadInputError(path, f"offsets have the shape {offsets.shape}, not (S + 1,)")
-        if offsets[0] != 0 or offsets[-1] != len(masks) or (np.diff(offsets) < 1).any():
-            raise BadInputError(path, f"offsets do not rise from 0 to the number of frames, {len(masks)}")
-        rows = len(offsets) - 1
-        per_row = ["source", "sequence", "object_id", "category", "window", "first_frame"]
-    else:
-        factors, images = dataset.factors, dataset.images
-        if factors.ndim != 3 or factors.shape[2] != len(dataset.factor_names):
-            raise BadInputError(path, f"factors have the shape {factors.shape}, not (N, T, 5)")
-        if images is not None and images.shape[:2] != factors.shape[:2]:
-            raise BadInputError(path, f"images {images.shape} and factors {factors.shape} are not of the same runs")
-        rows, per_row = len(factors), ["transition"]
-    for name in per_row:
-        if getattr(dataset, name).shape != (rows,):
-            raise BadInputError(path, f"array {name!r} has the shape {getattr(dataset, name).shape}, not ({rows},)")

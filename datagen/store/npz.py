@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import datetime
 import io
+import lzma
+import math
+import re
+import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from isal import isal_zlib
@@ -16,12 +22,22 @@ from numpy.typing import NDArray
 from stream_zip import ZIP_64, MemberFile, stream_zip
 
 from datagen.errors import BadInputError
+from datagen.store.checks import ARRAYS, LARGEST_TEXT, Header
 
-__all__ = ["read", "write"]
+__all__ = ["open_file", "write"]
 
 _CHUNK = 1 << 20
 # A constant, so that the same arrays give the same bytes.
 _DATE = datetime.datetime(1980, 1, 1)
+
+# The header of an npy member as numpy writes it. numpy's own reader takes any Python literal, which can be a bomb.
+_HEADER = re.compile(
+    r"\{'descr': '([<>|=]?[a-zA-Z]\d{0,9})', 'fortran_order': (False|True), "
+    r"'shape': \(((?:\d{1,18}, ?)*\d{0,18})\),? ?\} *\n"
+)
+_LONGEST_HEADER = 10_000
+# How many bytes one byte of a member can stand for at most; deflate's is its longest match over its shortest code.
+_EXPANSION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
 
 
 def write(path: Path, arrays: dict[str, NDArray[Any]], manifest_text: Callable[[], str]) -> None:
@@ -57,13 +73,97 @@ def _npy(array: NDArray[Any]) -> Iterator[bytes]:
         yield data[begin : begin + _CHUNK]  # type: ignore[misc]  # every consumer takes any buffer
 
 
-def read(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
-    """Read arrays and the manifest's text."""
+@contextmanager
+def open_file(path: Path) -> Iterator[NpzFile]:
+    """Open a file to read arrays from it, with one error for whatever is wrong with it."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError, OSError, AttributeError) as error:
-        raise BadInputError(path, f"is damaged or no npz file ({str(error).splitlines()[0]})") from None
-    if "manifest" not in arrays:
-        raise BadInputError(path, "holds no manifest, so it is no dataset of this program")
-    return arrays, str(arrays.pop("manifest"))
+        with zipfile.ZipFile(path) as archive:
+            yield NpzFile(path, archive)
+    except BadInputError:
+        raise
+    except (
+        zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError,
+        ValueError, KeyError, IndexError, OverflowError, NotImplementedError, RuntimeError,
+    ) as error:  # fmt: skip  # what `zipfile` raises for damaged, encrypted and strangely compressed members
+        raise BadInputError(
+            path, f"is damaged or no npz file ({(str(error) or 'cut short').splitlines()[0]})"
+        ) from None
+
+
+class NpzFile:
+    """An open npz file. Only the members that a dataset has are ever read, each as long as its header says."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self._path, self._archive = path, archive
+        names = [info.filename for info in archive.infolist()]
+        times = Counter(names)
+        for name in (*ARRAYS, "manifest"):
+            if times[f"{name}.npy"] > 1:
+                raise BadInputError(path, f"holds {name!r} twice")
+        self.names = {name for name in ARRAYS if times[f"{name}.npy"]}
+        self._has_manifest = bool(times["manifest.npy"])
+
+    def manifest(self) -> str:
+        """Read the manifest's text."""
+        if not self._has_manifest:
+            raise BadInputError(self._path, "holds no manifest, so it is no dataset of this program")
+        header = self.header("manifest")
+        if header != Header("str", ()):
+            raise BadInputError(self._path, f"its manifest is {header.dtype} {header.shape}, not a text")
+        return str(self.read("manifest"))
+
+    def header(self, name: str) -> Header:
+        """Read the type and shape of an array, and check that the member can hold it."""
+        with self._open(name) as stream:
+            dtype, shape, _, _ = self._header(name, stream)
+        return Header("str" if dtype.kind == "U" else str(dtype), shape)
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Read an array, in C order."""
+        with self._open(name) as stream:
+            dtype, shape, fortran, size = self._header(name, stream)
+            array = np.empty(math.prod(shape), dtype)
+            data = array.view(np.uint8)
+            for begin in range(0, size, _CHUNK):
+                part = stream.read(min(_CHUNK, size - begin))
+                if len(part) < min(_CHUNK, size - begin):
+                    raise BadInputError(self._path, f"array {name!r} is cut short; the file is damaged")
+                data[begin : begin + len(part)] = np.frombuffer(part, np.uint8)
+            if stream.read(1):  # at the end, the checksum is compared
+                raise BadInputError(self._path, f"array {name!r} is longer than its header says; the file is damaged")
+        return np.asarray(array.reshape(shape, order="F" if fortran else "C"), order="C")
+
+    def _open(self, name: str) -> BinaryIO:
+        info = self._archive.getinfo(f"{name}.npy")
+        most = _EXPANSION.get(info.compress_type)
+        if most is not None and info.file_size > most * info.compress_size:
+            raise BadInputError(self._path, f"array {name!r} cannot be as long as the file says; the file is damaged")
+        return self._archive.open(info)  # type: ignore[return-value]
+
+    def _header(self, name: str, stream: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
+        """Return dtype, shape, whether in Fortran order, and length in bytes."""
+        damaged = BadInputError(self._path, f"array {name!r} has no header of an npy file that holds numbers or texts")
+        magic = stream.read(8)
+        if magic[:6] != b"\x93NUMPY" or magic[6:] not in (b"\1\0", b"\2\0", b"\3\0"):
+            raise damaged
+        layout = "<H" if magic[6] == 1 else "<I"
+        (length,) = struct.unpack(layout, stream.read(struct.calcsize(layout)))
+        if length > _LONGEST_HEADER:
+            raise damaged
+        match = _HEADER.fullmatch(stream.read(length).decode("latin1"))
+        if match is None:
+            raise damaged
+        code, fortran, numbers = match.groups()
+        shape = tuple(int(number) for number in numbers.split(",") if number.strip())
+        try:
+            dtype = np.dtype(code)
+        except (TypeError, ValueError):
+            raise damaged from None
+        if dtype.hasobject or not dtype.itemsize:
+            raise damaged
+        size = math.prod(shape) * dtype.itemsize
+        if self._archive.getinfo(f"{name}.npy").file_size != 8 + struct.calcsize(layout) + length + size:
+            raise BadInputError(self._path, f"array {name!r} is not as long as its header says; the file is damaged")
+        if dtype.kind == "U" and size > LARGEST_TEXT:
+            raise BadInputError(self._path, f"array {name!r} holds {size:,} bytes of texts; no dataset has so many")
+        return dtype, shape, fortran == "True", size
