@@ -3,7 +3,7 @@ import pytest
 
 from datagen.errors import UsageError
 from slowvae import metrics, scores
-from slowvae.scores import METRICS, check_metrics, score
+from slowvae.scores import METRICS, check_names, score
 
 ALONE = [name for name in METRICS if name != "udr"]
 
@@ -83,10 +83,10 @@ def test_what_there_is_not_or_does_not_apply_is_refused():
         (lambda: score(latents, factors, ["udr"]), "udr compares"),
         (lambda: score(latents, factors, ["mcc"], seed=-1), "seed -1"),
         (lambda: score(latents[:3], factors, ["mcc"]), "the same N"),
-        (lambda: check_metrics(["mcc", "MCC"]), "unknown metric 'MCC'"),
-        (lambda: check_metrics(["beta-vae"], discrete=False), "beta-vae needs discrete factors"),
+        (lambda: check_names(["mcc", "MCC"]), "unknown metric 'MCC'"),
+        (lambda: check_names(["beta-vae"], discrete=False), "beta-vae needs discrete factors"),
     ):
         with pytest.raises(UsageError, match=message):
             call()
-    check_metrics(METRICS)
-    check_metrics(scores._OF_QUANTITIES, discrete=False)
+    check_names(METRICS)
+    check_names(scores._OF_QUANTITIES, discrete=False)
