@@ -88,7 +88,8 @@ def draw(network: Encoder, frames: Frames, folder: Path, seed: int) -> None:
         start = latents[np.random.default_rng(0).choice(len(latents), min(4, len(latents)), replace=False)]
         save_traversals(traversals(network, latents, start), folder / f"traversals_{seed}.gif")
     factors, names = frames.changing_factors()
-    if find_spec("matplotlib") is not None and 0 < len(names) <= latents.shape[1]:
-        figure = scatters(latents, factors, names, mcc(latents, factors, protocol="rectangular").correlation)
+    if find_spec("matplotlib") is not None and 0 < len(names) <= min(latents.shape) and len(latents) > 2:
+        found = mcc(latents, factors, protocol="rectangular", intervals=False)
+        figure = scatters(latents, factors, names, found.correlation)
         with atomic_path(folder / f"latents_{seed}.png") as temporary:
             temporary.write_bytes(figure_png(figure))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import UsageError
 from slowvae import metrics
+from slowvae.metrics._arrays import check_arrays, check_seed
 from slowvae.metrics.mcc import Protocol
 
 __all__ = ["MAX_TRAIN", "METRICS", "check_names", "score"]
@@ -52,6 +53,7 @@ def score(
     protocol: Protocol = "klindt2021",
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
+    factor_bins: int | None = None,
 ) -> dict[str, Any]:
     """Score latents by several metrics, on the published numbers of samples.
 
@@ -70,6 +72,8 @@ def score(
         What each sample belongs to, for the MCC's interval.
     seed : int
         Of everything drawn.
+    factor_bins : int, optional
+        Cut continuous factors into so many equal bins for the metrics of discrete ones; see `slowvae.metrics.mig`.
 
     Returns
     -------
@@ -81,30 +85,36 @@ def score(
     UsageError
         If a metric is unknown or does not apply.
     """
-    check_names(names, discrete)
-    rng = np.random.default_rng(seed)
+    if names:  # of udr alone there is nothing to score here
+        check_names(names, discrete or factor_bins is not None)
+    if "udr" in names:
+        raise UsageError("udr compares the networks of several seeds; see slowvae.metrics.udr")
+    check_arrays(latents, factors)
+    rng = np.random.default_rng(check_seed(seed))
     order = rng.permutation(len(latents))
     train = order[: min(MAX_TRAIN, 2 * len(order) // 3)]
     test = order[len(train) : len(train) + _TEST]
     many = order[:_MANY]
     parts = latents[train], factors[train], latents[test], factors[test]
+    quantities = not discrete and factor_bins is None
     scores: dict[str, Any] = {}
     for name in names:
         if name == "mcc":
             scores[name] = _jsonable(metrics.mcc(latents, factors, protocol=protocol, seed=seed, groups=groups))
         elif name.startswith("dci"):
             variant: Any = {"dci": "boosting", "dci-tree": "tree", "dci-linear": "linear"}[name]
-            scores[name] = _jsonable(metrics.dci(*parts, variant=variant, continuous=not discrete, seed=seed))
+            told = metrics.dci(*parts, variant=variant, continuous=quantities, seed=seed, factor_bins=factor_bins)
+            scores[name] = _jsonable(told)
         elif name == "sap":
-            scores[name] = metrics.sap(*parts, continuous=not discrete)
+            scores[name] = metrics.sap(*parts, continuous=quantities, factor_bins=factor_bins)
         elif name == "mig":
-            scores[name] = metrics.mig(latents[many], factors[many])
+            scores[name] = metrics.mig(latents[many], factors[many], factor_bins=factor_bins)
         elif name == "modularity":
-            scores[name] = metrics.modularity(latents[many], factors[many])
+            scores[name] = metrics.modularity(latents[many], factors[many], factor_bins=factor_bins)
         elif name == "beta-vae":
-            scores[name] = metrics.beta_vae(latents, factors, seed=seed)
+            scores[name] = metrics.beta_vae(latents, factors, seed=seed, factor_bins=factor_bins)
         elif name == "factor-vae":
-            scores[name] = metrics.factor_vae(latents, factors, seed=seed)
+            scores[name] = metrics.factor_vae(latents, factors, seed=seed, factor_bins=factor_bins)
     return scores
 
 

@@ -138,7 +138,7 @@ def validate(
             name: {
                 str(seed): {
                     "score": each.score,
-                    "interval": list(each.interval),
+                    "interval": list(each.interval or ()),
                     "correlation": each.correlation.tolist(),
                 }
                 for seed, each in by_seed.items()

@@ -2,9 +2,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import pearsonr, spearmanr
 
 from datagen.errors import UsageError
 from slowvae import metrics
@@ -70,6 +72,81 @@ def test_mcc_equals_the_release(golden, method):
     score = metrics.mcc(data["latents"], data["factors"], method, seed=int(data["noise_seed"]))
     assert score.score == pytest.approx(float(data[method]), rel=1e-12)
     assert (score.n, score.protocol) == (2000, "klindt2021")
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("method", ["spearman", "pearson"])
+@pytest.mark.parametrize("case", range(6))
+def test_weak_mcc_equals_the_release_by_its_noise(golden, case, method):
+    data = np.load(golden / "mcc_noise_public.npz")
+    score = metrics.mcc(data[f"{case}/latents"], data[f"{case}/factors"], method, seed=5, intervals=False)
+    assert score.score == pytest.approx(float(data[f"{case}/{method}"]), abs=1e-12)
+
+
+@pytest.mark.parametrize("method", ["spearman", "pearson"])
+def test_padding_is_drawn_factor_by_factor(method):
+    rng = np.random.default_rng(0)
+    latents, factors = rng.normal(size=(51, 7)), rng.normal(size=(51, 2))
+    noise = np.random.RandomState(3)
+    padded = np.vstack([*factors.T, *(noise.normal(size=51) for _ in range(5))])
+    correlate = spearmanr if method == "spearman" else pearsonr
+    table = np.abs([[correlate(y, z)[0] for z in latents.T] for y in padded])
+    rows, columns = linear_sum_assignment(-table)
+    scored = metrics.mcc(latents, factors, method, seed=3)
+    assert scored.score == pytest.approx(table[rows, columns][:2].mean(), abs=1e-14)
+    np.testing.assert_array_equal(scored.assignment, columns[:2])
+    np.testing.assert_allclose(np.abs(scored.correlation), table[:2], atol=1e-14)
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(40) // 4, np.zeros(40)])
+def test_the_bootstrap_draws_groups_and_assigns_anew(groups):
+    rng = np.random.default_rng(0)
+    latents, factors = rng.normal(size=(40, 3)), rng.normal(size=(40, 2))
+    scored = metrics.mcc(latents, factors, "pearson", "rectangular", seed=7, groups=groups)
+    members = np.arange(40) // 4 if groups is not None and groups.any() else np.arange(40)
+    rows_of = [np.flatnonzero(members == g) for g in range(members.max() + 1)]
+    draws, expected = np.random.default_rng(7), []
+    for _ in range(200):
+        rows = np.concatenate([rows_of[g] for g in draws.integers(len(rows_of), size=len(rows_of))])
+        table = np.abs(np.corrcoef(factors[rows].T, latents[rows].T)[:2, 2:])
+        expected.append(table[linear_sum_assignment(-table)].mean())
+    np.testing.assert_allclose(scored.resampled, expected, rtol=1e-12)
+    np.testing.assert_allclose(scored.interval, np.quantile(expected, [0.025, 0.975]), rtol=1e-12)
+
+
+def test_held_out_assigns_on_one_half_and_scores_and_resamples_the_other():
+    rng = np.random.default_rng(0)
+    latents, factors = rng.normal(size=(41, 4)), rng.normal(size=(41, 2))
+    scored = metrics.mcc(latents, factors, "pearson", "held-out", seed=7)
+    draws = np.random.default_rng(7)
+    held_out = draws.permutation(41) >= 20
+    table = lambda rows: np.abs(np.corrcoef(factors[rows].T, latents[rows].T)[:2, 2:])  # noqa: E731
+    assigned = linear_sum_assignment(-table(np.flatnonzero(~held_out)))
+    kept = np.flatnonzero(held_out)
+    assert (scored.n, scored.assignment.tolist()) == (21, assigned[1].tolist())
+    assert scored.score == pytest.approx(table(kept)[assigned].mean(), rel=1e-12)
+    expected = [table(kept[draws.integers(21, size=21)])[assigned].mean() for _ in range(200)]
+    np.testing.assert_allclose(scored.resampled, expected, rtol=1e-12)
+
+
+def test_without_intervals_the_score_is_the_same():
+    rng = np.random.default_rng(0)
+    latents, factors = rng.normal(size=(100, 5)), rng.normal(size=(100, 2))
+    for protocol in ("klindt2021", "rectangular", "held-out"):
+        full, bare = (metrics.mcc(latents, factors, protocol=protocol, intervals=told) for told in (True, False))
+        assert bare.score == full.score
+        assert (bare.interval, bare.resampled.tolist()) == (None, [])
+        np.testing.assert_array_equal(bare.correlation, full.correlation)
+
+
+def test_a_constant_latent_has_correlation_0_and_a_constant_resample_none():
+    rng = np.random.default_rng(0)
+    factors = rng.normal(size=(30, 1))
+    rare = (np.arange(30) == 0) * 1.0  # two resamples in five lack it
+    latents = np.stack([np.full(30, 0.1), rare], axis=1)
+    scored = metrics.mcc(latents, factors, "pearson", "rectangular")
+    assert scored.correlation[0, 0] == 0
+    assert 0.2 < (scored.resampled == 0).mean() < 0.55
 
 
 @pytest.mark.golden
@@ -225,6 +302,158 @@ def test_udr_ranks_agreeing_models_higher():
     assert metrics.udr([factors, np.zeros((2000, 4))]).tolist() == [0, 0]
 
 
+def test_udr_is_the_median_over_pairs_of_squared_dominance():
+    rng = np.random.default_rng(0)
+    models = [rng.normal(size=(50, width)) for width in (3, 2, 4)]
+    models[1] += models[0][:, :2]
+
+    def agreement(a, b):
+        table = np.abs([[spearmanr(x, y)[0] for y in b.T] for x in a.T])
+        return np.mean([max(r) ** 2 / sum(r) for r in [*table, *table.T]])
+
+    pairs = np.array([[np.nan if a is b else agreement(a, b) for b in models] for a in models])
+    np.testing.assert_allclose(metrics.udr(models), np.nanmedian(pairs, axis=1), rtol=1e-12)
+    dull = [np.array([0.01, 0.011, 5]), np.array([1, 1]), np.ones(4)]
+    pairs = np.array([[np.nan if a is b else agreement(a, b) for b in models] for a in [models[0][:, 1:], *models[1:]]])
+    assert metrics.udr(models, dull)[0] == pytest.approx(np.nanmedian(pairs[0, 1:]), rel=1e-12)
+
+
+def test_udr_by_lasso_takes_the_weights_of_standardised_latents():
+    rng = np.random.default_rng(0)
+    a = np.linalg.qr(rng.normal(size=(60, 3)) - 0)[0]
+    a = np.linalg.qr(a - a.mean(0))[0] * [1, 2, 3]  # uncorrelated: a lasso weighs each by its correlation less 0.1
+    b = a[:, [1, 0, 2]] + 0.3 * np.linalg.qr(rng.normal(size=(60, 3)))[0]
+    r = np.corrcoef(a.T, b.T)[:3, 3:]
+    table = np.maximum(np.abs(r) - 0.1, 0)
+    expected = np.mean([max(row) ** 2 / sum(row) for row in [*table, *table.T]])
+    assert metrics.udr([a, b], method="lasso")[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_factor_vae_weighs_each_latent_by_its_own_variance(perfect_scores):
+    factors = grid()
+    told = {"num_train": 1000, "num_test": 500}
+    scaled = perfect(factors) * [50, 1, 0.05, 20, 20]
+    assert metrics.factor_vae(scaled, factors, **told) == perfect_scores["factor_vae"]
+
+
+@pytest.mark.parametrize("shift", [1e6, -1e9])
+@pytest.mark.parametrize("scale", [1, 1e-6, 1e6])
+def test_where_latents_lie_and_how_wide_does_not_matter(shift, scale):
+    factors = grid(20)
+    latents = perfect(factors)
+    moved = scale * (latents + shift / max(scale, 1) * min(scale, 1))
+    told = {"num_train": 1000, "num_test": 500}
+    for score, tolerance in (
+        (lambda z: metrics.mig(z, factors), 1e-9),
+        (lambda z: metrics.modularity(z, factors), 1e-9),
+        (lambda z: metrics.sap(*halves(z, factors)), 0.1),  # the machine's margin depends on the scale
+        (lambda z: metrics.sap(*halves(z, factors), continuous=True), 1e-6),
+        (lambda z: metrics.dci(*halves(z, factors)).disentanglement, 0.01),
+        (lambda z: metrics.dci(*halves(z, factors), variant="linear").disentanglement, 1e-3),
+        (lambda z: metrics.beta_vae(z, factors, **told), 0.02),
+        (lambda z: metrics.factor_vae(z, factors, **told), 1e-9),
+        (lambda z: metrics.mcc(z, factors, "pearson", intervals=False).score, 1e-6),
+    ):
+        assert score(moved) == pytest.approx(score(latents), abs=tolerance)
+
+
+def copies(num_factors: int = 10, values: int = 10, n: int = 1000) -> tuple[np.ndarray, ...]:
+    """Return factors and twice the same as latents, train and test, as in disentanglement_lib's test of duplicates."""
+    factors = np.random.default_rng(0).integers(values, size=(2 * n, num_factors))
+    return halves(np.hstack([factors, factors]).astype(float), factors)
+
+
+def test_boosting_divides_what_copies_of_a_latent_tell():
+    scores = [metrics.dci(*copies(), seed=seed) for seed in (0, 1)]
+    for score in scores:
+        assert score.disentanglement > 0.9
+        assert 0.599 < score.completeness < 0.799  # disentanglement_lib's bounds
+        assert score.completeness == pytest.approx(1 - np.log(2) / np.log(20), abs=0.01)
+    assert (scores[0].importance != scores[1].importance).any()
+    again = metrics.dci(*copies(), seed=1)
+    np.testing.assert_array_equal(again.importance, scores[1].importance)
+
+
+@pytest.mark.parametrize("variant", ["boosting", "tree", "linear"])
+@pytest.mark.parametrize("sign", [1, -2])
+def test_every_variant_divides_what_copies_tell(variant, sign):
+    factors = grid(20)
+    latents = factors.astype(float)
+    score = metrics.dci(*halves(np.hstack([latents, sign * latents]), factors), variant=variant)
+    assert score.disentanglement > 0.95
+    assert score.completeness == pytest.approx(1 - np.log(2) / np.log(6), abs=0.03)
+
+
+def test_dci_of_nothing_known_is_0_even_of_a_single_factor():
+    factors = grid(5)[:, :1]
+    score = metrics.dci(*halves(np.zeros((len(factors), 3)), factors))
+    assert (score.disentanglement, score.completeness) == (0, 0)
+
+
+NEED_CLASSES = {
+    "mig": metrics.mig,
+    "modularity": metrics.modularity,
+    "beta-vae": lambda z, y, **told: metrics.beta_vae(z, y, num_train=1000, num_test=500, **told),
+    "factor-vae": lambda z, y, **told: metrics.factor_vae(z, y, num_train=1000, num_test=500, **told),
+    "sap": lambda z, y, **told: metrics.sap(*halves(z, y), **told),
+    "dci": lambda z, y, **told: metrics.dci(*halves(z, y), **told).disentanglement,
+}
+
+
+@pytest.mark.parametrize("name", NEED_CLASSES)
+def test_continuous_factors_are_refused_or_cut(name):
+    rng = np.random.default_rng(0)
+    factors = rng.uniform(size=(2000, 3))
+    mixed = np.column_stack([rng.integers(3, size=2000), factors[:, 1:]])
+    for each, first in ((factors, 0), (mixed, 1), (np.repeat(factors[:1000], 2, axis=0), 0)):
+        with pytest.raises(UsageError, match=f"{name} needs discrete factors, and factor {first} has .*factor_bins=20"):
+            NEED_CLASSES[name](each.copy(), each)
+    good = NEED_CLASSES[name](factors, factors, factor_bins=8)
+    bad = NEED_CLASSES[name](rng.normal(size=factors.shape), factors, factor_bins=8)
+    # The machines of SAP are linear: of one latent's bins they tell the outer ones.
+    assert good > bad + (0.1 if name == "sap" else 0.3)
+    classes = np.floor(8 * (factors - factors.min(0)) / np.ptp(factors, axis=0)).clip(max=7)
+    if name not in ("sap", "dci"):  # of which the train part alone says where to cut
+        assert good == NEED_CLASSES[name](factors, classes)
+    for bins in (1, 2.5, 10**6, True):
+        with pytest.raises(UsageError, match=r"factor_bins .*whole number"):
+            NEED_CLASSES[name](factors, factors, factor_bins=bins)
+
+
+def test_few_values_stay_as_they_are_when_factors_are_cut():
+    factors = grid(20) * [0.1, 1, 10]  # of 4, 3 and 5 values
+    latents = perfect(grid(20))
+    assert metrics.mig(latents, factors, factor_bins=5) == metrics.mig(latents, factors)
+    assert metrics.mig(latents, factors, factor_bins=4) != metrics.mig(latents, factors)
+
+
+def test_three_samples_a_value_are_discrete_and_fewer_are_not():
+    latents = np.random.default_rng(0).normal(size=(30, 2))
+    assert 0 <= metrics.mig(latents, np.arange(30)[:, None] // 3) <= 1
+    with pytest.raises(UsageError, match="11 values in 30 samples"):
+        metrics.mig(latents, (np.arange(30) % 11)[:, None])
+
+
+@pytest.mark.parametrize("variant", ["boosting", "tree"])
+def test_classes_may_have_any_values(variant):
+    factors = grid(10)
+    latents, named = perfect(factors), factors * 0.1 + 0.25
+    plain, other = (metrics.dci(*halves(latents, y), variant=variant) for y in (factors, named))
+    np.testing.assert_array_equal(plain.importance, other.importance)
+    assert plain.informativeness_test == other.informativeness_test
+    assert metrics.sap(*halves(latents, factors)) == metrics.sap(*halves(latents, named))
+
+
+def test_a_class_that_training_lacks_counts_as_missed():
+    factors = grid(10)
+    z, y, z_test, y_test = halves(perfect(factors), factors)
+    assert metrics.dci(z, y, z_test, y_test + 10).informativeness_test == 0
+    assert metrics.sap(z, y, z_test, y_test + 10) == 0
+
+
+_Z = np.random.default_rng(0).normal(size=(60, 4))
+_Y = np.stack([np.arange(60) % 2, np.arange(60) % 3, np.arange(60) % 5], axis=1)
+
 BAD = {
     "different lengths": (np.zeros((5, 3)), np.arange(8).reshape(4, 2), "the same N"),
     "one dimension": (np.zeros(5), np.arange(10).reshape(5, 2), "the same N"),
@@ -232,8 +461,38 @@ BAD = {
     "constant factor": (
         np.random.default_rng(0).normal(size=(4, 3)),
         np.array([[0, 1], [1, 1], [2, 1], [3, 1]]),
-        "1 never",
+        "factor 1 .*never",
     ),
+    "constant but for rounding": (_Z, np.where(np.arange(60)[:, None] % 2, 0.1 + 0.2, 0.3), "factor 0 .*never"),
+    "constant but for rounding of float32": (
+        _Z,
+        np.nextafter(np.float32(0.3), np.arange(60)[:, None] % 2, dtype=np.float32),
+        "factor 0 .*never",
+    ),
+    "single column": (_Z[:, 0], _Y, r"array\[:, None\]"),
+    "no dimension": (5, 5, "the same N"),
+    "three dimensions": (_Z[None], _Y, "the same N"),
+    "empty": (_Z[:0], _Y[:0], "N >= 2"),
+    "one row": (_Z[:1], _Y[:1], "N >= 2"),
+    "no latents": (_Z[:, :0], _Y, "there is no latent"),
+    "no factors": (_Z, _Y[:, :0], "there is no factor"),
+    "latents transposed": (_Z.T, _Y, "latents look transposed, pass array.T"),
+    "factors transposed": (_Z, _Y.T, "factors look transposed, pass array.T"),
+    "both transposed": (_Z.T, _Y.T, "both look transposed, pass array.T"),
+    "both transposed, as many": (_Z[:, :3].T, _Y.T, "fewer samples than factors.*array.T of both"),
+    "infinite factors": (_Z, np.where(_Y == 4, np.inf, _Y), "factors: 12 of 60 rows are not finite, first row 4"),
+    "complex": (_Z + 1j, _Y, "latents: complex"),
+    "complex factors": (_Z, _Y + 1j, "factors: complex"),
+    "objects": (_Z.astype(object), _Y, "latents: objects"),
+    "none": (None, _Y, "latents: objects"),
+    "text": (_Z.astype(str), _Y, "latents: text"),
+    "bytes": (_Z.astype("S"), _Y, "latents: bytes"),
+    "dates": (np.zeros((60, 4), "M8[s]"), _Y, "latents: dates"),
+    "records": (np.zeros(60, [("a", "f8")]), _Y, "latents: records"),
+    "ragged": ([[1], [1, 2]], _Y, "latents: cannot be taken as an array; pass rows of one length"),
+    "masked": (np.ma.masked_array(_Z, _Z > 0), _Y, "latents: holds masked"),
+    "huge": (_Z * 1e300, _Y, r"latents: values up to \de\+300 overflow"),
+    "tensor of a graph": (torch.zeros(60, 4, requires_grad=True), _Y, r"\.detach\(\)\.cpu\(\)"),
 }
 
 
@@ -244,6 +503,35 @@ def test_arrays_that_cannot_be_scored_are_refused_in_one_line(name, metric):
     with pytest.raises(UsageError, match=message) as caught:
         metric(latents, factors)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("metric", [metrics.sap, metrics.dci])
+def test_either_part_of_two_is_refused_by_its_name(name, metric):
+    latents, factors, message = BAD[name]
+    for part, call in (
+        ("_train", lambda: metric(latents, factors, _Z, _Y)),
+        ("_test", lambda: metric(_Z, _Y, latents, factors)),
+    ):
+        told = message.replace("latents", f"latents{part}").replace("factors look", f"factors{part} look")
+        with pytest.raises(UsageError, match=told.replace("factors:", f"factors{part}:")) as caught:
+            call()
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("metric", [metrics.mcc, metrics.mig, metrics.modularity, metrics.beta_vae, metrics.factor_vae])
+def test_arrays_of_other_kinds_are_scored_alike(metric):
+    expected = metric(_Z, _Y)
+    value = lambda told: told.score if isinstance(told, metrics.MCC) else told  # noqa: E731
+    for latents, factors in (
+        (_Z.tolist(), _Y.tolist()),
+        (np.asfortranarray(_Z), _Y.astype(np.int8)),
+        (_Z.astype(">f8"), _Y.astype(">i4")),
+        (torch.from_numpy(_Z), torch.from_numpy(_Y)),
+        (np.ma.masked_array(_Z), _Y),
+    ):
+        assert value(metric(latents, factors)) == value(expected)
+    assert 0 <= value(metric(_Z > 0, _Y[:, :2] > 0)) <= 1
 
 
 @pytest.mark.parametrize(
@@ -257,6 +545,41 @@ def test_arrays_that_cannot_be_scored_are_refused_in_one_line(name, metric):
         (lambda z: metrics.udr([z]), "at least two models"),
         (lambda z: metrics.udr([z, z[:3]]), "the same N"),
         (lambda z: metrics.udr([z, z], method="cca"), "unknown method"),
+        (lambda z: metrics.udr([]), "at least two models"),
+        (lambda z: metrics.udr([z[:1], z[:1]]), "N >= 2"),
+        (lambda z: metrics.udr([z, z[:, 0]]), "at least two models"),
+        (lambda z: metrics.udr([z, z * np.nan]), "model 1: 50 of 50 rows are not finite"),
+        (lambda z: metrics.udr([z, z], [np.ones(3)]), "one number a latent, for every model"),
+        (lambda z: metrics.udr([z, z], [np.ones(3), np.ones(2)]), "one number a latent"),
+        (lambda z: metrics.udr([z, z], [np.ones(3), np.full(3, np.nan)]), "divergences of model 1"),
+        (lambda z: metrics.mcc(z[:2], z[:2, :1]), "at least 3"),
+        (lambda z: metrics.mcc(z, z, num_samples=2), "num_samples 2: .* from 3"),
+        (lambda z: metrics.mcc(z, z, num_samples=1e4), "num_samples 10000.0: .*whole number"),
+        (lambda z: metrics.mcc(z, z, seed=-1), "seed -1: .* from 0 to 4,294,967,295"),
+        (lambda z: metrics.mcc(z, z, seed=2**32), "seed 4294967296"),
+        (lambda z: metrics.mcc(z, z, seed=None), "seed None"),
+        (lambda z: metrics.mcc(z, z, groups=np.arange(5)), r"groups \(5,\)"),
+        (lambda z: metrics.mcc(z, z, groups=z), r"groups \(50, 3\)"),
+        (lambda z: metrics.mcc(z, z, groups=[None, *range(49)]), "groups: must be"),
+        (lambda z: metrics.mcc(z, z, groups=np.full(50, np.nan)), "groups: holds NaN"),
+        (lambda z: metrics.mcc(z, z, protocol="held-out", groups=np.zeros(50)), "held-out: 0 samples"),
+        (lambda z: metrics.mcc(z[:5], z[:5], protocol="held-out"), "held-out: 2 samples to assign on and 3"),
+        (lambda z: metrics.mig(z, z > 0, bins=1), "bins 1: .* from 2 to 1,000"),
+        (lambda z: metrics.modularity(z, z > 0, bins=10**9), "bins 1000000000"),
+        (lambda z: metrics.sap(z[:, :1], z > 0, z[:, :1], z > 0), "at least two"),
+        (lambda z: metrics.sap(z, z, z, z, continuous=True, factor_bins=5), "exclude each other"),
+        (lambda z: metrics.dci(z, z, z, z, continuous=True, factor_bins=5), "exclude each other"),
+        (lambda z: metrics.dci(z, z > 0, z, z > 0, seed=-1), "seed -1"),
+        (lambda z: metrics.dci(z, z > 0, z[:, :2], z > 0), "train has 3 latents and 3 factors, test 2 and 3"),
+        (lambda z: metrics.sap(z, z > 0, z, z[:, :2] > 0), "train has 3 latents and 3 factors, test 3 and 2"),
+        (lambda z: metrics.beta_vae(z, z > 0, num_train=0), "num_train 0: .* from 1 to 1,000,000"),
+        (lambda z: metrics.factor_vae(z, z > 0, num_test=0), "num_test 0"),
+        (lambda z: metrics.beta_vae(z, z > 0, num_test=10**12), "num_test 1000000000000"),
+        (lambda z: metrics.beta_vae(z, z > 0, batch_size=0), "batch_size 0: .* from 1"),
+        (lambda z: metrics.factor_vae(z, z > 0, batch_size=1), "batch_size 1: .* from 2"),
+        (lambda z: metrics.factor_vae(z, z > 0, seed=-1), "seed -1"),
+        (lambda z: metrics.beta_vae(z, z[:, :1] > 0), "it needs at least two"),
+        (lambda z: metrics.factor_vae(z, z[:, :1] > 0), "it needs at least two"),
     ],
 )
 def test_wrong_calls_are_refused(call, message):

@@ -67,6 +67,16 @@ def test_ada_gvae_shares_the_latents_that_differ_least():
     torch.testing.assert_close(shared_logvar.exp(), torch.tensor([[1.0, 2.0, 1.0], [1.0, 2.0, 1.0]]))
 
 
+def test_ada_gvae_compares_the_first_posterior_with_the_second():
+    # The first latent: KL(N(0, 1) || N(0, 4)) = 0.32, the other way round 0.81. The second: 1 either way, the third 0.
+    mu = torch.tensor([[0.0, 0.0, 0.0], [0.0, math.sqrt(2), 0.0]])
+    logvar = torch.tensor([[0.0, 0.0, 0.0], [math.log(4.0), 0.0, 0.0]])
+    shared = share_latents(mu, logvar)[1].exp()
+    torch.testing.assert_close(shared[:, 0], torch.tensor([2.5, 2.5]))
+    apart = share_latents(mu.flip(0), logvar.flip(0))[1].exp()
+    torch.testing.assert_close(apart[:, 0], torch.tensor([4.0, 1.0]))
+
+
 def test_sure_pixels_cost_and_pull_as_in_torch_but_never_by_subnormal_numbers():
     values = torch.tensor([-200.0, -88.0, -60.0, -46.0, -45.0, -1.0, 0.0, 1.0, 45.0, 88.0, 200.0])
     x = torch.tensor([0.0, 1e-3, 0.5, 1.0]).repeat_interleave(len(values)).view(1, 1, 1, -1)

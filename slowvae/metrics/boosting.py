@@ -18,10 +18,11 @@ _RATE, _DEPTH = 0.1, 3
 _INNER = 2**_DEPTH - 1  # nodes are numbered like a heap: the children of i are 2 i + 1 and 2 i + 2
 _NODES = 2 ** (_DEPTH + 1) - 1
 _SAME = 1e-7  # features closer than this are not told apart, as in scikit-learn
+_EQUAL = 1e-9  # splits whose improvements differ by less are equally good: rounding is not to choose
 
 
 def boost(
-    inputs: NDArray[Any], classes: NDArray[np.int64], inputs_test: NDArray[Any], stages: int = 100
+    inputs: NDArray[Any], classes: NDArray[np.int64], inputs_test: NDArray[Any], stages: int = 100, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Fit stages of trees of depth 3 (learning rate 0.1, log loss) and predict.
 
@@ -36,6 +37,9 @@ def boost(
     inputs_test : ndarray, shape (M, Z)
     stages : int
         Number of stages, of a tree a class each (of one tree for two classes).
+    seed : int
+        Of the order in which features are looked at: of several that split equally well the first is taken, and
+        without chance a copy of another would never be.
 
     Returns
     -------
@@ -55,14 +59,16 @@ def boost(
         start, targets = np.log(share), classes[None] == np.arange(len(share))[:, None]
     raw = np.repeat(start[:, None], x.shape[1], axis=1)
     raw_test = np.repeat(start[:, None], x_test.shape[1], axis=1)
-    importance = _boost(x, order, np.ascontiguousarray(targets), x_test, raw, raw_test, stages)
+    importance = _boost(
+        x, order, np.ascontiguousarray(targets), x_test, raw, raw_test, stages, np.random.default_rng(seed)
+    )
     if len(share) == 2:
         return importance, (raw[0] > 0).astype(np.int64), (raw_test[0] > 0).astype(np.int64)
     return importance, raw.argmax(axis=0), raw_test.argmax(axis=0)
 
 
 @njit(cache=True)
-def _boost(x, order, targets, x_test, raw, raw_test, stages):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _boost(x, order, targets, x_test, raw, raw_test, stages, rng):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Add the stages to `raw` (C, N) and `raw_test` (C, M), the scores of the classes; return the importance (Z,)."""
     num_trees, n = targets.shape
     importance = np.zeros(len(x))
@@ -82,7 +88,7 @@ def _boost(x, order, targets, x_test, raw, raw_test, stages):  # type: ignore[no
                 for c in range(num_trees):
                     residual[c, i] = targets[c, i] - p[c]
         for c in range(num_trees):
-            _grow(x, order, residual[c], node, feature, threshold, importance)
+            _grow(x, order, residual[c], node, feature, threshold, importance, rng)
             above, below = np.zeros(_NODES), np.zeros(_NODES)
             for i in range(n):
                 p = targets[c, i] - residual[c, i]
@@ -102,9 +108,10 @@ def _boost(x, order, targets, x_test, raw, raw_test, stages):  # type: ignore[no
 
 
 @njit(cache=True)
-def _grow(x, order, residual, node, feature, threshold, importance):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _grow(x, order, residual, node, feature, threshold, importance, rng):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Grow a tree for `residual` (N,): its splits, the leaf of every sample in `node`; add to the importance."""
     num_features, n = x.shape
+    turns = np.arange(num_features)
     node[:] = 0
     feature[:] = -1
     for depth in range(_DEPTH):
@@ -118,7 +125,8 @@ def _grow(x, order, residual, node, feature, threshold, importance):  # type: ig
                 total[at] += residual[i]
                 squares[at] += residual[i] ** 2
         best = np.zeros(width)
-        for z in range(num_features):
+        rng.shuffle(turns)
+        for z in turns:
             left, left_total = np.zeros(width), np.zeros(width)
             before = np.zeros(width, dtype=np.float32)
             for j in range(n):
@@ -131,7 +139,7 @@ def _grow(x, order, residual, node, feature, threshold, importance):  # type: ig
                     right = count[at] - left[at]
                     gap = right * left_total[at] - left[at] * (total[at] - left_total[at])
                     improvement = gap * gap / (left[at] * right)
-                    if improvement > best[at]:
+                    if improvement > best[at] * (1 + _EQUAL):
                         best[at] = improvement
                         feature[first + at] = z
                         middle = before[at] / np.float32(2) + here / np.float32(2)

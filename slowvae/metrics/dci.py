@@ -9,14 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from datagen.errors import UsageError
-from slowvae.metrics._arrays import Floats, check_arrays
-from slowvae.metrics.boosting import boost
+from slowvae.metrics._arrays import Floats, check_discrete, check_parts, check_seed, converging, cut_factors
 
 __all__ = ["DCI", "VARIANTS", "dci"]
 
 Variant = Literal["boosting", "tree", "linear"]
 
 VARIANTS = ("boosting", "tree", "linear")
+
+_COPY = 1e-9
+"""Latents whose correlation is 1 but for this are copies."""
+
+_LARGEST = 1e30
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,12 @@ def dci(
     variant: Variant = "boosting",
     continuous: bool = False,
     seed: int = 0,
+    factor_bins: int | None = None,
 ) -> DCI:
     """Return disentanglement, completeness and informativeness.
+
+    Latents that are copies of each other share what they contribute: trees take them in turn, by chance, and the
+    lasso's weight is divided among them.
 
     Parameters
     ----------
@@ -65,9 +73,13 @@ def dci(
         seconds to a minute for factors of many values. ``"tree"``: a forest of 10 trees, the paper's second choice.
         ``"linear"``: a lasso regression on standardised latents, the paper's first.
     continuous : bool
-        Whether the factors are quantities; if not, trees take their values for classes.
+        Whether the factors are quantities; if not, trees take their values for classes. ``"linear"`` takes quantities
+        always.
     seed : int
         Of the trees.
+    factor_bins : int, optional
+        Cut factors of more values than this into so many equal bins, between their smallest and largest value, instead
+        of `continuous`. By default continuous factors (fewer than three samples a value) are no classes.
 
     Returns
     -------
@@ -80,8 +92,13 @@ def dci(
     """
     if variant not in VARIANTS:
         raise UsageError(f"unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
-    z, y = check_arrays(latents_train, factors_train)
-    z_test, y_test = check_arrays(latents_test, factors_test)
+    check_seed(seed)
+    z, y, z_test, y_test = check_parts(latents_train, factors_train, latents_test, factors_test)
+    if continuous and factor_bins is not None:
+        raise UsageError("continuous and factor_bins exclude each other")
+    if not continuous and variant != "linear":
+        check_discrete("dci", y, factor_bins, ", or continuous=True")
+    y, y_test = cut_factors(y, factor_bins, y_test)
     importance, train, test = np.zeros((z.shape[1], y.shape[1])), [], []
     for k in range(y.shape[1]):
         importance[:, k], *scores = _predict(z, y[:, k], z_test, y_test[:, k], variant, continuous, seed)
@@ -101,35 +118,54 @@ def _predict(
     z: Floats, y: Floats, z_test: Floats, y_test: Floats, variant: Variant, continuous: bool, seed: int
 ) -> tuple[Floats, float, float]:
     """Predict one factor; return the latents' importance (Z,), and the scores on train and test."""
+    if variant == "boosting" and not continuous:
+        from slowvae.metrics.boosting import boost  # numba takes a second to import
+
+        values, classes = np.unique(y, return_inverse=True)
+        importance, train, test = boost(z, classes, z_test, seed=seed)
+        return importance, float((values[train] == y).mean()), float((values[test] == y_test).mean())
     from sklearn import ensemble, linear_model
 
-    if variant == "boosting" and not continuous:
-        values, classes = np.unique(y, return_inverse=True)
-        importance, train, test = boost(z, classes, z_test)
-        return importance, float((values[train] == y).mean()), float((values[test] == y_test).mean())
     model: Any
     if variant == "linear":
         # In units of standard deviations coefficients can be compared, whatever their latents' scale.
         mean, scale = z.mean(axis=0), np.where(z.std(axis=0) > 0, z.std(axis=0), 1)
         z, z_test = (z - mean) / scale, (z_test - mean) / scale
         y, y_test = (y - y.mean()) / y.std(), (y_test - y.mean()) / y.std()
-        model = linear_model.Lasso(alpha=0.01)
-    elif variant == "boosting":
-        model = ensemble.GradientBoostingRegressor(random_state=seed)
-    else:
-        # Trees that see all latents at every split: one that is not shown the right latent has to take another.
-        kind = ensemble.RandomForestRegressor if continuous else ensemble.RandomForestClassifier
-        model = kind(n_estimators=10, max_features=None, random_state=seed)
-    model.fit(z, y)
-    importance = np.abs(model.coef_ if variant == "linear" else model.feature_importances_)
-    return importance, model.score(z, y), model.score(z_test, y_test)
+        model = linear_model.Lasso(alpha=0.01, max_iter=10_000)
+        with converging("dci"):
+            model.fit(z, y)
+        copies = np.abs(z.T @ z) / len(z) > 1 - _COPY
+        np.fill_diagonal(copies, val=True)  # constant ones too
+        return (
+            copies @ np.abs(model.coef_) / copies.sum(axis=1),
+            float(model.score(z, y)),
+            float(model.score(z_test, y_test)),
+        )
+    # Trees compare in float32, which has no larger numbers.
+    z_test = np.clip(z_test, -_LARGEST, _LARGEST)
+    if continuous:
+        if variant == "boosting":
+            model = ensemble.GradientBoostingRegressor(random_state=seed)
+        else:
+            model = ensemble.RandomForestRegressor(n_estimators=10, max_features=None, random_state=seed)
+        model.fit(z, y)
+        return model.feature_importances_, float(model.score(z, y)), float(model.score(z_test, y_test))
+    # Trees that see all latents at every split: one that is not shown the right latent has to take another.
+    model = ensemble.RandomForestClassifier(n_estimators=10, max_features=None, random_state=seed)
+    values, classes = np.unique(y, return_inverse=True)
+    model.fit(z, classes)
+    train, test = values[model.predict(z)], values[model.predict(z_test)]
+    return model.feature_importances_, float((train == y).mean()), float((test == y_test).mean())
 
 
 def _concentration(importance: Floats) -> float:
     """Return how much of each row lies on one column: one minus its entropy, rows weighted by their sums."""
     total = importance.sum()
-    if total == 0 or importance.shape[1] == 1:
-        return float(importance.shape[1] == 1)
+    if total == 0:
+        return 0.0
+    if importance.shape[1] == 1:
+        return 1.0
     shares = importance + 1e-11
     shares /= shares.sum(axis=1, keepdims=True)
     entropy = -(shares * np.log(shares)).sum(axis=1) / np.log(importance.shape[1])

@@ -5,12 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slowvae.metrics._arrays import Floats, as_classes, check_arrays, gap_of_best_two, mutual_information
+from datagen.errors import UsageError
+from slowvae.metrics._arrays import (
+    Floats,
+    as_classes,
+    check_arrays,
+    check_discrete,
+    check_parts,
+    check_rivals,
+    converging,
+    cut_factors,
+    gap_of_best_two,
+    in_usual_range,
+    mutual_information,
+)
 
 __all__ = ["mig", "modularity", "sap"]
 
 
-def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20) -> float:
+def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int | None = None) -> float:
     """Return the mutual information gap (Chen et al. 2018), as disentanglement_lib computes it.
 
     For each factor the mutual information with the best latent minus that with the second best, over the factor's
@@ -23,6 +36,9 @@ def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20) -> float:
         Discrete values.
     bins : int
         Number of equal bins a latent is cut into.
+    factor_bins : int, optional
+        Cut factors of more values than this into so many equal bins, between their smallest and largest value. By
+        default continuous factors (fewer than three samples a value) are refused.
 
     Returns
     -------
@@ -35,11 +51,13 @@ def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20) -> float:
         If the arrays cannot be scored.
     """
     z, y = check_arrays(latents, factors)
-    information, entropy = mutual_information(z, as_classes(y), bins)
+    check_rivals(z)
+    (z,) = in_usual_range(z)
+    information, entropy = mutual_information(z, as_classes("mig", y, factor_bins), bins)
     return float((gap_of_best_two(information) / entropy).mean())
 
 
-def modularity(latents: ArrayLike, factors: ArrayLike, bins: int = 20) -> float:
+def modularity(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int | None = None) -> float:
     """Return the modularity (Ridgeway and Mozer 2018), as disentanglement_lib computes it.
 
     A latent is modular if it tells of one factor only: one minus the mean squared information on the other factors,
@@ -47,7 +65,7 @@ def modularity(latents: ArrayLike, factors: ArrayLike, bins: int = 20) -> float:
 
     Parameters
     ----------
-    latents, factors, bins
+    latents, factors, bins, factor_bins
         As in `mig`.
 
     Returns
@@ -61,7 +79,8 @@ def modularity(latents: ArrayLike, factors: ArrayLike, bins: int = 20) -> float:
         If the arrays cannot be scored.
     """
     z, y = check_arrays(latents, factors)
-    squared = mutual_information(z, as_classes(y), bins)[0] ** 2
+    (z,) = in_usual_range(z)
+    squared = mutual_information(z, as_classes("modularity", y, factor_bins), bins)[0] ** 2
     best = squared.max(axis=1)
     others = squared.sum(axis=1) - best
     ratio = np.divide(others, best * max(y.shape[1] - 1, 1), out=np.ones_like(best), where=best > 0)
@@ -74,11 +93,14 @@ def sap(
     latents_test: ArrayLike,
     factors_test: ArrayLike,
     continuous: bool = False,
+    factor_bins: int | None = None,
 ) -> float:
     """Return the separated attribute predictability (Kumar et al. 2018), as disentanglement_lib computes it.
 
     Predict each factor from each single latent; for each factor the score of the best latent minus that of the second
-    best; mean over factors.
+    best; mean over factors. The machine's penalty depends on where latents lie and how wide they spread, there as
+    here; only those far from what is usual are standardised first (`slowvae.metrics._arrays.in_usual_range`), for which
+    the library returns 0.
 
     Parameters
     ----------
@@ -87,6 +109,8 @@ def sap(
     continuous : bool
         Score by the squared correlation on the training samples instead of the accuracy of a linear support vector
         machine (C = 0.01, balanced classes) on the test samples.
+    factor_bins : int, optional
+        As in `mig`; instead of `continuous`.
 
     Returns
     -------
@@ -98,19 +122,24 @@ def sap(
     UsageError
         If the arrays cannot be scored.
     """
-    z, y = check_arrays(latents_train, factors_train)
+    z, y, z_test, y_test = check_parts(latents_train, factors_train, latents_test, factors_test)
+    check_rivals(z)
     if continuous:
-        scores = _squared_correlation(z, y)
-    else:
-        from sklearn.svm import LinearSVC
+        if factor_bins is not None:
+            raise UsageError("continuous and factor_bins exclude each other")
+        return float(gap_of_best_two(_squared_correlation(z, y)).mean())
+    from sklearn.svm import LinearSVC
 
-        z_test, y_test = check_arrays(latents_test, factors_test)
-        scores = np.zeros((z.shape[1], y.shape[1]))
+    check_discrete("sap", y, factor_bins, ", or continuous=True")
+    y, y_test = cut_factors(y, factor_bins, y_test)
+    scores = np.zeros((z.shape[1], y.shape[1]))
+    for k in range(y.shape[1]):
+        values, classes = np.unique(y[:, k], return_inverse=True)
         for i in range(z.shape[1]):
-            for k in range(y.shape[1]):
-                machine = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
-                machine.fit(z[:, [i]], y[:, k])
-                scores[i, k] = (machine.predict(z_test[:, [i]]) == y_test[:, k]).mean()
+            machine = LinearSVC(C=0.01, class_weight="balanced", dual=False, random_state=0)
+            with converging("sap"):
+                machine.fit(z[:, [i]], classes)
+            scores[i, k] = (values[machine.predict(z_test[:, [i]])] == y_test[:, k]).mean()
     return float(gap_of_best_two(scores).mean())
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from datagen.errors import UsageError
-from slowvae.metrics._arrays import Floats, check_arrays
+from slowvae.metrics._arrays import Floats, check_arrays, check_seed, check_whole
 
 __all__ = ["MCC", "METHODS", "PROTOCOLS", "mcc"]
 
@@ -21,6 +21,9 @@ PROTOCOLS = ("klindt2021", "rectangular", "held-out")
 
 _RESAMPLES = 200
 
+_FEWEST = 3
+"""Two samples are always correlated."""
+
 
 @dataclass(frozen=True)
 class MCC:
@@ -30,8 +33,8 @@ class MCC:
     ----------
     score : float
         Mean over factors of the absolute correlation with the assigned latent, 0 to 1.
-    interval : tuple of float
-        95 % bootstrap interval of the score (percentiles).
+    interval : tuple of float, optional
+        95 % bootstrap interval of the score (percentiles), if asked for.
     method, protocol : str
         As asked for.
     n : int
@@ -41,11 +44,12 @@ class MCC:
     correlation : ndarray of float64, shape (K, Z)
         Correlation of every factor with every latent.
     resampled : ndarray of float64, shape (200,)
-        Scores of the bootstrap. Two scores taken with one seed, of the same samples, drew the same: they are paired.
+        Scores of the bootstrap; empty without an interval. Two scores taken with one seed, of the same samples, drew
+        the same: they are paired.
     """
 
     score: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     method: Method
     protocol: Protocol
     n: int
@@ -62,6 +66,7 @@ def mcc(
     num_samples: int = 10_000,
     seed: int = 0,
     groups: ArrayLike | None = None,
+    intervals: bool = True,
 ) -> MCC:
     """Return the mean correlation coefficient of latents and factors.
 
@@ -87,74 +92,138 @@ def mcc(
         Of the rows, the noise, the halves and the bootstrap. The noise is that of ``numpy.random.RandomState(seed)``,
         as in the release.
     groups : array_like, shape (N,), optional
-        What each row belongs to, e.g. its sequence. Rows of one group are alike, so the bootstrap draws whole groups.
+        What each row belongs to, e.g. its sequence. Rows of one group are alike, so the bootstrap draws whole groups;
+        of a single group it draws rows.
+    intervals : bool
+        Whether to take the interval, for which everything is correlated and assigned 200 times.
 
     Returns
     -------
     MCC
-        Correlations with a constant latent count as 0. The bootstrap keeps the ranks of the whole sample.
+        Correlations with a constant latent count as 0; the release ends in an error there. The bootstrap keeps the
+        ranks of the whole sample, and assigns anew each time (but with ``"held-out"``).
 
     Raises
     ------
     UsageError
-        If a name is unknown, there are more factors than latents, or the arrays cannot be scored.
+        If a name is unknown, a number is out of range, there are more factors than latents, or the arrays cannot be
+        scored.
     """
     if method not in METHODS:
         raise UsageError(f"unknown method {method!r}; there are {', '.join(METHODS)}")
     if protocol not in PROTOCOLS:
         raise UsageError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
+    check_whole("num_samples", num_samples, _FEWEST, 2**53)
     z, y = check_arrays(latents, factors)
     if y.shape[1] > z.shape[1]:
         raise UsageError(f"{y.shape[1]} factors cannot be assigned to {z.shape[1]} latents")
-    rng = np.random.default_rng(seed)
-    members = np.arange(len(z)) if groups is None else np.asarray(groups)
+    if len(z) < _FEWEST:
+        raise UsageError(f"{len(z)} samples are always correlated; the MCC needs at least {_FEWEST}")
+    members = np.arange(len(z)) if groups is None else _labels(groups, len(z))
+    rng = np.random.default_rng(check_seed(seed))
     if len(z) > num_samples:
         rows = rng.choice(len(z), num_samples, replace=False)
         z, y, members = z[rows], y[rows], members[rows]
     n, num_factors = y.shape
     if protocol == "klindt2021":
-        y = np.hstack([y, np.random.RandomState(seed).normal(size=(n, z.shape[1] - num_factors))])
+        # The release draws one padding factor after the other.
+        y = np.hstack([y, np.random.RandomState(seed).normal(size=(z.shape[1] - num_factors, n)).T])
     if method == "spearman":
         from scipy.stats import rankdata
 
         z, y = rankdata(z, axis=0), rankdata(y, axis=0)
-    group = np.unique(members, return_inverse=True)[1]
-    num_groups = int(group.max()) + 1
-
-    assigned = None
-    scored = np.ones(num_groups)
+    scored, assigned = np.arange(n), None
     if protocol == "held-out":
-        scored = (rng.permutation(num_groups) >= num_groups // 2).astype(np.float64)
-        assigned = _assign(_correlate(y, z, 1 - scored[group]))
-    correlation = _correlate(y, z, scored[group])
+        group = np.unique(members, return_inverse=True)[1]
+        num_groups = int(group.max()) + 1
+        held_out = (rng.permutation(num_groups) >= num_groups // 2)[group]
+        kept = int(held_out.sum())
+        if min(kept, n - kept) < _FEWEST:
+            raise UsageError(
+                f"held-out: {n - kept} samples to assign on and {kept} to score; it needs at least {_FEWEST} each, of "
+                "different groups"
+            )
+        assigned = _assign(_Correlations(y, z).at(~held_out))
+        scored = np.flatnonzero(held_out)
+        y, z = y[scored], z[scored]
+    correlations = _Correlations(y, z)
+    correlation = correlations.at(np.ones(len(scored)))
     assignment = _assign(correlation) if assigned is None else assigned
-    drawn = np.flatnonzero(scored)
-    resampled = []
-    for _ in range(_RESAMPLES):
-        weights = np.bincount(rng.choice(drawn, len(drawn)), minlength=num_groups).astype(np.float64)
-        again = _correlate(y, z, weights[group])
-        resampled.append(_score(again, _assign(again) if assigned is None else assigned, num_factors))
-    low, high = np.quantile(resampled, [0.025, 0.975])
+
+    resampled = np.empty(_RESAMPLES if intervals else 0)
+    if intervals:
+        group = np.unique(members[scored], return_inverse=True)[1]
+        if not group.any():
+            group = scored  # there is but one
+        num_groups = int(group.max()) + 1
+        for i in range(_RESAMPLES):
+            weights = np.bincount(rng.integers(num_groups, size=num_groups), minlength=num_groups)
+            again = correlations.at(weights[group])
+            resampled[i] = _score(again, _assign(again) if assigned is None else assigned, num_factors)
+    low, high = np.quantile(resampled, [0.025, 0.975]) if intervals else (0, 0)
     return MCC(
         score=_score(correlation, assignment, num_factors),
-        interval=(float(low), float(high)),
+        interval=(float(low), float(high)) if intervals else None,
         method=method,
         protocol=protocol,
-        n=int(scored[group].sum()),
+        n=len(scored),
         assignment=assignment[:num_factors],
         correlation=correlation[:num_factors],
-        resampled=np.array(resampled),
+        resampled=resampled,
     )
 
 
-def _correlate(y: Floats, z: Floats, weights: Floats) -> Floats:
-    """Return the weighted correlation of all columns, (K, Z); 0 where a column is constant."""
-    share = (weights / weights.sum())[:, None]
-    y, z = y - (share * y).sum(0), z - (share * z).sum(0)
-    scale = np.sqrt(np.outer((share * y * y).sum(0), (share * z * z).sum(0)))
-    # What is constant up to rounding is constant.
-    tiny = 1e-12 * np.outer(np.abs(y).max(0) + 1e-300, np.abs(z).max(0) + 1e-300)
-    return np.divide((share * y).T @ z, scale, out=np.zeros_like(scale), where=scale > tiny)
+def _labels(groups: ArrayLike, number: int) -> NDArray[np.generic]:
+    """Return what each row belongs to, (N,), or say why that is no such label."""
+    try:
+        labels = np.asarray(groups)
+        kinds = np.unique(labels)
+    except (TypeError, ValueError, RuntimeError):
+        raise UsageError("groups: must be one number or name a row") from None
+    if labels.shape != (number,):
+        raise UsageError(f"groups {labels.shape}: must be one number or name a row, ({number},)")
+    if (kinds != kinds).any():  # neither a number nor a time
+        raise UsageError("groups: holds NaN; every row must belong to one")
+    return labels
+
+
+class _Correlations:
+    """Weighted correlations of all columns, taken many times.
+
+    Columns are centred first, so that sums of squares lose no digits, and brought below 1, so that none overflows.
+
+    Parameters
+    ----------
+    y, z : ndarray of float64, shape (N, K) and (N, Z)
+    """
+
+    def __init__(self, y: Floats, z: Floats) -> None:
+        self._y, self._z = _centred(y), _centred(z)
+        self._y_squared, self._z_squared = self._y**2, self._z**2
+        self._weighted = np.empty_like(self._y)
+
+    def at(self, weights: NDArray[Any]) -> Floats:
+        """Return the correlations (K, Z) under weights (N,) of the samples; 0 where a column is constant."""
+        share = weights / weights.sum()
+        np.multiply(self._y, share, out=self._weighted)
+        mean_y, mean_z = self._weighted.sum(axis=1), self._z @ share
+        power_y, power_z = self._y_squared @ share, self._z_squared @ share
+        variance_y, variance_z = power_y - mean_y**2, power_z - mean_z**2
+        # What is constant up to rounding is constant.
+        known = np.outer(variance_y > 1e-12 * power_y, variance_z > 1e-12 * power_z)
+        covariance = self._weighted @ self._z.T - np.outer(mean_y, mean_z)
+        scale = np.sqrt(np.outer(np.maximum(variance_y, 0), np.maximum(variance_z, 0)))
+        correlation = np.divide(covariance, scale, out=np.zeros_like(scale), where=known)
+        return np.clip(correlation, -1, 1, out=correlation)
+
+
+def _centred(columns: Floats) -> Floats:
+    """Return columns (N, K) of mean 0 and at most 1 as rows (K, N), of which sums over samples are faster."""
+    rows = np.ascontiguousarray(columns.T)
+    rows -= rows.mean(axis=1, keepdims=True)
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    rows /= np.where(largest > 0, largest, 1)
+    return rows
 
 
 def _assign(correlation: Floats) -> NDArray[np.int64]:

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from datagen.errors import UsageError
-from slowvae.metrics._arrays import Floats
+from slowvae.metrics._arrays import Floats, as_numbers, converging, in_usual_range
 
 __all__ = ["udr"]
+
+_INFORMATIVE = 0.01
 
 
 def udr(
@@ -48,12 +50,19 @@ def udr(
     """
     if method not in ("spearman", "lasso"):
         raise UsageError(f"unknown method {method!r}; there are spearman, lasso")
-    z = [np.asarray(each, dtype=np.float64) for each in representations]
-    if len(z) < 2 or any(each.ndim != 2 or each.shape[0] != z[0].shape[0] for each in z):
-        raise UsageError("UDR needs the latents (N, Z) of at least two models on the same N samples")
-    informative = [each.std(axis=0) > 0 for each in z]
+    z = [as_numbers(f"latents of model {i}", each) for i, each in enumerate(representations)]
+    if len(z) < 2 or any(each.ndim != 2 or each.shape[0] != z[0].shape[0] for each in z) or len(z[0]) < 2:
+        shapes = ", ".join(str(each.shape) for each in z[:10])
+        raise UsageError(
+            f"UDR needs the latents (N, Z) of at least two models on the same N >= 2 samples, not {shapes}"
+        )
+    z = [in_usual_range(each)[0] for each in z]
+    informative = [np.ptp(each, axis=0) > 0 for each in z]
     if divergences is not None:
-        informative = [known & (np.asarray(each) > 0.01) for known, each in zip(informative, divergences, strict=True)]
+        told = [as_numbers(f"divergences of model {i}", each) for i, each in enumerate(divergences)]
+        if [each.shape for each in told] != [each.shape[1:] for each in z]:
+            raise UsageError("divergences: must be one number a latent, for every model")
+        informative = [known & (each > _INFORMATIVE) for known, each in zip(informative, told, strict=True)]
     scale = _standard_ranks if method == "spearman" else _standard
     kept = [scale(each[:, use]) for each, use in zip(z, informative, strict=True)]
     scores = np.full((len(z), len(z)), np.nan)
@@ -94,5 +103,6 @@ def _lasso_weights(first: Floats, second: Floats) -> Floats:
     """Return the absolute weight of each latent of `first` in the prediction of each of `second`."""
     from sklearn.linear_model import Lasso
 
-    weights = np.atleast_2d(Lasso(alpha=0.1).fit(first, second).coef_)  # (Z of second, Z of first)
+    with converging("udr"):
+        weights = np.atleast_2d(Lasso(alpha=0.1, max_iter=10_000).fit(first, second).coef_)  # (Z of second, Z of first)
     return np.abs(weights).T

@@ -10,9 +10,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slowvae.metrics._arrays import as_classes, check_arrays
+from datagen.errors import UsageError
+from slowvae.metrics._arrays import (
+    Floats,
+    as_classes,
+    check_arrays,
+    check_seed,
+    check_whole,
+    converging,
+    in_usual_range,
+)
 
 __all__ = ["beta_vae", "factor_vae"]
+
+_MOST_POINTS, _LARGEST_BATCH = 1_000_000, 100_000
 
 
 class _Peers:
@@ -20,11 +31,11 @@ class _Peers:
 
     Parameters
     ----------
-    factors : ndarray, shape (N, K)
+    classes : ndarray of int64, shape (N, K)
+        From `as_classes`.
     """
 
-    def __init__(self, factors: NDArray[np.float64]) -> None:
-        classes = as_classes(factors)
+    def __init__(self, classes: NDArray[np.int64]) -> None:
         self.order = np.argsort(classes, axis=0, kind="stable")  # rows, sorted by their value
         counts = [np.bincount(column) for column in classes.T]
         # For every row and factor: where the rows of its value begin in `order`, and how many there are.
@@ -38,6 +49,30 @@ class _Peers:
         return self.order[self.begin[rows, factor] + offset, factor]
 
 
+def _checked(
+    metric: str,
+    latents: ArrayLike,
+    factors: ArrayLike,
+    num_train: int,
+    num_test: int,
+    batch_size: int,
+    factor_bins: int | None,
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Return latents (N, Z) and the classes of factors (N, K), or say why they cannot be scored."""
+    z, y = check_arrays(latents, factors)
+    if y.shape[1] < 2:
+        raise UsageError(f"{metric} tells which factor was held fixed; it needs at least two")
+    check_whole("num_train", num_train, 1, _MOST_POINTS)
+    check_whole("num_test", num_test, 1, _MOST_POINTS)
+    check_whole("batch_size", batch_size, 1, _LARGEST_BATCH)
+    return in_usual_range(z)[0], as_classes(metric, y, factor_bins)
+
+
+def _parts(number: int, batch_size: int) -> list[NDArray[np.int64]]:
+    """Cut points into parts of some 64,000 samples, which fit into memory."""
+    return np.array_split(np.arange(number), max(1, number * max(batch_size, 64) // 64_000))
+
+
 def beta_vae(
     latents: ArrayLike,
     factors: ArrayLike,
@@ -45,6 +80,7 @@ def beta_vae(
     num_test: int = 5_000,
     batch_size: int = 64,
     seed: int = 0,
+    factor_bins: int | None = None,
 ) -> float:
     """Return the BetaVAE metric (Higgins et al. 2017), as disentanglement_lib computes it.
 
@@ -62,6 +98,9 @@ def beta_vae(
         Number of pairs a point.
     seed : int
         Of the draws.
+    factor_bins : int, optional
+        Cut factors of more values than this into so many equal bins, between their smallest and largest value. By
+        default continuous factors (fewer than three samples a value) are refused.
 
     Returns
     -------
@@ -71,20 +110,23 @@ def beta_vae(
     Raises
     ------
     UsageError
-        If the arrays cannot be scored.
+        If the arrays cannot be scored, or a number is out of range.
     """
     from sklearn.linear_model import LogisticRegression
 
-    z, y = check_arrays(latents, factors)
-    peers, rng = _Peers(y), np.random.default_rng(seed)
-    factor = rng.integers(y.shape[1], size=num_train + num_test)
+    z, classes = _checked("beta-vae", latents, factors, num_train, num_test, batch_size, factor_bins)
+    peers, rng = _Peers(classes), np.random.default_rng(check_seed(seed))
+    factor = rng.integers(classes.shape[1], size=num_train + num_test)
     points = np.empty((len(factor), z.shape[1]))
-    for part in np.array_split(np.arange(len(factor)), max(1, len(factor) // 1000)):
+    for part in _parts(len(factor), batch_size):
         first = rng.integers(len(z), size=(len(part), batch_size))
         second = peers.draw(first, np.broadcast_to(factor[part, None], first.shape), rng)
         points[part] = np.abs(z[first] - z[second]).mean(axis=1)
+    if len(np.unique(factor[:num_train])) == 1:  # of few points
+        return float((factor[num_train:] == factor[0]).mean())
     model = LogisticRegression(max_iter=1000, random_state=0)
-    model.fit(points[:num_train], factor[:num_train])
+    with converging("beta-vae"):
+        model.fit(points[:num_train], factor[:num_train])
     return float((model.predict(points[num_train:]) == factor[num_train:]).mean())
 
 
@@ -95,6 +137,7 @@ def factor_vae(
     num_test: int = 5_000,
     batch_size: int = 64,
     seed: int = 0,
+    factor_bins: int | None = None,
 ) -> float:
     """Return the FactorVAE metric (Kim and Mnih 2018), as disentanglement_lib computes it.
 
@@ -103,7 +146,7 @@ def factor_vae(
 
     Parameters
     ----------
-    latents, factors, num_train, num_test, batch_size, seed
+    latents, factors, num_train, num_test, batch_size, seed, factor_bins
         As in `beta_vae`.
 
     Returns
@@ -114,22 +157,24 @@ def factor_vae(
     Raises
     ------
     UsageError
-        If the arrays cannot be scored.
+        As `beta_vae`.
     """
-    z, y = check_arrays(latents, factors)
+    z, classes = _checked("factor-vae", latents, factors, num_train, num_test, batch_size, factor_bins)
+    check_whole("batch_size", batch_size, 2, _LARGEST_BATCH)
+    rng = np.random.default_rng(check_seed(seed))
     variance = z.var(axis=0, ddof=1)
     active = variance > 0
     if not active.any():
         return 0.0
     z, variance = z[:, active], variance[active]
-    peers, rng = _Peers(y), np.random.default_rng(seed)
-    factor = rng.integers(y.shape[1], size=num_train + num_test)
+    peers = _Peers(classes)
+    factor = rng.integers(classes.shape[1], size=num_train + num_test)
     vote = np.empty(len(factor), dtype=np.int64)
-    for part in np.array_split(np.arange(len(factor)), max(1, len(factor) // 1000)):
+    for part in _parts(len(factor), batch_size):
         chosen = np.broadcast_to(rng.integers(len(z), size=(len(part), 1)), (len(part), batch_size))
         rows = peers.draw(chosen, np.broadcast_to(factor[part, None], chosen.shape), rng)
         vote[part] = np.argmin(z[rows].var(axis=1, ddof=1) / variance, axis=1)
-    table = np.zeros((y.shape[1], z.shape[1]), dtype=np.int64)
+    table = np.zeros((classes.shape[1], z.shape[1]), dtype=np.int64)
     np.add.at(table, (factor[:num_train], vote[:num_train]), 1)
     stands_for = table.argmax(axis=0)
     return float((stands_for[vote[num_train:]] == factor[num_train:]).mean())

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from datagen.errors import UsageError
+from slowvae import metrics, scores
+from slowvae.scores import METRICS, check_names, score
+
+ALONE = [name for name in METRICS if name != "udr"]
+
+
+def data(n: int = 900, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    factors = rng.integers([4, 3], size=(n, 2))
+    return (factors + 0.1 * rng.normal(size=factors.shape)).astype(np.float32), factors.astype(np.float32)
+
+
+@pytest.mark.parametrize(("n", "train", "test"), [(900, 600, 300), (16_000, 10_000, 5_000)])
+@pytest.mark.parametrize("name", ["dci", "sap"])
+def test_no_row_is_both_trained_on_and_tested_on(monkeypatch, name, n, train, test):
+    seen = []
+    monkeypatch.setattr(metrics, "sap", lambda *parts, **told: seen.append(parts) or 0.0)
+    result = metrics.DCI(0, 0, 0, 0, "boosting", np.zeros((2, 1)))
+    monkeypatch.setattr(metrics, "dci", lambda *parts, **told: seen.append(parts) or result)
+    rows = np.arange(n)[:, None]
+    score(np.hstack([rows, rows]), rows, [name])
+    ((z, y, z_test, y_test),) = seen
+    np.testing.assert_array_equal(z[:, :1], y)
+    np.testing.assert_array_equal(z_test[:, :1], y_test)
+    assert (len(set(y[:, 0])), len(set(y_test[:, 0]))) == (train, test)
+    assert not set(y[:, 0]) & set(y_test[:, 0])
+
+
+@pytest.mark.parametrize("name", ["mig", "modularity"])
+def test_mig_and_modularity_see_at_most_the_published_number(monkeypatch, name):
+    seen = []
+    monkeypatch.setattr(metrics, name, lambda z, y, **told: seen.append((z, y)) or 0.0)
+    rows = np.arange(100_010)[:, None]
+    score(rows, rows, [name])
+    ((z, y),) = seen
+    np.testing.assert_array_equal(z, y)
+    assert len(np.unique(z)) == 100_000
+
+
+def test_all_metrics_at_once_are_what_each_gives():
+    latents, factors = data()
+    groups = np.arange(900) // 30
+    told = score(latents, factors, ALONE, protocol="rectangular", groups=groups, seed=3)
+    order = np.random.default_rng(3).permutation(900)
+    parts = latents[order[:600]], factors[order[:600]], latents[order[600:]], factors[order[600:]]
+    assert told.keys() == set(ALONE)
+    mcc = metrics.mcc(latents, factors, protocol="rectangular", groups=groups, seed=3)
+    assert (told["mcc"]["score"], told["mcc"]["interval"]) == (mcc.score, list(mcc.interval))
+    assert "resampled" not in told["mcc"]
+    for name, variant in (("dci", "boosting"), ("dci-tree", "tree"), ("dci-linear", "linear")):
+        alone = metrics.dci(*parts, variant=variant, seed=3)
+        assert told[name]["importance"] == alone.importance.tolist()
+        assert (told[name]["variant"], told[name]["disentanglement"]) == (variant, alone.disentanglement)
+    assert told["sap"] == metrics.sap(*parts)
+    assert told["mig"] == metrics.mig(latents[order], factors[order])
+    assert told["modularity"] == metrics.modularity(latents[order], factors[order])
+    assert told["beta-vae"] == metrics.beta_vae(latents, factors, seed=3)
+    assert told["factor-vae"] == metrics.factor_vae(latents, factors, seed=3)
+
+
+def test_continuous_factors_are_taken_as_quantities_or_cut():
+    rng = np.random.default_rng(0)
+    factors = rng.uniform(size=(900, 2))
+    latents = factors + 0.05 * rng.normal(size=factors.shape)
+    quantities = score(latents, factors, ["dci-linear", "dci-tree", "sap"], discrete=False)
+    assert quantities["dci-tree"]["disentanglement"] > 0.9
+    assert quantities["sap"] > 0.8  # of squared correlations
+    cut = score(latents, factors, ALONE, discrete=False, factor_bins=5)
+    assert cut["mig"] > 0.5
+    assert cut["sap"] != quantities["sap"]
+    assert 0.7 < cut["dci"]["informativeness_test"] < 1
+
+
+def test_what_there_is_not_or_does_not_apply_is_refused():
+    latents, factors = data(90)
+    for call, message in (
+        (lambda: score(latents, factors, ["best"]), "unknown metric 'best'; there are mcc, "),
+        (lambda: score(latents, factors, ["mcc", "mig"], discrete=False), "mig needs discrete factors"),
+        (lambda: score(latents, factors, ["udr"]), "udr compares"),
+        (lambda: score(latents, factors, ["mcc"], seed=-1), "seed -1"),
+        (lambda: score(latents[:3], factors, ["mcc"]), "the same N"),
+        (lambda: check_names(["mcc", "MCC"]), "unknown metric 'MCC'"),
+        (lambda: check_names(["beta-vae"], discrete=False), "beta-vae needs discrete factors"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            call()
+    check_names(METRICS)
+    check_names(scores._OF_QUANTITIES, discrete=False)
