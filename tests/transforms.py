@@ -40,7 +40,7 @@ class Noise(nn.Module):
         return images + torch.rand(images.shape[-2:])
 
 
-def real_transforms():
+def real_transforms(channels=1):
     """torchvision's own, both APIs, by name; skips the test where it cannot be imported."""
     import pytest
 
@@ -53,7 +53,7 @@ def real_transforms():
     for name, api in {"v1": v1, "v2": v2}.items():
         made[f"{name} flip"] = api.RandomHorizontalFlip()
         made[f"{name} affine"] = api.RandomAffine(20, translate=(0.2, 0.2))
-        made[f"{name} normalise"] = api.Normalize([0.5], [0.5])
+        made[f"{name} normalise"] = api.Normalize([0.5] * channels, [0.5] * channels)
         made[f"{name} resize"] = api.Resize((32, 48), antialias=True)
         made[f"{name} compose"] = api.Compose(
             [api.RandomAffine(2, translate=(5 / 64, 5 / 64)), api.RandomHorizontalFlip()]
