@@ -281,9 +281,10 @@ def workers(data, method):
 
 
 @pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
-def test_persistent_workers_follow_the_epoch(method):
+@pytest.mark.parametrize("taken", [lambda data: data, copy.deepcopy], ids=["made", "copied"])
+def test_persistent_workers_follow_the_epoch(method, taken):
     noise = random_masks([20, 20], 16)
-    data = copy.deepcopy(KittiMasks(noise, seed=1, max_delta_t=9))
+    data = taken(KittiMasks(noise, seed=1, max_delta_t=9))
     loader, before = workers(data, method), []
     for epoch in (0, 1, 7, 1):
         data.set_epoch(epoch)
