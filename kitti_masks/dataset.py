@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from datagen import store
-from datagen.datasets import MaskSequences
+from datagen.arguments import (
+    RandomState,
+    apply_transform,
+    check_random_state,
+    check_transform,
+    check_whole,
+    find_file,
+)
+from datagen.datasets import MaskSequences, SpriteSequences
 from datagen.errors import BadInputError, UsageError
 from kitti_masks.splits import Protocol, Split, split_sequences
 
 __all__ = ["KittiMasks", "SampledPairs"]
 
 Item = tuple[Tensor, ...]
-Transform = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Transform = Callable[[Tensor], Tensor]
+
+_FURTHEST = (1 << 31) - 1
+"""Largest distance and length in frames: no video is longer, and no sum of two overflows."""
 
 
 class SampledPairs(Sequence[Item]):
@@ -57,93 +69,146 @@ class KittiMasks(Dataset[Item]):
     """KITTI Masks as a map-style dataset.
 
     An item is a pair, as the release draws it: the first frame is any but the last of its sequence; the second lies
-    t ~ Uniform{1, ..., max_delta_t} frames later, or at the end of the sequence if that comes before.
+    t ~ Uniform{1, ..., max_delta_t} frames later, or at the end of the sequence if that comes before. With
+    `sequence_length` an item is a sequence of so many frames.
+
+    The first three arguments are those of the release's class, in its order. Arrays are held as tensors, which the
+    workers of a `DataLoader` share, however they are started.
 
     Parameters
     ----------
-    data : str, Path or MaskSequences
+    path : str, Path or MaskSequences
         A dataset file, the dataset itself, or a folder that holds the published file, `kitti_peds_v2.pickle`.
-    max_delta_t : int
-        Largest distance in frames. 1 is the paper's "mean delta t = 0.05 s", 5 its "0.15 s".
     transform : callable, optional
-        Applied to the two images of a pair, (1, H, W) each, together.
+        Applied to all frames of an item at once, a float32 tensor (2, 1, H, W) of a pair or (T, 1, H, W) of a sequence,
+        so that they share what it draws. It must keep the first dimension. Latents are not transformed.
+    max_delta_t : int, optional
+        Largest distance in frames, 5 by default. 1 is the paper's "mean delta t = 0.05 s", 5 its "0.15 s".
     seed : int, optional
         With a seed the distance of item `i` depends on (seed, epoch, i) alone, so pairs are the same for any number
         of workers and any order; see `set_epoch`. Without, torch's global generator draws it anew at every access.
     split : {"train", "val", "test"}, optional
         Only this part; by default everything.
-    protocol : {"release", "by-object", "by-sequence", "random"}
-        What is kept together in a split; see `kitti_masks.splits`.
+    protocol : {"release", "by-object", "by-sequence", "random"}, optional
+        What is kept together in a split, by default "release", which has a train part only; see `kitti_masks.splits`.
     sequence_length : int, optional
-        Give sequences of so many frames instead of pairs.
-    delta_t : int
-        Distance in frames between neighbours of such a sequence.
+        Give sequences of so many frames instead of pairs; they have `delta_t`, not `max_delta_t`.
+    delta_t : int, optional
+        Distance in frames between neighbours of such a sequence, 1 by default.
     download : bool
-        `data` is a folder: fetch the published file into it, unless it is there and right.
+        `path` is a folder: fetch the published file into it, unless it is there and right.
+
+    Attributes
+    ----------
+    lens : list of int
+        Number of items that begin in each sequence (of pairs, its length less 1), as in the release.
+    cumlens : ndarray of int64
+        Their running sum.
 
     Raises
     ------
     UsageError
-        If an argument is out of range, or the folder holds no published file.
+        If an argument is out of range, arguments exclude each other, the folder holds no published file, or the split
+        has no such part.
     BadInputError
         If the file is damaged or holds no masks.
     DatagenError
-        If the published file cannot be fetched.
+        If the published file cannot be fetched, or the file does not say what the split keeps together.
     """
 
     factor_names = MaskSequences.factor_names
 
     def __init__(
         self,
-        data: str | Path | MaskSequences,
-        max_delta_t: int = 5,
+        path: str | Path | MaskSequences = "./data/kitti/",
         transform: Transform | None = None,
-        seed: int | None = None,
+        max_delta_t: int | None = None,
         *,
+        seed: int | None = None,
         split: Split | None = None,
-        protocol: Protocol = "release",
+        protocol: Protocol | None = None,
         sequence_length: int | None = None,
-        delta_t: int = 1,
+        delta_t: int | None = None,
         download: bool = False,
     ) -> None:
+        if isinstance(transform, str) and transform == "default":
+            raise UsageError(
+                "transform='default': give the function itself, e.g. torchvision's Compose([RandomAffine(2, "
+                "translate=(5 / 64, 5 / 64)), RandomHorizontalFlip()]), or None for no augmentation"
+            )
+        if isinstance(transform, int | np.integer):
+            raise UsageError(f"transform={transform}: max_delta_t is the third argument, as in the release; name it")
+        check_transform(transform)
+        if seed is not None:
+            check_whole("seed", seed, 0, (1 << 64) - 1)
         for name, value in (("max_delta_t", max_delta_t), ("delta_t", delta_t), ("sequence_length", sequence_length)):
-            if value is not None and value < 1:
-                raise UsageError(f"{name}={value}: must be at least 1")
-        if not isinstance(data, MaskSequences) and (download or Path(data).is_dir()):
-            from datagen.releases import fetch
-
-            data = fetch("kitti-masks", data, download)
-        dataset = data if isinstance(data, MaskSequences) else store.load(data)
-        if not isinstance(dataset, MaskSequences):
-            raise BadInputError(str(data), "holds sprites, not masks; natsprites.NaturalSprites reads it")
-        self.max_delta_t = max_delta_t
+            if value is not None:
+                check_whole(name, value, 1, _FURTHEST)
+        if sequence_length is not None and max_delta_t is not None:
+            raise UsageError("max_delta_t is of pairs; with sequence_length, delta_t says how far frames are apart")
+        if sequence_length is None and delta_t is not None:
+            raise UsageError("delta_t is of sequences; without sequence_length, max_delta_t says how far pairs reach")
+        if split is None and protocol is not None:
+            raise UsageError(f"protocol={protocol!r} says how to split; name the part too, e.g. split='train'")
+        dataset = _load(path, download)
         self.transform = transform
+        self.max_delta_t = 5 if max_delta_t is None else int(max_delta_t)
         self.seed = seed
         self.sequence_length = sequence_length
-        self.delta_t = delta_t
-        # Bytes of 0 and 1 take a quarter of the memory of floats, and only those that are asked for become floats.
-        self._masks = dataset.masks.view(np.uint8)[:, None]
-        self._latents = dataset.latents
-        chosen = np.arange(dataset.num_sequences) if split is None else split_sequences(dataset, split, protocol)
+        self.delta_t = 1 if delta_t is None else int(delta_t)
+        if split is None:
+            chosen = np.arange(dataset.num_sequences)
+        else:
+            chosen = split_sequences(dataset, split, protocol or "release")
+            if not len(chosen):
+                raise UsageError(
+                    f"protocol={protocol!r} leaves nothing for the {split} part: there is too little to split"
+                )
         begins, ends = dataset.offsets[chosen], dataset.offsets[chosen + 1]
-        reach = 1 if sequence_length is None else (sequence_length - 1) * delta_t
+        reach = 1 if sequence_length is None else (sequence_length - 1) * self.delta_t
         counts = np.maximum(ends - begins - reach, 0)
-        self._starts = _ranges(begins, counts)
-        self._lasts = np.repeat(ends - 1, counts)
-        if not len(self._starts):
+        self.lens: list[int] = counts.tolist()
+        self.cumlens = np.cumsum(counts)
+        starts = _ranges(begins, counts)
+        if not len(starts):
             raise UsageError(f"no sequence has the {reach + 1} frames that an item spans")
-        self.set_epoch(0)
+        # Tensors, because a worker that is spawned is sent a handle of their memory, but a copy of a numpy array. Bytes
+        # of 0 and 1 take a quarter of the memory of floats, and only those that are asked for become floats.
+        self._masks = torch.from_numpy(np.require(dataset.masks, np.bool_, ["C", "W"]).view(np.uint8)[:, None])
+        self._latents = torch.from_numpy(np.require(dataset.latents, np.float32, ["C", "W"]))
+        self._starts = torch.from_numpy(starts)
+        self._lasts = torch.from_numpy(np.repeat(ends - 1, counts))
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._drawn: tuple[int, NDArray[np.int64]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_drawn": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._epoch.share_memory_()  # a copy of the dataset has workers of its own
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other second frames, the same for everyone who is at this epoch with this seed.
 
-        Call it before a `DataLoader` is iterated (its workers copy the dataset then). Without a seed it does nothing.
+        Call it before a `DataLoader` is iterated; persistent workers follow too. Without a seed it changes nothing.
+
+        Raises
+        ------
+        UsageError
+            If it is no whole number, or below 0.
         """
-        self._distances = (
-            None
-            if self.seed is None
-            else np.random.default_rng((self.seed, epoch)).integers(1, self.max_delta_t + 1, size=len(self._starts))
-        )
+        self._epoch.fill_(check_whole("epoch", epoch, 0))
+
+    def _distances(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how far the second frames of items lie behind the first."""
+        if self.seed is None:
+            return torch.randint(1, self.max_delta_t + 1, (len(items),)).numpy()
+        epoch = int(self._epoch)
+        if self._drawn is None or self._drawn[0] != epoch:
+            rng = np.random.default_rng((self.seed, epoch))
+            self._drawn = epoch, rng.integers(1, self.max_delta_t + 1, size=len(self))
+        return self._drawn[1][items]
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -160,58 +225,54 @@ class KittiMasks(Dataset[Item]):
         -------
         tuple of Tensor
             Of pairs: first, second, float32 (1, H, W) of 0 and 1, and latents_first, latents_second, float32 (3,):
-            y, x, area. Of sequences: frames (T, 1, H, W) and latents (T, 3).
+            y, x, area. Of sequences: frames (T, 1, H, W) and latents (T, 3). Images are as the transform gives them.
         """
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"item {index} of {len(self)}")
-        if self.sequence_length is not None:
-            return self.__getitems__([index])[0]
-        start = self._starts[index]
-        distance = (
-            int(torch.randint(1, self.max_delta_t + 1, ())) if self._distances is None else self._distances[index]
-        )
-        end = min(start + distance, self._lasts[index])
-        first, second = (torch.from_numpy(self._masks[frame].astype(np.float32)) for frame in (start, end))
-        if self.transform is not None:
-            first, second = self.transform(first, second)
-        return first, second, torch.from_numpy(self._latents[start]), torch.from_numpy(self._latents[end])
+        return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> SampledPairs:
+    def __getitems__(self, indices: Sequence[int]) -> Sequence[Item]:
         """Return a batch of items at once; torch's `DataLoader` calls it if it is there."""
-        items = np.asarray(indices)
-        starts = self._starts[items]
-        if self.sequence_length is not None:
-            frames = starts[:, None] + np.arange(self.sequence_length) * self.delta_t
-            return SampledPairs((self._images(frames), torch.from_numpy(self._latents[frames])))
-        if self._distances is None:
-            distances = torch.randint(1, self.max_delta_t + 1, (len(items),)).numpy()
+        items = np.array([operator.index(index) for index in indices], dtype=np.int64)
+        for index in items[(items < -len(self)) | (items >= len(self))]:
+            raise IndexError(f"item {index} of {len(self)}")
+        starts = self._starts.numpy()[items]
+        if self.sequence_length is None:
+            ends = np.minimum(starts + self._distances(items), self._lasts.numpy()[items])
+            batch = np.stack([starts, ends])
+            frames = batch.T
         else:
-            distances = self._distances[items]
-        frames = np.stack([starts, np.minimum(starts + distances, self._lasts[items])])
-        first, second = self._images(frames)
+            batch = frames = starts[:, None] + np.arange(self.sequence_length) * self.delta_t
+        if self.transform is None:
+            return SampledPairs(self._parts(batch))
+        return [self._parts(of_item) for of_item in frames]
+
+    def _parts(self, frames: NDArray[np.int64]) -> Item:
+        """Return what an item holds of its frames (T,), or a batch of pairs (2, B) or sequences (B, T) of frames."""
+        images, latents = self._images(frames), torch.from_numpy(self._latents.numpy()[frames])
         if self.transform is not None:
-            pairs = [self.transform(*pair) for pair in zip(first, second, strict=True)]
-            first, second = torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs])
-        return SampledPairs((first, second, *torch.from_numpy(self._latents[frames])))
+            images = apply_transform(self.transform, images)
+        return (*images, *latents) if self.sequence_length is None else (images, latents)
 
     def _images(self, frames: NDArray[np.int64]) -> Tensor:
         """Return frames by their numbers, float32 (*frames.shape, 1, H, W)."""
         # numpy, not torch: a batch is too small to be worth waking the thread pool of torch for.
-        return torch.from_numpy(self._masks[frames].astype(np.float32))
+        return torch.from_numpy(self._masks.numpy()[frames].astype(np.float32))
 
     @staticmethod
-    def collate(batch: SampledPairs) -> Item:
-        """Give the tensors of a batch: ``DataLoader(dataset, 64, collate_fn=dataset.collate)``."""
-        return batch.tensors
+    def collate(batch: Sequence[Item]) -> Item:
+        """Give the tensors of a batch: ``DataLoader(dataset, 64, collate_fn=dataset.collate)``.
 
-    def sample(self, num: int, random_state: np.random.RandomState) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        Of a `Subset` or `ConcatDataset`, too, and of items that were transformed.
+        """
+        return batch.tensors if isinstance(batch, SampledPairs) else tuple(default_collate(list(batch)))
+
+    def sample(self, num: int, random_state: RandomState) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Draw single frames, as disentanglement_lib's ground-truth data do.
 
         Parameters
         ----------
         num : int
             How many.
-        random_state : RandomState
+        random_state : numpy.random.RandomState or numpy.random.Generator
             Where the randomness comes from.
 
         Returns
@@ -219,11 +280,38 @@ class KittiMasks(Dataset[Item]):
         factors : ndarray of float32, shape (num, 3)
             Latents y, x, area of first frames of items, drawn without replacement while there are enough.
         observations : ndarray of float32, shape (num, 1, H, W)
-            Their images.
+            Their images, each transformed by itself where there is a transform.
+
+        Raises
+        ------
+        UsageError
+            For another kind of argument.
         """
-        drawn = random_state.choice(len(self._starts), num, replace=num > len(self._starts))
-        frames = self._starts[drawn]
-        return self._latents[frames], self._images(frames).numpy()
+        check_whole("num", num, 1, _FURTHEST)
+        check_random_state(random_state)
+        drawn = random_state.choice(len(self), num, replace=num > len(self))
+        frames = self._starts.numpy()[drawn]
+        images = self._images(frames)
+        if self.transform is not None:
+            images = torch.cat([apply_transform(self.transform, image[None]) for image in images])
+        return self._latents.numpy()[frames], images.numpy()
+
+    def sample_observations(self, num: int, random_state: RandomState) -> NDArray[np.float32]:
+        """Draw the images of `sample` alone; arguments and errors as there."""
+        return self.sample(num, random_state)[1]
+
+
+def _load(path: str | Path | MaskSequences, download: bool) -> MaskSequences:
+    """Return the dataset that a path, a folder of the release or a dataset stands for."""
+    if isinstance(path, MaskSequences):
+        return path
+    if isinstance(path, SpriteSequences):
+        raise UsageError("path is a dataset of sprites, not of masks; natsprites.NaturalSprites takes it")
+    path = find_file("path", path, "kitti-masks", download)
+    dataset = store.load(path)
+    if not isinstance(dataset, MaskSequences):
+        raise BadInputError(path, "holds sprites, not masks; natsprites.NaturalSprites reads it")
+    return dataset
 
 
 def _ranges(begins: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -8,11 +8,12 @@ one side.
 from __future__ import annotations
 
 import warnings
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.arguments import check_choice, check_whole
 from datagen.datasets import MaskSequences
 from datagen.errors import DatagenError, UsageError
 
@@ -51,19 +52,22 @@ def split_sequences(
     Returns
     -------
     ndarray of int64
-        Numbers of the sequences, rising. The three parts are disjoint and together hold all.
+        Numbers of the sequences, rising. The three parts are disjoint and together hold all; a part may be empty where
+        there is little to deal out.
 
     Raises
     ------
     UsageError
-        If a name is unknown, or validation or test are asked of ``"release"``.
+        If a name is unknown, the seed no whole number or below 0, `dataset` no dataset of masks, or validation or test
+        are asked of ``"release"``.
     DatagenError
         If the file does not say which object or video its sequences show.
     """
-    if split not in SPLITS:
-        raise UsageError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
+    check_choice("split", split, SPLITS)
+    check_choice("protocol", protocol, PROTOCOLS)
+    check_whole("seed", seed, 0, (1 << 64) - 1)
+    if not isinstance(dataset, MaskSequences):
+        raise UsageError(f"dataset is a {type(dataset).__name__}; give a MaskSequences, as datagen.store.load returns")
     everything = np.arange(dataset.num_sequences)
     if protocol == "release":
         if split != "train":
@@ -79,16 +83,18 @@ def split_sequences(
         )
         group = everything
     else:
-        if (dataset.object_id < 0).any() or (dataset.source == "").any():
-            raise DatagenError(
-                "the file does not say which object its sequences show (the release's pickle does not); "
-                "build it from the annotations to split it"
-            )
-        parts = [dataset.source, dataset.sequence]
+        unknown = (dataset.source == "") | (dataset.sequence == "")
+        kept: list[NDArray[Any]] = [dataset.source, dataset.sequence]
         if protocol == "by-object":
-            parts.append(dataset.object_id.astype(str))
-        keys = np.array(["/".join(key) for key in zip(*parts, strict=True)])
-        group = np.unique(keys, return_inverse=True)[1]
+            unknown |= dataset.object_id < 0
+            kept.append(dataset.object_id)
+        if unknown.any():
+            raise DatagenError(
+                f"the file does not say which {'object' if protocol == 'by-object' else 'video'} its sequences show "
+                "(the release's pickle does not); build it from the annotations to split it"
+            )
+        codes = [np.unique(column, return_inverse=True)[1] for column in kept]
+        group = np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)[1].ravel()
     part_of_group = _deal(np.bincount(group, weights=dataset.lengths).astype(np.float64), np.random.default_rng(seed))
     return everything[part_of_group[group] == SPLITS.index(split)]
 
@@ -96,7 +102,7 @@ def split_sequences(
 def _deal(frames: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Deal out groups of some numbers of frames, and return the part of each group."""
     best, least = np.zeros(len(frames), dtype=np.int64), np.inf
-    for _ in range(_SHUFFLES):
+    for _ in range(_SHUFFLES if len(frames) else 0):
         order = rng.permutation(len(frames))
         shuffled = frames[order]
         # A group goes to the part in which the middle of its frames falls.

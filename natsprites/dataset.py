@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +14,15 @@ from torch.utils.data import Dataset
 
 from datagen import store
 from datagen import transitions as transition_tables
-from datagen.datasets import SpriteSequences
+from datagen.arguments import (
+    RandomState,
+    apply_transform,
+    check_random_state,
+    check_transform,
+    check_whole,
+    find_file,
+)
+from datagen.datasets import MaskSequences, SpriteSequences
 from datagen.errors import UsageError
 from datagen.transitions import Transitions
 from natsprites.pipeline import build
@@ -22,7 +32,7 @@ from natsprites.sampling import factor_space
 __all__ = ["NaturalSprites"]
 
 Pair = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
-RandomState = np.random.RandomState | np.random.Generator
+Transform = Callable[[torch.Tensor], torch.Tensor]
 
 
 class NaturalSprites(Dataset[Pair]):
@@ -30,6 +40,11 @@ class NaturalSprites(Dataset[Pair]):
 
     An item is (first, second, factors_first, factors_second): float32 images (3, H, W) in [0, 1], and float32 factors
     (5,) in the order of `factor_names`. A run of T frames gives T - 1 pairs.
+
+    It has what disentanglement_lib asks of its ground-truth data, whose metrics run on it as they are. Observations are
+    channels first, as the release's are and as torch takes them.
+
+    Arrays are held as tensors, which the workers of a `DataLoader` share, however they are started.
 
     Parameters
     ----------
@@ -40,12 +55,15 @@ class NaturalSprites(Dataset[Pair]):
         Whether x, y and scale lie on a grid. A dataset file is what it was built as.
     render : {"stored", "on-the-fly"}, optional
         Whether images are held in memory or rendered when asked for; by default held where the source has them.
+    transform : callable, optional
+        Applied to both images of a pair at once, a float32 tensor (2, 3, H, W), so that they share what it draws; to
+        each observation by itself, (1, 3, H, W). It must keep the first dimension. Factors are not transformed.
     seed : int
         Seed of the draws from transitions. Item i is the same in every epoch, process and run.
     pairs : int, optional
         Number of runs to draw from transitions; by default one for each transition that is no outlier, as published.
-    image_size : int
-        Height and width of images that the source does not hold.
+    image_size : int, optional
+        Height and width of images that the source does not hold, by default 64.
     download : bool
         `source` is a folder: fetch the published table into it, unless it is there and right.
 
@@ -55,6 +73,8 @@ class NaturalSprites(Dataset[Pair]):
         x, y, scale, orientation, shape.
     factor_sizes : tuple of int
         Number of values of each factor; 0 for one that is continuous.
+    num_factors, factors_num_values, observation_shape
+        The same as disentanglement_lib names it: 5, the sizes as a list, and [3, H, W].
 
     Raises
     ------
@@ -70,31 +90,33 @@ class NaturalSprites(Dataset[Pair]):
         self,
         source: str | Path | SpriteSequences | Transitions,
         discrete: bool = False,
+        *,
         render: Literal["stored", "on-the-fly"] | None = None,
+        transform: Transform | None = None,
         seed: int = 0,
         pairs: int | None = None,
-        image_size: int = 64,
+        image_size: int | None = None,
         download: bool = False,
     ) -> None:
-        if render not in ("stored", "on-the-fly", None):
+        if not isinstance(render, str | None) or render not in ("stored", "on-the-fly", None):
             raise UsageError(f"render {render!r}: must be 'stored' or 'on-the-fly'")
-        if isinstance(source, str | Path):
-            if download or Path(source).is_dir():
-                from datagen.releases import fetch
-
-                source = fetch("natural-sprites", source, download)
-            name, is_table = source, Path(source).suffix.lower() in (".csv", ".parquet")
-            loaded = transition_tables.load(source) if is_table else store.load(source)
-            if not isinstance(loaded, SpriteSequences | Transitions):
-                raise UsageError(f"{name}: holds masks, not sprites")
-            source = loaded
+        if not isinstance(discrete, bool | np.bool_):
+            raise UsageError(f"discrete is a {type(discrete).__name__}: must be True or False")
+        check_transform(transform)
+        check_whole("seed", seed, 0)
+        if pairs is not None:
+            check_whole("pairs", pairs, 1)
+        renderer = Renderer(64 if image_size is None else image_size)
+        source = _load(source, download)
         factors: NDArray[Any] | None = None
         if isinstance(source, Transitions):
             space = factor_space(source, discrete)
             pairs = len(space.motion) if pairs is None else pairs
-            factors_only = render != "stored"
-            source = build(source, pairs, seed, discrete=discrete, image_size=image_size, factors_only=factors_only)
+            size, factors_only = renderer.image_size, render != "stored"
+            source = build(source, pairs, seed, discrete=discrete, image_size=size, factors_only=factors_only)
             factors = space.factors(space.draw(pairs, seed))  # float64, from which `build` renders
+        elif pairs is not None:
+            raise UsageError("pairs is of a table, from which they are drawn; a dataset file has as many as it holds")
         if discrete and not source.factor_sizes[:3].all():
             raise UsageError("the file's factors are continuous; build one with --discrete")
         if source.factors.shape[1] < 2:
@@ -104,13 +126,35 @@ class NaturalSprites(Dataset[Pair]):
             raise UsageError("the file holds no images; render on the fly")
         if render == "on-the-fly" and colored:
             raise UsageError("the file's sprites are coloured, and colours are no factors; use the stored images")
+        if source.images is not None and source.images.shape[2:4] != (renderer.image_size,) * 2:
+            if image_size is not None:
+                raise UsageError(f"image_size={image_size}, but the file's images are {source.images.shape[2:4]}")
+            renderer = Renderer(source.images.shape[2])
+        self.transform = transform
         self.factor_sizes = tuple(source.factor_sizes.tolist())
-        self._factors = source.factors if factors is None else factors
-        self._images = None if render == "on-the-fly" else source.images
-        self._renderer = Renderer(image_size if source.images is None else source.images.shape[2])
-        self._colors = np.array(source.manifest["parameters"]["colors"]) if colored else np.ones((1, 3))
-        values = source.manifest["factor_values"] if self.is_discrete else {}
-        self._grid = [np.array(values[name]) for name in values]
+        # Tensors, because a worker that is spawned is sent a handle of their memory, but a copy of a numpy array.
+        self._factors = torch.from_numpy(np.require(source.factors if factors is None else factors, None, ["C", "W"]))
+        self._images = None
+        if source.images is not None and render != "on-the-fly":
+            self._images = torch.from_numpy(np.require(source.images, None, ["C", "W"]))
+        self._renderer = renderer
+        self._colors = _colors(source) if colored else np.ones((1, 3))
+        self._grid = _grid(source) if self.is_discrete else []
+
+    @property
+    def num_factors(self) -> int:
+        """Number of factors."""
+        return len(self.factor_sizes)
+
+    @property
+    def factors_num_values(self) -> list[int]:
+        """`factor_sizes` as a list."""
+        return list(self.factor_sizes)
+
+    @property
+    def observation_shape(self) -> list[int]:
+        """Channels, height and width of an observation."""
+        return [3, self._renderer.image_size, self._renderer.image_size]
 
     @property
     def is_discrete(self) -> bool:
@@ -124,21 +168,25 @@ class NaturalSprites(Dataset[Pair]):
     def __getitem__(self, index: int) -> Pair:
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: list[int]) -> list[Pair]:
+    def __getitems__(self, indices: Sequence[int]) -> list[Pair]:
         """Return several items at once, which is faster than one by one; a DataLoader calls this."""
-        if not all(0 <= index < len(self) for index in indices):
+        items = np.array([operator.index(index) for index in indices], dtype=np.int64)
+        if not ((items >= 0) & (items < len(self))).all():
             raise IndexError(f"indices must be from 0 to {len(self) - 1}")
-        run, step = np.divmod(np.array(indices)[:, None], self._factors.shape[1] - 1)
+        run, step = np.divmod(items[:, None], self._factors.shape[1] - 1)
         steps = np.hstack([step, step + 1])
-        factors = self._factors[run, steps]
+        factors = self._factors.numpy()[run, steps]
         if self._images is None:
             x, y, scale, angle, shape = factors.reshape(-1, 5).T
             images = self._renderer.render(x, y, scale, angle, shape, grey=True, dtype=np.float32)
         else:
-            images = self._images[run, steps].reshape(-1, *self._images.shape[2:]) / np.float32(255)
-        observations = _channels_first(torch.from_numpy(images)).unflatten(0, (len(indices), 2))
+            images = self._images.numpy()[run, steps].reshape(-1, *self._images.shape[2:]) / np.float32(255)
+        observations = _channels_first(torch.from_numpy(images)).unflatten(0, (len(items), 2))
+        pairs: Sequence[torch.Tensor] = observations.unbind()
+        if self.transform is not None:  # of memory of their own: a transform may work in place
+            pairs = [apply_transform(self.transform, pair.contiguous()) for pair in pairs]
         of_factors = torch.from_numpy(factors).float()
-        return list(zip(observations[:, 0], observations[:, 1], of_factors[:, 0], of_factors[:, 1], strict=True))
+        return [(*pair, *of_pair) for pair, of_pair in zip(pairs, of_factors, strict=True)]
 
     def sample_factors(self, num: int, random_state: RandomState) -> NDArray[Any]:
         """Sample factors to score a model by, as the release does.
@@ -155,10 +203,17 @@ class NaturalSprites(Dataset[Pair]):
         ndarray, shape (num, 5)
             If discrete, int64 places on the grid, every factor uniform and independent; else the factors of first
             frames, drawn with replacement.
+
+        Raises
+        ------
+        UsageError
+            For another kind of argument.
         """
+        check_whole("num", num, 1)
+        check_random_state(random_state)
         if self.is_discrete:
             return np.stack([random_state.choice(size, num) for size in self.factor_sizes], axis=1)
-        return self._factors[random_state.choice(len(self._factors), num), 0]
+        return self._factors.numpy()[random_state.choice(len(self._factors), num), 0]
 
     def sample_observations_from_factors(self, factors: NDArray[Any], random_state: RandomState) -> NDArray[np.float32]:
         """Render factors as `sample_factors` gives them.
@@ -173,15 +228,36 @@ class NaturalSprites(Dataset[Pair]):
         Returns
         -------
         ndarray of float32, shape (num, 3, H, W)
-            Images in [0, 1].
+            Images in [0, 1], each transformed by itself where there is a transform.
+
+        Raises
+        ------
+        UsageError
+            For factors of another shape, and for such as no sprite has.
         """
+        check_random_state(random_state)
         factors = np.asarray(factors)
+        if factors.ndim != 2 or factors.shape[1] != self.num_factors or factors.dtype.kind not in "iuf":
+            raise UsageError(
+                f"factors are {factors.dtype} {factors.shape}; they must be numbers (N, {self.num_factors})"
+            )
         if self.is_discrete:
-            factors = np.stack([values[places] for values, places in zip(self._grid, factors.T, strict=True)], axis=1)
+            wrong = ~np.isin(factors, np.arange(max(self.factor_sizes))) | (factors >= self.factor_sizes)
+            if wrong.any():
+                row, column = np.argwhere(wrong)[0]
+                raise UsageError(
+                    f"factors, row {row}: {self.factor_names[column]} is {factors[row, column]}; discrete factors are "
+                    f"places on the grid, here 0 to {self.factor_sizes[column] - 1}"
+                )
+            places = factors.astype(np.int64).T
+            factors = np.stack([values[place] for values, place in zip(self._grid, places, strict=True)], axis=1)
         x, y, scale, angle, shape = factors.T
         colors = self._colors[random_state.choice(len(self._colors), len(factors))]
-        images = self._renderer.render(x, y, scale, angle, shape, colors, dtype=np.float32)
-        return images.transpose(0, 3, 1, 2)
+        images = self._renderer.render(x, y, scale, angle, shape, colors, dtype=np.float32).transpose(0, 3, 1, 2)
+        if self.transform is None:
+            return images
+        observations = torch.from_numpy(images).contiguous()
+        return torch.cat([apply_transform(self.transform, one[None]) for one in observations]).numpy()
 
     def sample(self, num: int, random_state: RandomState) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Sample factors and their observations.
@@ -200,6 +276,49 @@ class NaturalSprites(Dataset[Pair]):
         """
         factors = self.sample_factors(num, random_state)
         return factors, self.sample_observations_from_factors(factors, random_state)
+
+    def sample_observations(self, num: int, random_state: RandomState) -> NDArray[np.float32]:
+        """Sample the observations of `sample` alone; arguments and errors as there."""
+        return self.sample(num, random_state)[1]
+
+
+def _load(source: str | Path | SpriteSequences | Transitions, download: bool) -> SpriteSequences | Transitions:
+    """Return the dataset or the table that a path stands for."""
+    if isinstance(source, SpriteSequences | Transitions):
+        return source
+    if isinstance(source, MaskSequences):
+        raise UsageError("source is a dataset of masks, not of sprites; kitti_masks.KittiMasks takes it")
+    path = find_file("source", source, "natural-sprites", download)
+    is_table = path.suffix.lower() in (".csv", ".parquet")
+    loaded = transition_tables.load(path) if is_table else store.load(path)
+    if not isinstance(loaded, SpriteSequences | Transitions):
+        raise UsageError(f"{path}: holds masks, not sprites; kitti_masks.KittiMasks reads it")
+    return loaded
+
+
+def _colors(source: SpriteSequences) -> NDArray[np.float64]:
+    """Return the colours that sprites were drawn in, (C, 3), which the manifest tells."""
+    try:
+        colors = np.array(source.manifest["parameters"]["colors"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError):
+        colors = np.empty(0)
+    if colors.ndim != 2 or colors.shape[1] != 3 or not len(colors) or not ((colors >= 0) & (colors <= 1)).all():
+        raise UsageError(
+            "the file's sprites are coloured, but its manifest does not say in which colours; build it anew"
+        )
+    return colors
+
+
+def _grid(source: SpriteSequences) -> list[NDArray[np.float64]]:
+    """Return the values of each factor of discrete sprites, which the manifest tells."""
+    try:
+        values = source.manifest["factor_values"]
+        grid = [np.array(values[name], dtype=np.float64) for name in source.factor_names]
+    except (KeyError, TypeError, ValueError):
+        grid = []
+    if [of_factor.shape for of_factor in grid] != [(size,) for size in source.factor_sizes.tolist()]:
+        raise UsageError("the file's factors are discrete, but its manifest does not say their values; build it anew")
+    return grid
 
 
 def _channels_first(images: torch.Tensor) -> torch.Tensor:

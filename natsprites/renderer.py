@@ -17,6 +17,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from datagen.arguments import is_whole
 from datagen.errors import UsageError
 from natsprites.shapes import SHAPES, shape_codes
 
@@ -54,10 +55,11 @@ class Renderer:
     """
 
     def __init__(self, image_size: int = 64, anti_aliasing: int = 5) -> None:
-        if image_size < 1 or anti_aliasing < 1 or image_size * anti_aliasing > 1 << 14:
+        sizes = (image_size, anti_aliasing)
+        if not all(is_whole(size, 1, 1 << 14) for size in sizes) or image_size * anti_aliasing > 1 << 14:
             raise UsageError(
-                f"image size {image_size}, anti-aliasing {anti_aliasing}: both must be at least 1 and their product "
-                f"at most {1 << 14}"
+                f"image size {image_size!r:.60}, anti-aliasing {anti_aliasing!r:.60}: both must be at least 1, whole, "
+                f"their product at most {1 << 14}"
             )
         self.image_size = image_size
         self.anti_aliasing = anti_aliasing
@@ -105,16 +107,19 @@ class Renderer:
         Raises
         ------
         UsageError
-            For an unknown shape, a factor that is not finite or beyond ±100, a colour outside [0, 1] or one that is not
-            grey though `grey` was asked for, and for arrays that do not fit together.
+            For an unknown shape, a factor that is no number, not finite or beyond ±100, a colour outside [0, 1] or one
+            that is not grey though `grey` was asked for, another dtype, and for arrays that do not fit together.
         """
-        factors = [np.asarray(value, dtype=np.float64) for value in (x, y, scale, angle)]
-        for name, value in zip(("x", "y", "scale", "angle"), factors, strict=True):
+        if dtype not in (np.uint8, np.float32):
+            raise UsageError("dtype must be numpy.uint8 or numpy.float32")
+        factors = []
+        for name, given in {"x": x, "y": y, "scale": scale, "angle": angle}.items():
+            factors.append(value := _floats(name, given))
             if not np.isfinite(value).all():
                 raise UsageError(f"{name} holds a value that is not finite")
             if name != "angle" and (np.abs(value) > _REACH).any():
                 raise UsageError(f"{name} holds a value beyond ±{_REACH:g} frames")
-        colors = np.asarray(color, dtype=np.float64)
+        colors = _floats("color", color)
         if not ((colors >= 0) & (colors <= 1)).all():
             raise UsageError("color holds a value outside [0, 1]")
         try:
@@ -129,7 +134,7 @@ class Renderer:
         sprites = (len(codes), codes.size // max(len(codes), 1))
         size = self.image_size
         levels = (
-            np.arange(256, dtype=np.uint8) if dtype is np.uint8 else np.arange(256, dtype=np.float32) / np.float32(255)
+            np.arange(256, dtype=np.uint8) if dtype == np.uint8 else np.arange(256, dtype=np.float32) / np.float32(255)
         )
         images = np.zeros((len(codes), size, size, 1 if grey else 3), dtype=levels.dtype)
         _draw_frames(
@@ -141,6 +146,17 @@ class Renderer:
             images,
         )
         return images[..., 0] if grey else images
+
+
+def _floats(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return numbers as float64, or say that they are none."""
+    try:
+        given = np.asarray(values)
+    except ValueError:
+        raise UsageError(f"{name} is not in rows of equal length") from None
+    if given.dtype.kind not in "biuf":
+        raise UsageError(f"{name} holds {given.dtype}, not numbers")
+    return given.astype(np.float64, copy=False)
 
 
 @lru_cache(maxsize=8)

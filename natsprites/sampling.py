@@ -5,13 +5,14 @@ Method: section 2.2 and appendix of the paper (Natural Sprites), with the grids 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from datagen.arguments import check_whole
 from datagen.errors import DatagenError, UsageError
 from datagen.transitions import Transitions
 from natsprites.shapes import SHAPES, shape_codes
@@ -38,6 +39,9 @@ _WINDOW = 64
 _BINS = {"x": 32, "y": 32, "area": 6}
 """Number of bins of the discrete variant."""
 
+_MOST_BINS = 1 << 20
+"""More bins than any factor needs, and still few enough to hold."""
+
 _OUTLIERS = 0.05
 """Fraction of the smallest areas, and of the largest, that is left out."""
 
@@ -53,9 +57,12 @@ def read_color(text: str) -> tuple[float, float, float]:
     from PIL import ImageColor
 
     try:
-        red, green, blue = ImageColor.getrgb(text)[:3]
-    except ValueError:
-        raise UsageError(f"no colour {text!r}; give a CSS name such as orange, or #rrggbb") from None
+        color: tuple[int, ...] = ImageColor.getrgb(text)[:3]
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        color = ()
+    if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
+        raise UsageError(f"no colour {text!r:.60}; give a CSS name such as orange, or #rrggbb")
+    red, green, blue = color
     return red / 255, green / 255, blue / 255
 
 
@@ -73,6 +80,8 @@ def is_natural(transitions: Transitions) -> NDArray[np.bool_]:
     -------
     ndarray of bool, shape (N,)
     """
+    if not len(transitions):
+        return np.zeros(0, dtype=bool)
     low, high = np.quantile(transitions.area, [_OUTLIERS, 1 - _OUTLIERS], axis=0)
     return ((transitions.area >= low) & (transitions.area <= high)).all(axis=1)
 
@@ -93,7 +102,16 @@ def nearest_bin_centres(values: NDArray[Any], bins: int) -> tuple[NDArray[np.flo
         For each value the nearest centre, the lower of two equally near.
     centres : ndarray of float64, shape (bins,)
         All centres, ascending.
+
+    Raises
+    ------
+    UsageError
+        If there is no value, one is not finite, or `bins` is no whole number above 0.
     """
+    check_whole("bins", bins, 1, _MOST_BINS)
+    values = np.asarray(values)
+    if not values.size or values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+        raise UsageError("values must be finite numbers, at least one")
     edges = np.histogram_bin_edges(values, bins=bins)
     centres = edges[:-1] + (edges[1:] - edges[:-1]) / 2
     above = np.clip(np.searchsorted(centres, values), 1, bins - 1)
@@ -146,7 +164,14 @@ class FactorSpace:
         -------
         ndarray of int64, shape (N, 4)
             Places in `motion`, `ORIENTATIONS`, `shapes` and `colors`.
+
+        Raises
+        ------
+        UsageError
+            If there is no run, or the seed is no whole number or below 0.
         """
+        check_whole("runs", runs, 1)
+        check_whole("seed", seed, 0)
         sizes = (len(self.motion), len(ORIENTATIONS), len(self.shapes), len(self.colors))
         # A generator for each column, so that a longer draw begins with the shorter one.
         return np.stack(
@@ -206,8 +231,18 @@ def factor_space(
         If a value is not finite or does not fit a 64x64 window, if no row is left by `is_natural`, or if `discrete` and
         a bin is hit by no value.
     UsageError
-        For no shape or an unknown one, and for colours that are not (C, 3).
+        For no shape, an unknown one or one that is given twice, and for colours that are not (C, 3) or outside [0, 1].
     """
+    if not isinstance(transitions, Transitions):
+        raise UsageError(f"transitions are a {type(transitions).__name__}; datagen.transitions.load reads a table")
+    names: list[Any] = list(shapes) if isinstance(shapes, Iterable) and not isinstance(shapes, str) else [None]
+    if not all(isinstance(name, str) for name in names):
+        raise UsageError(f"shapes must be a list of names; the shapes are {', '.join(SHAPES)}")
+    if not names:
+        raise UsageError(f"no shape given; the shapes are {', '.join(SHAPES)}")
+    codes = shape_codes(names)
+    if len(set(names)) < len(names):
+        raise UsageError(f"shapes {', '.join(names)}: one is given twice")
     values = np.stack([transitions.x, transitions.y, transitions.area], axis=-1).astype(np.float64)
     fits = np.isfinite(values) & (values >= (0, 0, 1)) & (values <= (_WINDOW, _WINDOW, _WINDOW**2))
     if not fits.all():
@@ -216,12 +251,15 @@ def factor_space(
             f"transitions, row {row}: {('x', 'y', 'area')[column]} is {values[row, frame, column]:g}, which no mask in "
             f"a {_WINDOW}x{_WINDOW} window has; measure transitions in {_WINDOW}x{_WINDOW} windows"
         )
-    colors = np.array(colors, dtype=np.float64)
+    try:
+        colors = np.array(colors, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UsageError("colors must be numbers, (C, 3)") from None
     if colors.ndim != 2 or colors.shape[1] != 3 or len(colors) == 0:
         raise UsageError(f"colors must be (C, 3), but are {colors.shape}")
-    if len(shapes) == 0:
-        raise UsageError(f"no shape given; the shapes are {', '.join(SHAPES)}")
-    kept = np.flatnonzero(is_natural(transitions)) if len(transitions) else np.empty(0, dtype=np.int64)
+    if not ((colors >= 0) & (colors <= 1)).all():
+        raise UsageError("colors hold a value outside [0, 1]")
+    kept = np.flatnonzero(is_natural(transitions))
     if len(kept) == 0:
         raise DatagenError(
             f"none of the {len(transitions)} transitions is left without outliers of area; give a larger table"
@@ -239,9 +277,9 @@ def factor_space(
                     "give a larger table"
                 )
             centres.append(_to_frame(values_of_bins, name))
-        grid = (*centres, ORIENTATIONS, shape_codes(sorted(shapes)).astype(np.float64))
+        grid = (*centres, ORIENTATIONS, shape_codes(sorted(names)).astype(np.float64))
     motion = np.stack([_to_frame(values[..., column], name) for column, name in enumerate(_BINS)], axis=-1)
-    return FactorSpace(motion, kept, shape_codes(shapes), colors, grid)
+    return FactorSpace(motion, kept, codes, colors, grid)
 
 
 def _to_frame(pixels: NDArray[np.float64], name: str) -> NDArray[np.float64]:

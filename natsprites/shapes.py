@@ -84,11 +84,14 @@ def shape_codes(shape: ArrayLike | Sequence[str]) -> NDArray[np.int64]:
     UsageError
         For a name or a code that does not exist.
     """
-    shape = np.asarray(shape)
+    try:
+        shape = np.asarray(shape)
+    except ValueError:
+        raise UsageError("shapes are not in rows of equal length") from None
     if shape.dtype.kind in "UO":
         names, places = np.unique(shape.astype(str), return_inverse=True)
         if unknown := [name for name in names.tolist() if name not in SHAPES]:
-            raise UsageError(f"no shape {unknown[0]!r}; the shapes are {', '.join(SHAPES)}")
+            raise UsageError(f"no shape {unknown[0]!r:.60}; the shapes are {', '.join(SHAPES)}")
         known = list(SHAPES)
         return np.array([known.index(name) for name in names.tolist()], dtype=np.int64)[places].reshape(shape.shape)
     if shape.dtype.kind not in "iuf" or not np.isin(shape, np.arange(len(SHAPES))).all():

@@ -39,12 +39,15 @@ class TorchRenderer:
     Raises
     ------
     UsageError
-        For sizes that `natsprites.Renderer` does not take.
+        For sizes that `natsprites.Renderer` does not take, and for a device that is not there.
     """
 
     def __init__(self, device: str | torch.device = "cpu", image_size: int = 64, anti_aliasing: int = 5) -> None:
-        self.device = torch.device(device)
         self.exact = Renderer(image_size, anti_aliasing)
+        try:
+            self.device = torch.empty(0, device=device).device
+        except (RuntimeError, AssertionError, TypeError) as error:
+            raise UsageError(f"device {device!r:.60} cannot be used: {str(error).splitlines()[0]:.200}") from None
         coefficients, running, _ = lanczos_filter(image_size, anti_aliasing)
         one = 1 << 22
         self._rows = torch.from_numpy(coefficients[::-1] / one).float().to(self.device)  # y points upwards
@@ -85,11 +88,15 @@ class TorchRenderer:
             As `natsprites.Renderer.render` does (of values on another device than the CPU, only for unknown shapes).
         """
         codes = shape_codes(shape.cpu().numpy() if isinstance(shape, torch.Tensor) else shape)
-        factors = [torch.as_tensor(value, device=self.device) for value in (x, y, scale, angle)]
-        if color is not None:
-            factors.append(torch.as_tensor(color, device=self.device))
-        if any(len(value) != len(codes) for value in factors):
-            raise UsageError(f"factors of {[len(value) for value in factors]} frames, but shapes of {len(codes)}")
+        given = (x, y, scale, angle) if color is None else (x, y, scale, angle, color)
+        try:
+            factors = [torch.as_tensor(value, device=self.device) for value in given]
+        except (TypeError, ValueError, RuntimeError):
+            raise UsageError("factors and colours must be tensors of numbers") from None
+        shapes = [tuple(value.shape) for value in factors]
+        if codes.ndim != 1 or shapes != [codes.shape] * 4 + [(len(codes), 3)] * (len(factors) - 4):
+            frames = len(codes) if codes.ndim == 1 else codes.shape
+            raise UsageError(f"factors of {shapes}, but shapes of {frames}; they must be (N,), and colours (N, 3)")
         if self.device.type == "cpu":
             return _ExactDrawing.apply(self, codes, *factors)
         return self.smooth(codes, *factors)

@@ -1,7 +1,11 @@
+from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler
+
 import numpy as np
 import pytest
 import torch
 from natsprites_helpers import golden_arrays, golden_transitions, random_transitions
+from transforms import Noise, Scaled, V1Flip, V2Flip, real_transforms
 
 from datagen import store
 from datagen.datasets import MaskSequences
@@ -149,3 +153,144 @@ def test_what_cannot_serve_gets_one_clear_line(tmp_path, transitions, stored):
     ]:
         with pytest.raises(UsageError, match=message):
             NaturalSprites(source, **options)
+
+
+@pytest.mark.parametrize("flip", [V1Flip(), V2Flip()], ids=["v1", "v2"])
+@pytest.mark.parametrize("render", ["stored", "on-the-fly"])
+def test_both_images_share_a_random_draw(stored, flip, render):
+    plain, data = NaturalSprites(stored), NaturalSprites(stored, render=render, transform=flip)
+    torch.manual_seed(0)
+    for items in ([data[i] for i in range(50)], data.__getitems__(range(50))):
+        flipped = []
+        for i, item in enumerate(items):
+            images, expected = torch.stack(item[:2]), torch.stack(plain[i][:2])
+            flipped.append(torch.equal(images, expected.flip(-1)))
+            assert flipped[-1] or torch.equal(images, expected)
+        assert 0.2 < np.mean(flipped) < 0.8
+
+
+def test_a_transform_may_work_in_place_and_is_of_observations_too(stored):
+    plain, data = NaturalSprites(stored), NaturalSprites(stored, transform=Scaled())
+    for _ in range(2):
+        assert torch.equal(data[4][1], plain[4][1][..., ::2, ::2] * 2 - 1)
+    assert next(iter(torch.utils.data.DataLoader(data, 5)))[0].shape == (5, 3, 32, 32)
+    factors, observations = data.sample(6, np.random.RandomState(0))
+    expected = plain.sample_observations_from_factors(factors, np.random.RandomState(0))
+    np.testing.assert_array_equal(observations, expected[..., ::2, ::2] * 2 - 1)
+    noisy = NaturalSprites(stored, transform=Noise()).sample_observations(4, np.random.RandomState(0)) % 1
+    assert len(np.unique(noisy[:, 0, 0, 0])) == 4
+
+
+def test_the_transforms_of_torchvision(stored):
+    plain = NaturalSprites(stored)
+    for name, transform in real_transforms(channels=3).items():
+        data = NaturalSprites(stored, transform=transform)
+        for i in range(5):
+            torch.manual_seed(i)
+            images = torch.stack(data[i][:2])
+            torch.manual_seed(i)
+            assert torch.equal(images, transform(torch.stack(plain[i][:2]))), name
+
+
+@pytest.mark.parametrize("render", ["stored", "on-the-fly"])
+def test_a_spawned_worker_is_sent_handles_not_arrays(transitions, render):
+    data = NaturalSprites(transitions, render=render, pairs=1000)
+    sent = ForkingPickler.dumps(data)
+    assert len(sent) < 10_000 < data[0][2].nbytes * 2 * len(data)
+    there = ForkingPickler.loads(sent)
+    for part, expected in zip(there[7], data[7], strict=True):
+        assert torch.equal(part, expected)
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_it_is_ground_truth_data_as_disentanglement_lib_takes_them(transitions, discrete):
+    """Its votes fix one factor of a batch and render it anew: in all observations that factor is the same."""
+    data = NaturalSprites(transitions, discrete, pairs=50)
+    assert data.num_factors == 5
+    assert data.factors_num_values == ([32, 32, 6, 40, 4] if discrete else [0, 0, 0, 40, 4])
+    assert data.observation_shape == [3, 64, 64]
+    state = np.random.RandomState(0)
+    for index in range(data.num_factors):
+        factors = data.sample_factors(8, state)
+        assert factors.shape == (8, 5)
+        factors[:, index] = factors[0, index]
+        observations = data.sample_observations_from_factors(factors, state)
+        assert observations.shape == (8, 3, 64, 64)
+        assert observations.dtype == np.float32
+        assert observations.min() >= 0
+        assert observations.max() == 1
+    factors, observations = data.sample(4, np.random.RandomState(3))
+    np.testing.assert_array_equal(observations, data.sample_observations(4, np.random.RandomState(3)))
+    np.testing.assert_array_equal(
+        observations, data.sample_observations_from_factors(factors, np.random.RandomState(0))
+    )
+
+
+@pytest.mark.parametrize("wrong", [-1, 4, 32, 0.5, np.nan, np.inf, 1e300, 2**62])
+def test_places_that_are_not_on_the_grid(transitions, wrong):
+    data = NaturalSprites(transitions, True, pairs=5)
+    factors = data.sample_factors(3, np.random.RandomState(0)).astype(float)
+    np.testing.assert_array_equal(
+        data.sample_observations_from_factors(factors, np.random.RandomState(0)),
+        data.sample_observations_from_factors(factors.astype(np.int64), np.random.RandomState(0)),
+    )
+    factors[1, 4] = wrong
+    with pytest.raises(UsageError, match=r"row 1: shape is .* here 0 to 3"):
+        data.sample_observations_from_factors(factors, np.random.RandomState(0))
+
+
+@pytest.mark.parametrize(
+    "factors", [None, [], np.zeros(5), np.zeros((2, 4)), np.zeros((1, 2, 5)), [["a"] * 5], np.full((1, 5), 1j)]
+)
+@pytest.mark.parametrize("discrete", [False, True])
+def test_factors_of_another_shape_or_kind(transitions, factors, discrete):
+    with pytest.raises(UsageError, match="they must be numbers"):
+        NaturalSprites(transitions, discrete, pairs=5).sample_observations_from_factors(
+            factors, np.random.RandomState(0)
+        )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])
+def test_factors_that_no_sprite_has(stored, value):
+    with pytest.raises(UsageError, match="x holds a value"):
+        NaturalSprites(stored).sample_observations_from_factors(np.full((1, 5), value), np.random.RandomState(0))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"render": ["stored"]}, "must be 'stored'"),
+        ({"discrete": "no"}, "discrete is a str"),
+        ({"transform": 5}, "transform="),
+        ({"transform": lambda first, second: first}, "one argument"),
+        *(({name: value}, f"{name}=") for name in ("seed", "pairs") for value in (-1, 10**30, 1.0, True, "5", np.nan)),
+        *(({"image_size": value}, "image size") for value in (0, -1, 10**30, 64.0, True, "64", np.nan)),
+    ],
+)
+def test_arguments_that_cannot_be(transitions, options, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        NaturalSprites(transitions, **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("source", [None, True, 5, b"x", np.zeros(3), masks()])
+def test_what_is_no_source(source):
+    with pytest.raises(UsageError, match="source"):
+        NaturalSprites(source)
+
+
+def test_what_a_file_says_is_not_overruled(stored):
+    for options, message in [({"pairs": 5}, "pairs is of a table"), ({"image_size": 32}, "file's images are")]:
+        with pytest.raises(UsageError, match=message):
+            NaturalSprites(stored, **options)
+
+
+def test_a_manifest_that_does_not_say_what_is_needed(transitions):
+    discrete = build(transitions, pairs=2, discrete=True)
+    colored = build(transitions, pairs=2, colors=[(1, 0, 0)])
+    for values in (None, 5, {}, {"x": [1]}, {**discrete.manifest["factor_values"], "y": [0.5]}):
+        with pytest.raises(UsageError, match="does not say their values"):
+            NaturalSprites(replace(discrete, manifest={"factor_values": values}))
+    for colors in (None, [], [[1, 0]], [[2, 0, 0]], [["a", "b", "c"]], [[float("nan")] * 3]):
+        with pytest.raises(UsageError, match="in which colours"):
+            NaturalSprites(replace(colored, manifest={"parameters": {"colors": colors}}))

@@ -225,3 +225,30 @@ def test_bad_factors_get_one_clear_line(change, message):
 def test_bad_sizes_get_one_clear_line(arguments):
     with pytest.raises(UsageError, match="must be at least 1"):
         Renderer(*arguments)
+
+
+@pytest.mark.parametrize("size", [None, True, 64.0, "64", -1, 10**30, float("nan")])
+def test_sizes_that_are_no_whole_numbers(size):
+    for arguments in ((size,), (64, size)):
+        with pytest.raises(UsageError, match="whole"):
+            Renderer(*arguments)
+
+
+@pytest.mark.parametrize("value", [None, "a", b"1", 1j, [None], [[1], [1, 2]], {}, np.zeros(1, "M8[s]")])
+@pytest.mark.parametrize("place", range(4))
+def test_factors_that_are_no_numbers(value, place):
+    factors = [0.5, 0.5, 0.1, 0]
+    factors[place] = value
+    with pytest.raises(UsageError, match=("x", "y", "scale", "angle")[place]):
+        Renderer().render(*factors, ["square"])
+    with pytest.raises(UsageError, match="color"):
+        Renderer().render([0.5], [0.5], [0.1], [0], ["square"], value)
+
+
+def test_the_dtype_is_the_one_asked_for():
+    one = ([0.5], [0.5], [0.1], [0], ["square"])
+    for dtype in (np.uint8, np.dtype("uint8")):
+        assert Renderer().render(*one, dtype=dtype).max() == 255
+    for dtype in (np.float64, int, None, "uint8"):
+        with pytest.raises(UsageError, match="dtype"):
+            Renderer().render(*one, dtype=dtype)

@@ -129,3 +129,62 @@ def test_colours_are_read_by_name_and_by_number():
     assert read_color("#ff0080") == (1, 0, 128 / 255)
     with pytest.raises(UsageError, match="no colour 'octarine'"):
         read_color("octarine")
+
+
+def test_a_value_between_two_centres_takes_the_lower():
+    nearest, centres = nearest_bin_centres(np.arange(5), 2)
+    assert centres.tolist() == [1, 3]
+    assert nearest.tolist() == [1, 1, 1, 3, 3]
+
+
+@pytest.mark.parametrize("values", [[], [np.nan, 1], [np.inf, 1], ["a"], [1j], None])
+def test_values_that_have_no_bins(values):
+    with pytest.raises(UsageError, match="finite numbers"):
+        nearest_bin_centres(values, 3)
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.0, True, "3", None, 10**30, np.nan])
+def test_numbers_that_cannot_be(number):
+    space = factor_space(random_transitions())
+    for call in (lambda: nearest_bin_centres([1, 2], number), lambda: space.draw(number, 0)):
+        with pytest.raises(UsageError, match="must be a whole number"):
+            call()
+    if number != 0:
+        with pytest.raises(UsageError, match="seed="):
+            space.draw(1, number)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(
+            {"shapes": value}
+            for value in (None, 5, "square", "", [], [None], [0, 1], [["square"]], ["square"] * 2, ["x"])
+        ),
+        *({"colors": value} for value in (None, 5, "white", [], [[1, 1]], [["a"] * 3], [[2, 0, 0]], [[np.nan] * 3])),
+        *({"colors": value} for value in ([[-0.1, 0, 0]], [[1, 0, 0], [1]], [[1j, 0, 0]], [(None,) * 3])),
+    ],
+)
+def test_shapes_and_colours_that_cannot_be(options):
+    with pytest.raises(UsageError, match=r"shape|color") as caught:
+        factor_space(random_transitions(), **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("table", [None, "pairs.csv", np.zeros((3, 2))])
+def test_what_is_no_table(table):
+    with pytest.raises(UsageError, match="reads a table"):
+        factor_space(table)
+
+
+@pytest.mark.parametrize(
+    "color", [None, 5, b"white", ["white"], "x" * 1000, "rgb(300,0,0)", "hsl(1e400,1%,1%)", "#12", ""]
+)
+def test_texts_that_are_no_colour(color):
+    with pytest.raises(UsageError, match="no colour") as caught:
+        read_color(color)
+    assert len(str(caught.value)) < 150
+
+
+def test_no_transition_is_natural_where_there_is_none():
+    assert is_natural(make_transitions(*np.zeros((3, 0, 2)))).shape == (0,)

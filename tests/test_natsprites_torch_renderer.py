@@ -129,3 +129,18 @@ def test_a_gpu_draws_the_smooth_scene():
     factors, codes = natural_factors(100, random_transitions())
     images = TorchRenderer("cuda").render(*factors, codes)
     torch.testing.assert_close(images.cpu(), TorchRenderer().smooth(codes, *factors), rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("device", ["x", "", "cuda:99", 5.5])
+def test_devices_that_are_not_there(device):
+    with pytest.raises(UsageError, match="cannot be used") as caught:
+        TorchRenderer(device)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, "a", torch.zeros(2), torch.tensor(0.5), torch.zeros(1, 1)])
+def test_factors_that_do_not_fit(value):
+    one = torch.tensor([0.5])
+    for factors in ([value, one, one, one], [one, one, one, value]):
+        with pytest.raises(UsageError, match="must be"):
+            TorchRenderer().render(*factors, ["square"])

@@ -1,0 +1,185 @@
+"""What arguments of public functions must be, said once: paths, whole numbers, random states, transforms."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datagen.errors import UsageError
+
+__all__ = [
+    "RandomState",
+    "apply_transform",
+    "check_choice",
+    "check_random_state",
+    "check_transform",
+    "check_whole",
+    "find_file",
+    "is_whole",
+]
+
+RandomState = np.random.RandomState | np.random.Generator
+
+_LONGEST = 60
+"""Characters of a wrong value that a message repeats."""
+
+
+def _shown(value: object) -> str:
+    """Return a wrong value as a message shows it: as it is written if that is short, else its type."""
+    try:
+        text = repr(value)
+    except Exception:  # of a foreign class, or a number of more digits than Python prints
+        text = ""
+    return text if text and len(text) <= _LONGEST and text.isprintable() else f"({type(value).__name__})"
+
+
+def find_file(name: str, path: Any, release: str, download: bool) -> Path:
+    """Return the file that a path means: itself, or of a folder the published file in it.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    path : object
+        What was given.
+    release : str
+        Which release's file is meant in a folder (`datagen.releases.fetch`).
+    download : bool
+        Whether `path` is a folder into which that file may be fetched.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UsageError
+        If it is no path, or a folder without that file, which may not be fetched.
+    DatagenError
+        If the file cannot be fetched.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(f"{name}={_shown(path)}: must be a file or a folder")
+    path = Path(path)
+    # What has no suffix is no file of ours, but a folder that may not be there yet.
+    if not (download or path.is_dir() or not (path.suffix or path.is_file())):
+        return path
+    from datagen.releases import fetch
+
+    return fetch(release, path, download)
+
+
+def is_whole(value: Any, least: int, most: int) -> bool:
+    """Say whether a value is a whole number within bounds, both allowed; floats, bools and texts are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and least <= int(value) <= most
+
+
+def check_whole(name: str, value: Any, least: int, most: int = (1 << 63) - 1) -> int:
+    """Return an argument that must be a whole number, as an int.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    value : object
+        What was given.
+    least, most : int
+        Bounds, both allowed.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    UsageError
+        If it is anything else: a float (of whole value, too), a bool, a text, or out of bounds.
+    """
+    if not is_whole(value, least, most):
+        raise UsageError(f"{name}={_shown(value)}: must be a whole number, at least {least} and at most {most}")
+    return int(value)
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuse an argument that is none of some names.
+
+    Raises
+    ------
+    UsageError
+        If it is anything else.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise UsageError(f"unknown {name} {_shown(value)}; there are {', '.join(choices)}")
+
+
+def check_random_state(value: Any) -> None:
+    """Refuse a source of randomness that is none.
+
+    Raises
+    ------
+    UsageError
+        If it is neither a `numpy.random.RandomState` nor a `numpy.random.Generator`.
+    """
+    if not isinstance(value, RandomState):
+        raise UsageError(
+            f"random_state={_shown(value)}: must be a numpy.random.RandomState or Generator, e.g. RandomState(0)"
+        )
+
+
+def check_transform(transform: Any) -> None:
+    """Refuse a transform of images that cannot be called with one tensor; None stands for no transform.
+
+    Raises
+    ------
+    UsageError
+        If it is no function, or one of another number of arguments.
+    """
+    if transform is None:
+        return
+    if not callable(transform):
+        raise UsageError(f"transform={_shown(transform)}: must be a function of a tensor (T, C, H, W), or None")
+    try:
+        inspect.signature(transform).bind(None)
+    except TypeError as error:
+        raise UsageError(
+            f"transform cannot be called with one argument ({error}); it gets all frames of an item at once, as one "
+            "tensor (T, C, H, W)"
+        ) from None
+    except ValueError:
+        pass  # written in C, which tells no signature
+
+
+def apply_transform(transform: Callable[[Any], Any], frames: Any) -> Any:
+    """Transform the frames of an item together, so that they share whatever the transform draws.
+
+    Parameters
+    ----------
+    transform : callable
+        As `check_transform` admits it.
+    frames : tensor, shape (T, C, H, W)
+        The frames: two of a pair, T of a sequence.
+
+    Returns
+    -------
+    tensor, shape (T, ...)
+
+    Raises
+    ------
+    UsageError
+        If the transform gives no tensor, or not one of as many frames.
+    """
+    changed = transform(frames)
+    shape = tuple(frames.shape)
+    if not isinstance(changed, type(frames)):
+        raise UsageError(f"transform made a {type(changed).__name__} of a tensor {shape}; it must give a tensor")
+    if tuple(changed.shape[:1]) != shape[:1]:
+        raise UsageError(
+            f"transform made {tuple(changed.shape)} of a tensor {shape}; "
+            f"it must keep its first dimension, the {shape[0]} frames of an item"
+        )
+    return changed

@@ -1,0 +1,152 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from sequences import random_masks
+
+from datagen.errors import DatagenError, UsageError
+from kitti_masks.splits import SPLITS, split_sequences
+
+
+def people(lengths, videos=4, per_video=10, windows=2):
+    """Sequences of people whose ids are the same in every video, each person in several windows."""
+    count = videos * per_video * windows
+    number = np.arange(count)
+    return random_masks(
+        [lengths] * count,
+        1,
+        sequence=np.array([f"{video:04}" for video in number // (per_video * windows)]),
+        object_id=number // windows % per_video,
+        window=number % windows,
+    )
+
+
+def parts(dataset, protocol, seed=0):
+    """The part of every sequence."""
+    part = np.full(dataset.num_sequences, -1)
+    for number, name in enumerate(SPLITS):
+        chosen = split_sequences(dataset, name, protocol, seed)
+        assert (np.diff(chosen) > 0).all()
+        assert (part[chosen] == -1).all()
+        part[chosen] = number
+    assert (part >= 0).all()
+    return part
+
+
+def columns_of(dataset, protocol):
+    """What is kept together, as a tuple for each sequence."""
+    columns = [dataset.source, dataset.sequence, dataset.object_id][: 3 if protocol == "by-object" else 2]
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+@pytest.mark.parametrize(("protocol", "groups"), [("by-object", 40), ("by-sequence", 4)])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_is_on_one_side_and_groups_are_no_larger_than_they_must_be(protocol, groups, seed):
+    dataset = people(3)
+    part, keys = parts(dataset, protocol, seed), columns_of(dataset, protocol)
+    sides = {key: {int(part[row]) for row, other in enumerate(keys) if other == key} for key in keys}
+    assert len(sides) == groups
+    assert all(len(side) == 1 for side in sides.values())
+    if protocol == "by-object":  # of one video, and of one id in all videos, people are on several sides
+        for column in (1, 2):
+            assert any(
+                len({next(iter(side)) for key, side in sides.items() if key[column] == value}) > 1
+                for value in {key[column] for key in keys}
+            )
+
+
+def test_parts_are_as_near_to_the_shares_as_can_be():
+    part = parts(people(3), "by-object")
+    assert np.bincount(part).tolist() == [64, 8, 8]
+    # Frames are counted, not people: nine in ten are of one person.
+    dataset = random_masks([90, *[1] * 10], 1)
+    part = parts(dataset, "by-object")
+    assert part[0] == 0
+    assert np.bincount(part, weights=dataset.lengths)[1:].sum() == 10
+
+
+def test_a_seed_gives_one_split_and_others_others():
+    dataset = people(3)
+    given = [parts(dataset, "by-object", seed).tolist() for seed in range(4)]
+    assert given[1] == parts(dataset, "by-object", 1).tolist()
+    assert len({tuple(part) for part in given}) == 4
+
+
+def test_names_are_not_mixed_up_with_one_another():
+    # Joined by a slash, these two videos would have one name.
+    dataset = random_masks([9, 1] * 10, 1, source=np.array(["a/b", "a"] * 10), sequence=np.array(["c", "b/c"] * 10))
+    for protocol in ("by-object", "by-sequence"):
+        part = parts(replace(dataset, object_id=np.zeros(20, np.int64)), protocol)
+        assert part[0] != part[1]
+        assert len(set(part[::2])) == len(set(part[1::2])) == 1
+
+
+def test_videos_need_no_objects_to_be_told_apart():
+    dataset = people(3)
+    unknown = replace(dataset, object_id=np.full(dataset.num_sequences, -1))
+    np.testing.assert_array_equal(parts(unknown, "by-sequence"), parts(dataset, "by-sequence"))
+    for protocol, lost, what in [
+        ("by-object", {"object_id": np.where(np.arange(80) == 7, -1, 5)}, "object"),
+        ("by-object", {"sequence": np.where(np.arange(80) == 7, "", "0001")}, "object"),
+        ("by-sequence", {"source": np.where(np.arange(80) == 7, "", "here")}, "video"),
+        ("by-sequence", {"sequence": np.where(np.arange(80) == 7, "", "0001")}, "video"),
+    ]:
+        with pytest.raises(DatagenError, match=f"which {what} its sequences show .*build it from the annotations"):
+            split_sequences(replace(dataset, **lost), "train", protocol)
+
+
+@pytest.mark.parametrize("lengths", [[], [1], [3, 3]])
+def test_too_little_to_split_leaves_parts_empty(lengths):
+    for protocol in ("by-object", "by-sequence"):
+        part = parts(random_masks(lengths, 1), protocol)
+        assert len(part) == len(lengths)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *((value, "by-object", 0) for value in (None, 0, True, "Test", "", b"test", ["test"], float("nan"))),
+        *(("test", value, 0) for value in (None, 1, "by-hand", "BY-OBJECT", np.array(["random"]))),
+        *(("test", "by-object", value) for value in (None, -1, 2**64, 10**400, 0.0, True, "0", float("nan"))),
+    ],
+)
+def test_arguments_that_cannot_be(arguments):
+    with pytest.raises(UsageError) as caught:
+        split_sequences(random_masks([3]), *arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_path_is_no_dataset():
+    with pytest.raises(UsageError, match=r"give a MaskSequences, as datagen\.store\.load"):
+        split_sequences("kitti.npz", "test")
+
+
+@pytest.mark.realdata
+def test_the_table_of_the_documentation_is_that_of_the_real_data(real_kitti):
+    text = (ROOT / "docs/kitti-masks.md").read_text(encoding="utf-8")
+    told, protocol = {}, ""
+    for cells in re.findall(
+        r"^\| (`[a-z-]+`)? ?\| (train|val|test)\b.*? \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", text, re.M
+    ):
+        protocol = cells[0].strip("`") or protocol
+        told[protocol, cells[1]] = [int(cell.replace(",", "")) for cell in cells[2:]]
+    assert len(told) == 7
+    for (protocol, part), counts in told.items():
+        chosen = split_sequences(real_kitti, part, protocol)
+        lengths = real_kitti.lengths[chosen]
+        keys = columns_of(real_kitti, "by-object")
+        of_part = {keys[row] for row in chosen}
+        assert [len(of_part), len(chosen), lengths.sum(), (lengths - 1).sum()] == counts, (protocol, part)
+
+    videos = re.search(r"validates on (.*?), and tests on (.*?)\.", text, re.S)
+    for part, sentence in zip(("val", "test"), videos.groups(), strict=True):
+        chosen = split_sequences(real_kitti, part, "by-sequence")
+        shown = {(real_kitti.source[row], real_kitti.sequence[row]) for row in chosen}
+        named, source = set(), ""
+        for word in sentence.split():
+            source = {"KITTI": "kitti-mots", "MOTSChallenge": "motschallenge"}.get(word, source)
+            if word[:4].isdigit():
+                named.add((source, word[:4]))
+        assert shown == named, part
