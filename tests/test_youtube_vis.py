@@ -119,7 +119,27 @@ BAD_FILES = {
     "nothing": (b"", "truncated"),
     "no JSON": (b"{", "truncated"),
     "a broken end": (b'{"videos": [], "annotations": [1, 2}', "byte 35.*malformed"),
-    "not a number": (b'{"videos": [], "annotations": [NaN]}', "byte 31.*malformed"),
+    "not a number for an annotation": (b'{"videos": [], "annotations": [NaN]}', r"annotations\[0\]: .*got `null`"),
+    "half a number": (b'{"videos": [], "annotations": [NaM]}', "byte 31.*malformed"),
+    "UTF-16": (json.dumps(youtube_vis()).encode("utf-16"), "UTF-16; save it as UTF-8"),
+    "a validation split": ({"videos": [], "annotations": None}, "holds no annotations .*validation or test split"),
+    "a name of a megabyte": (
+        {"videos": [{"id": 1, "name": "x" * 2**20}], "annotations": []},
+        "video 1 has a name of 1048576",
+    ),
+    "YouTube-VOS": ({"videos": {"003234408d": {"objects": {}}}}, "YouTube-VOS's own form"),
+    "SA-V": ({"video_id": "sav_1", "masklet": []}, "SA-V's own form"),
+    "BURST": ({"sequences": [], "categories": []}, "BURST's form"),
+    "BDD100K": ([{"videoName": "a", "labels": []}], "BDD100K's form"),
+    "COCO": ({"images": [], "annotations": []}, "COCO's form for single pictures"),
+    "two images of one frame": (
+        {**coco_vid(), "images": [{"id": i, "video_id": 5, "frame_id": 0} for i in (1, 2)]},
+        r"images\[1\]: image 1 is frame 0 of video 5 too",
+    ),
+    "an image without frame": ({**coco_vid(), "images": [{"id": 1, "video_id": 5}]}, "has no `frame_id`"),
+    "a zip": (b"PK\x03\x04" + bytes(99), "is a zip archive; unpack it"),
+    "a gzip": (b"\x1f\x8b\x08" + bytes(99), "is a gzip archive; unpack it"),
+    "a tar": (bytes(257) + b"ustar" + bytes(250), "is a tar archive; unpack it"),
     "bytes": (bytes(range(256)), "damaged or no JSON"),
     "deep": (b"[" * 100_000, "no file of video annotations|damaged"),
     "a list": ([], "got `array`"),
@@ -195,6 +215,7 @@ BAD_INSTANCES = {
     "an unknown category": ({"category_id": 2}, "category 2 has no name"),
     "no instance": ({"instance_id": None}, "got `null`"),
     "an instance twice": ({"image_id": 100}, "instance 3 is in image 100 a second time"),
+    "another category": ({"category_id": 4}, "instance 3 is of category 1 before, of 4 here"),
     "a bad mask": ({"segmentation": [[1, 2]]}, "has 2 numbers"),
 }
 
@@ -202,6 +223,7 @@ BAD_INSTANCES = {
 @pytest.mark.parametrize(("change", "problem"), BAD_INSTANCES.values(), ids=BAD_INSTANCES)
 def test_bad_instances_are_named_or_left_out(tmp_path, change, problem):
     content = coco_vid()
+    content["categories"].append({"id": 4, "name": "dog"})
     content["annotations"][1].update(change)
     with pytest.raises(BadInputError, match=problem):
         read(tmp_path, content)
