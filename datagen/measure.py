@@ -245,7 +245,9 @@ def measure(
     )
     left_out = [line for video in measured for line in video.left_out]
     if not any(len(video.frame) for video in measured):
-        raise DatagenError(f"{_some(paths)}: no mask in {len(videos)} videos ({len(left_out)} annotations left out)")
+        files = [name for video in measured for name in video.inputs]
+        out = f"{len(left_out)} annotations left out"
+        raise DatagenError(f"{_some(files or paths)}: no mask in {len(videos)} videos ({out})")
     manifest = make_manifest(
         command="transitions",
         preset=preset,
