@@ -101,7 +101,7 @@ class Masks:
         """Take the runs of painted masks, bool (M, H, W)."""
         count, height, width = pixels.shape
         columns = np.zeros((count, width * height + 2), dtype=np.int8)
-        columns[:, 1:-1] = pixels.transpose(0, 2, 1).reshape(count, -1)
+        columns[:, 1:-1] = pixels.transpose(0, 2, 1).reshape(count, width * height)
         edges = np.diff(columns, axis=1)
         mask, start = np.nonzero(edges == 1)
         stop = np.nonzero(edges == -1)[1]

@@ -245,7 +245,6 @@ def test_other_annotations_beside_good_ones_are_named(tmp_path):
         (["Annotations/480p/bear/00000.png"], "DAVIS"),
         (["meta.json", "Annotations/bear/00000.png"], "YouTube-VOS"),
         (["sav_000001_manual.json"], "SA-V"),
-        (["panoptic_maps/0000/000000.png"], "KITTI-STEP"),
     ],
 )
 def test_layouts_that_are_not_read_are_named(tmp_path, files, what):
@@ -255,6 +254,13 @@ def test_layouts_that_are_not_read_are_named(tmp_path, files, what):
     with pytest.raises(DatagenError, match=f"no annotations here that are read: .*{what}") as error:
         find_any_videos(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_panoptic_maps_are_named(tmp_path):
+    (tmp_path / "panoptic_maps/0000").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "panoptic_maps/0000/000000.png"), np.zeros((8, 10, 3), np.uint8))
+    with pytest.raises(DatagenError, match="KITTI-STEP"):
+        find_any_videos(tmp_path)
 
 
 def test_links_in_a_circle_lead_nowhere(tmp_path):

@@ -18,7 +18,8 @@ def tracks_of(frame, object_id):
 
 
 def found(frame, object_id, areas, rule, image_size=4):
-    rows = find_sequences(tracks_of(frame, object_id), np.array(areas).reshape(len(frame), -1), image_size, rule)
+    areas = np.array(areas, dtype=np.int64).reshape(len(frame), -1 if len(frame) else 1)
+    rows = find_sequences(tracks_of(frame, object_id), areas, image_size, rule)
     return [(each.window, [(int(object_id[row]), int(frame[row])) for row in each.rows]) for each in rows]
 
 

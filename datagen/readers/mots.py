@@ -70,6 +70,9 @@ _NO_ANNOTATIONS = (
     *("calib", "oxts", "velodyne", "det", "det_02"),
 )
 
+# More lines than that are not damage, but another kind of file.
+_MOST_MALFORMED = 10_000
+
 # A whole disk would take hours to look through.
 _MOST_FOLDERS = 20_000
 
@@ -110,9 +113,12 @@ def find_videos(source: str | Path, annotations: Annotations | None = None, stri
     places, others = _look_below(source)
     if annotations is not None:
         places = [place for place in places if place.are_texts == (annotations == "txt")]
-    # Where pictures or boxes lie beside them, they are none; where there is nothing else, reading says what is wrong.
+    # Where pictures or boxes lie beside them, they are none; where there is nothing else, reading says what is wrong,
+    # unless it is known what they are.
     sound = [place for place in places if place.looks_right()]
-    if sound:
+    if not sound:
+        places = [place for place in places if not any(place.folder.is_relative_to(other) for other in others)]
+    else:
         for place in places:
             if place not in sound and place.folder.name not in _NO_ANNOTATIONS:
                 kind = "texts that are no MOTS annotations" if place.are_texts else "pictures that are no label maps"
@@ -331,6 +337,9 @@ class MotsText:
         data = _read_bytes(self.path)
         text = np.frombuffer(data, dtype=np.uint8)
         numbers, begins, ends, lines, malformed = _scan_lines(text)
+        if len(malformed) > _MOST_MALFORMED:
+            problem = f"is no MOTS annotation; {len(malformed)} of its lines are of another form"
+            raise BadInputError(self.path, problem, f"line {malformed[0]}")
         height, width = (int(numbers[0, 3]), int(numbers[0, 4])) if len(numbers) else (1, 1)
         bad = _explain_malformed(data, malformed) | _wrong_numbers(numbers, lines, self.strict)
         if not is_frame_size(height, width):  # then it is so on every line, or another than on the first
@@ -624,7 +633,7 @@ def _runs_of_labels(labels):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN
 
 def _label(source: str, root: Path, path: Path) -> str:
     """Name a file without saying where on this machine it lies."""
-    return f"{source}/{path.relative_to(root).as_posix()}"
+    return f"{source}/{printable_name(path.relative_to(root).as_posix())}"
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -109,8 +110,7 @@ def name_of_folder(folder: Path) -> str | None:
 
 
 def _is_annotation_file(path: Path) -> bool:
-    head = _head(path)
-    return any(key in head for key in (b'"videos"', b'"annotations"', b'"masklet"', b'"sequences"', b'"videoName"'))
+    return re.search(rb'"(videos|annotations|images|masklet)"\s*:\s*[\[{]|"videoName"', _head(path)) is not None
 
 
 def _head(path: Path) -> bytes:
