@@ -72,9 +72,11 @@ def main(args: list[str] | None = None) -> Any:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DatagenWarning)
             result = datagen.main(args=args, prog_name="datagen", standalone_mode=False)
+        quiet = "--quiet" in (sys.argv[1:] if args is None else args)
         for warning in caught:  # not before: where it ends in an error, that is the one line to read
             if issubclass(warning.category, DatagenWarning):
-                print(f"datagen: warning: {warning.message}", file=sys.stderr)
+                if not quiet:
+                    print(f"datagen: warning: {warning.message}", file=sys.stderr)
             else:
                 warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
     except click.ClickException as error:
