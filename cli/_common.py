@@ -12,11 +12,14 @@ __all__ = [
     "json_option",
     "overwrite_option",
     "print_json",
+    "print_left_out",
     "print_table",
     "quiet_option",
     "seed_option",
     "workers_option",
 ]
+
+_MOST_LINES = 20
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -34,6 +37,14 @@ workers_option = click.option(
 def print_json(answer: Any) -> None:
     """Print an answer as JSON."""
     click.echo(json.dumps(answer, indent=2))
+
+
+def print_left_out(lines: Sequence[str]) -> None:
+    """Print what was left out, the first of it where it is much; the manifest has all."""
+    for line in lines[:_MOST_LINES]:
+        click.echo(f"left out: {line}")
+    if len(lines) > _MOST_LINES:
+        click.echo(f"left out: {len(lines) - _MOST_LINES} more, which are in the manifest")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from cli._common import json_option, overwrite_option, print_json, print_table, quiet_option, workers_option
+from cli._common import (
+    json_option,
+    overwrite_option,
+    print_json,
+    print_left_out,
+    print_table,
+    quiet_option,
+    workers_option,
+)
 
 
 @click.command("kitti-masks")
@@ -39,7 +47,7 @@ from cli._common import json_option, overwrite_option, print_json, print_table, 
 @click.option(
     "--annotations",
     type=click.Choice(["txt", "png"]),
-    help="Which to read where a set has both.  [default: txt]",
+    help="Which to read.  [default: txt, and png of sequences without txt]",
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out damaged lines and frames and list them in the manifest.")
 @click.option(
@@ -120,8 +128,7 @@ def command(
     elif not quiet:
         rows = kitti_masks.count_by_video(dataset)
         print_table("found and used", list(rows[0]), [list(row.values()) for row in rows])
-        for line in manifest["left_out"]:
-            click.echo(f"left out: {line}")
+        print_left_out(manifest["left_out"])
         if "mended" in manifest:
             mended = manifest["mended"]
             click.echo(f"clean adds {mended['added_sequences']:,} sequences, {mended['added_frames']:,} frames")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+import warnings
 from typing import Any
 
 import click
 
 from datagen import __version__
-from datagen.errors import DatagenError
+from datagen.errors import DatagenError, DatagenWarning
 
 __all__ = ["datagen", "main"]
 
@@ -68,7 +69,16 @@ def main(args: list[str] | None = None) -> Any:
     # A polite kill ends like Ctrl-C: temporary files are removed on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        result = datagen.main(args=args, prog_name="datagen", standalone_mode=False)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DatagenWarning)
+            result = datagen.main(args=args, prog_name="datagen", standalone_mode=False)
+        quiet = "--quiet" in (sys.argv[1:] if args is None else args)
+        for warning in caught:  # not before: where it ends in an error, that is the one line to read
+            if issubclass(warning.category, DatagenWarning):
+                if not quiet:
+                    print(f"datagen: warning: {warning.message}", file=sys.stderr)
+            else:
+                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""

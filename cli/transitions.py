@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from cli._common import json_option, overwrite_option, print_json, print_table, quiet_option, workers_option
+from cli._common import (
+    json_option,
+    overwrite_option,
+    print_json,
+    print_left_out,
+    print_table,
+    quiet_option,
+    workers_option,
+)
 
 
 @click.command("transitions")
@@ -108,7 +116,6 @@ def command(
     elif not quiet:
         counts = manifest["counts"]
         print_table("measured", ["what", "count"], list(counts.items()))
-        for line in manifest["left_out"]:
-            click.echo(f"left out: {line}")
+        print_left_out(manifest["left_out"])
         for path in outputs:
             click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")

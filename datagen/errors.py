@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["BadInputError", "DatagenError", "FailedCheckError", "UsageError"]
+__all__ = ["BadInputError", "DatagenError", "DatagenWarning", "FailedCheckError", "UsageError", "quote"]
+
+
+class DatagenWarning(UserWarning):
+    """Something that a user should know of a result that was made all the same.
+
+    The command line prints its text as one line on standard error, once the command has ended well.
+    """
 
 
 class DatagenError(Exception):
@@ -49,3 +56,17 @@ class BadInputError(DatagenError, ValueError):
 
 class FailedCheckError(DatagenError):
     """A check that was asked for ran and failed."""
+
+
+def quote(text: object, most: int = 200) -> str:
+    """Return a name or text of a file as it may stand in a message: short, on one line and printable.
+
+    Examples
+    --------
+    >>> quote("a" * 300, most=20)
+    'aaaaaaaaaa...aaaaaaa'
+    >>> quote("two\\nlines")
+    'two\\\\nlines'
+    """
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text)[: 10 * most])
+    return shown if len(shown) <= most else f"{shown[: most // 2]}...{shown[-(most - most // 2 - 3) :]}"

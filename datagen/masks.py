@@ -8,6 +8,8 @@ pixels are painted only for the small windows that go into a dataset.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["RLE_PROBLEMS", "Grid", "Masks", "decode_counts", "decode_rle"]
+__all__ = ["RLE_PROBLEMS", "Grid", "Masks", "decode_counts", "decode_rle", "is_frame_size", "problem_of_rle"]
 
 RLE_PROBLEMS = {
     1: "the run-length encoding has a character that is none of its alphabet",
@@ -28,6 +30,21 @@ RLE_PROBLEMS = {
 
 # A run-length is below 2**31, which takes at most seven characters of five bits.
 _MAX_CHARACTERS = 7
+
+# Bounds the memory of what has to be painted.
+_PAINTED_AT_ONCE = 1 << 24
+
+# Twice the pixels of the largest video there is (8K), and far from the shape of any: what a file claims beyond that is
+# an error or an attack, and would fill the memory.
+_MOST_PIXELS = 1 << 26
+_MOST_LENGTHENED = 256
+
+
+def is_frame_size(height: int, width: int) -> bool:
+    """Say whether frames can have a size: at most 2**26 pixels, and no side more than 256 times the other."""
+    if height < 1 or width < 1 or height * width > _MOST_PIXELS:
+        return False
+    return max(height, width) <= _MOST_LENGTHENED * min(height, width)
 
 
 class Grid(NamedTuple):
@@ -84,7 +101,7 @@ class Masks:
         """Take the runs of painted masks, bool (M, H, W)."""
         count, height, width = pixels.shape
         columns = np.zeros((count, width * height + 2), dtype=np.int8)
-        columns[:, 1:-1] = pixels.transpose(0, 2, 1).reshape(count, -1)
+        columns[:, 1:-1] = pixels.transpose(0, 2, 1).reshape(count, width * height)
         edges = np.diff(columns, axis=1)
         mask, start = np.nonzero(edges == 1)
         stop = np.nonzero(edges == -1)[1]
@@ -109,16 +126,22 @@ class Masks:
     def sample(self, grid: Grid) -> Masks:
         """Return the masks at the pixels of a grid: ``mask[rows][:, columns]`` of every mask.
 
-        A full-size mask is never painted: each run is looked up in a table that holds, for every pixel, how many
-        pixels of the grid come before it.
+        A full-size mask is never painted: of the ends of each run, it is counted how many pixels of the grid come
+        before them.
         """
         if (np.diff(grid.rows) <= 0).any() or (np.diff(grid.columns) <= 0).any():
-            # Sampled up, a pixel is taken more than once; painting is the plain way.
-            return Masks.from_pixels(self.paint()[:, grid.rows][:, :, grid.columns])
-        taken = np.zeros(self.height * self.width + 1, dtype=np.int32)
-        taken[(grid.columns[:, None] * self.height + grid.rows).ravel() + 1] = 1
-        before = np.cumsum(taken, dtype=np.int32)
-        starts, stops, offsets = _sample_runs(self.starts, self.stops, self.offsets, before)
+            # Sampled up, a pixel is taken more than once; painting, some masks at a time, is the plain way.
+            pixels = max(self.height * self.width, len(grid.rows) * len(grid.columns), 1)
+            step = max(_PAINTED_AT_ONCE // pixels, 1)
+            parts = [self.select(np.arange(m, min(m + step, len(self)))) for m in range(0, max(len(self), 1), step)]
+            return Masks.concatenate(
+                [Masks.from_pixels(part.paint()[:, grid.rows][:, :, grid.columns]) for part in parts]
+            )
+        rows_before = np.searchsorted(grid.rows, np.arange(self.height + 1))
+        columns_before = np.searchsorted(grid.columns, np.arange(self.width + 2))
+        starts, stops, offsets = _sample_runs(
+            self.starts, self.stops, self.offsets, self.height, rows_before, columns_before
+        )
         return Masks(len(grid.rows), len(grid.columns), starts, stops, offsets)
 
     def moments(self, windows: NDArray[np.int64], width: int) -> NDArray[np.int64]:
@@ -171,8 +194,55 @@ class Masks:
         tuple of int or None
             The first such pair of masks.
         """
-        first, second = _find_overlap(self.starts, self.stops, self.offsets, group)
-        return None if first < 0 else (int(first), int(second))
+        found = self.find_overlaps(group)
+        return (found[0][0], found[0][1]) if found else None
+
+    def find_overlaps(self, group: NDArray[np.int64]) -> list[tuple[int, int]]:
+        """Find the masks to leave out, so that no two masks of one group (one frame) share a pixel.
+
+        Parameters
+        ----------
+        group : ndarray of int64, shape (M,)
+            Group of every mask; masks of a group stand next to each other.
+
+        Returns
+        -------
+        list of tuple of int
+            An earlier mask and the one to leave out, which overlaps it; none is left out for one that is left out.
+        """
+        earlier = _find_overlaps(self.starts, self.stops, self.offsets, group)
+        pairs = [(int(earlier[later]), int(later)) for later in np.flatnonzero(earlier >= 0)]
+        return sorted(pairs)
+
+
+def problem_of_rle(status: int, encoding: bytes, height: int, width: int) -> str:
+    """Say what is wrong with an encoding.
+
+    Parameters
+    ----------
+    status : int
+        What `decode_rle` or `decode_counts` said of it; not 0.
+    encoding : bytes
+        The encoding.
+    height, width : int
+        Size of the mask in pixels.
+    """
+    if encoding[:2] in (b"b'", b'b"'):
+        return "the run-length encoding is printed as Python bytes, b'...'; write only what is between the quotes"
+    if _is_base64(encoding, height, width):
+        return "the run-length encoding is in base64, as nuScenes writes it; decode it first"
+    return f"{RLE_PROBLEMS[status]} ({height} x {width})"
+
+
+def _is_base64(encoding: bytes, height: int, width: int) -> bool:
+    """Say whether what is no encoding is one in base64, packed with zlib or not."""
+    try:
+        inside = base64.b64decode(encoding, validate=True)
+    except binascii.Error:
+        return False
+    ends = np.array([len(inside)], dtype=np.int64)
+    sound = decode_rle(np.frombuffer(inside, dtype=np.uint8), np.zeros(1, np.int64), ends, height, width)[1][0] == 0
+    return bool(inside) and (sound or inside[:2] in (b"x\x01", b"x\x9c", b"x\xda"))
 
 
 def decode_rle(
@@ -329,14 +399,23 @@ def _decode(text, begins, ends, size):  # type: ignore[no-untyped-def] # noqa: A
 
 
 @njit(cache=True, nogil=True)
-def _sample_runs(starts, stops, offsets, before):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _sample_runs(starts, stops, offsets, height, rows_before, columns_before):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    # rows_before[y]: rows of the grid above row y; columns_before[x]: columns of it left of column x.
+    rows = rows_before[height]
     new_starts = np.empty(len(starts), np.int32)
     new_stops = np.empty(len(starts), np.int32)
     new_offsets = np.zeros(len(offsets), np.int64)
     used = 0
     for m in range(len(offsets) - 1):
         for r in range(offsets[m], offsets[m + 1]):
-            start, stop = before[starts[r]], before[stops[r]]
+            x = np.int64(starts[r]) // height
+            start = columns_before[x] * rows
+            if columns_before[x + 1] > columns_before[x]:
+                start += rows_before[starts[r] - x * height]
+            x = np.int64(stops[r]) // height
+            stop = columns_before[x] * rows
+            if columns_before[x + 1] > columns_before[x]:
+                stop += rows_before[stops[r] - x * height]
             if start < stop:
                 new_starts[used] = start
                 new_stops[used] = stop
@@ -382,12 +461,15 @@ def _paint_windows(starts, stops, offsets, rows, windows, pixels):  # type: igno
 
 
 @njit(cache=True, nogil=True)
-def _find_overlap(starts, stops, offsets, group):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _find_overlaps(starts, stops, offsets, group):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    earlier = np.full(len(group), -1, np.int64)
     for m in range(len(group)):
+        if earlier[m] >= 0 or offsets[m] == offsets[m + 1]:
+            continue
         n = m + 1
         while n < len(group) and group[n] == group[m]:
             i, j = offsets[m], offsets[n]
-            if offsets[m + 1] > i and offsets[n + 1] > j:
+            if earlier[n] < 0 and offsets[n + 1] > j:
                 # Walk both lists of runs from where the later one begins.
                 i += np.searchsorted(stops[i : offsets[m + 1]], starts[j], side="right")
                 if i < offsets[m + 1]:
@@ -398,6 +480,7 @@ def _find_overlap(starts, stops, offsets, group):  # type: ignore[no-untyped-def
                     elif stops[j] <= starts[i]:
                         j += 1
                     else:
-                        return m, n
+                        earlier[n] = m
+                        break
             n += 1
-    return -1, -1
+    return earlier

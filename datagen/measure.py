@@ -5,7 +5,7 @@ The method is that of the release's table of YouTube-VOS (paper, appendix D.1), 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,11 +13,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import DatagenError, UsageError
+from datagen.errors import BadInputError, DatagenError, UsageError, quote
 from datagen.manifest import make_manifest
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
-from datagen.readers import find_videos
+from datagen.readers import find_videos_of_all
 from datagen.tracks import Tracks, Video
 from datagen.transitions import Transitions
 from datagen.views import CoverageView, FrameView, KittiView, Measures, View, YoutubeView
@@ -71,23 +71,38 @@ class MeasuredVideo:
     inputs: dict[str, str]
     left_out: list[str]
 
-    def transitions(self) -> Transitions:
-        """Return the pairs of frames that follow each other, by object, frame and window."""
-        place = np.argsort(self.objects[:, 0])
-        place = place[np.searchsorted(self.objects[:, 0], self.object_id, sorter=place)]
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows (N, 2) of frames that follow each other and their windows (N,), by object and frame."""
+        place = self._places()
         order = np.lexsort((self.frame, place))
         first, second = order[:-1], order[1:]
         follows = (place[first] == place[second]) & (self.frame[second] - self.frame[first] == 1)
+        area = self.measures.area
+        row, window = np.nonzero((area[first] > 0) & (area[second] > 0) & follows[:, None])
+        return np.stack([first[row], second[row]], axis=1), window
+
+    def smallest_step(self) -> int:
+        """Return the fewest frames from one mask of an object to its next; 0 if none has two."""
+        order = np.lexsort((self.frame, self.object_id))
+        same = self.object_id[order[1:]] == self.object_id[order[:-1]]
+        steps = np.diff(self.frame[order])[same]
+        return int(steps.min()) if len(steps) else 0
+
+    def _places(self) -> NDArray[np.int64]:
+        """Return the place of the object of each row among all."""
+        place = np.argsort(self.objects[:, 0])
+        return place[np.searchsorted(self.objects[:, 0], self.object_id, sorter=place)]
+
+    def transitions(self) -> Transitions:
+        """Return the pairs of frames that follow each other, by object, frame and window."""
+        pair, window = self.pairs()
         y, x, area = self.measures
-        both = (area[first] > 0) & (area[second] > 0) & follows[:, None]
-        row, window = np.nonzero(both)
-        pair = np.stack([first[row], second[row]], axis=1)
         categories = np.array([self.category_names[number] for number in self.objects[:, 1].tolist()], dtype=str)
         return Transitions(
-            source=np.full(len(row), self.source),
-            video=np.full(len(row), self.video),
+            source=np.full(len(pair), self.source),
+            video=np.full(len(pair), self.video),
             object_id=self.object_id[pair[:, 0]],
-            category=categories[place[pair[:, 0]]],
+            category=categories[self._places()[pair[:, 0]]],
             window=window,
             frame=self.frame[pair[:, 0]],
             y=y[pair, window[:, None]],
@@ -112,8 +127,17 @@ class Measured:
     manifest: dict[str, Any]
 
     def transitions(self) -> Transitions:
-        """Return the pairs of all videos."""
-        return Transitions.concatenate([video.transitions() for video in self.videos])
+        """Return the pairs of all videos.
+
+        Raises
+        ------
+        DatagenError
+            If there is not one.
+        """
+        pairs = Transitions.concatenate([video.transitions() for video in self.videos])
+        if not len(pairs):
+            raise DatagenError(f"{_some(self.manifest['inputs'])}: {_no_pairs(self.videos)}")
+        return pairs
 
 
 def make_view(
@@ -204,19 +228,26 @@ def measure(
     check_workers(workers)
     chosen = make_view(view, preset, stride=stride, windows=windows, resize=resize)
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
-    videos = [video for path in paths for video in find_videos(path)]
+    videos = find_videos_of_all(paths)
 
     def measure_one(video: Video) -> MeasuredVideo:
-        return _measure(video.read(chosen.sampling, skip_bad), chosen)
+        try:
+            return _measure(video.read(chosen.sampling, skip_bad), chosen)
+        except UsageError as error:  # of the view: frames of this size have no window
+            if not skip_bad:
+                raise BadInputError(
+                    video.path, f"{error}; leave it out with --skip-bad", f"video {quote(video.name)}"
+                ) from None
+            return _measure(Tracks.left_out_whole(video, str(error)), chosen)
 
     measured = list(
         progress_bar(map_ordered(measure_one, videos, workers), "measuring", total=len(videos), show=show_progress)
     )
     left_out = [line for video in measured for line in video.left_out]
     if not any(len(video.frame) for video in measured):
-        raise DatagenError(
-            f"{', '.join(map(str, paths))}: no mask in {len(videos)} videos ({len(left_out)} annotations left out)"
-        )
+        files = [name for video in measured for name in video.inputs]
+        out = f"{len(left_out)} annotations left out"
+        raise DatagenError(f"{_some(files or paths)}: no mask in {len(videos)} videos ({out})")
     manifest = make_manifest(
         command="transitions",
         preset=preset,
@@ -236,6 +267,26 @@ def measure(
     return Measured(measured, manifest)
 
 
+def _some(names: Iterable[str | Path]) -> str:
+    """List names, the first of them where they are many."""
+    named = [quote(name) for name in names]
+    return ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+
+
+def _no_pairs(measured: Sequence[MeasuredVideo]) -> str:
+    """Say why nothing moves from one frame to the next."""
+    masks = sum(len(video.frame) for video in measured)
+    steps = [step for video in measured if (step := video.smallest_step())]
+    if not steps:
+        return f"{masks} masks, but no object is seen in two frames"
+    if min(steps) == 1:
+        return f"{masks} masks, but no object is seen in one window in two frames that follow each other"
+    return (
+        f"{masks} masks, but no object is seen in two frames that follow each other (the nearest are {min(steps)} "
+        "apart); number annotated frames one by one (0, 1, 2, ...) to take them as neighbours"
+    )
+
+
 def _category_names(measured: list[MeasuredVideo]) -> dict[str, str]:
     """Return the names of the categories that occur, by their number as JSON has it."""
     names: dict[str, str] = {}
@@ -244,8 +295,8 @@ def _category_names(measured: list[MeasuredVideo]) -> dict[str, str]:
             name = names.setdefault(str(number), video.category_names[number])
             if name != video.category_names[number]:
                 raise UsageError(
-                    f"category {number} is {name} in one source and {video.category_names[number]} in {video.source}; "
-                    "measure them apart"
+                    f"category {number} is {quote(name)} in one source and {quote(video.category_names[number])} in "
+                    f"{quote(video.source)}; measure them apart"
                 )
     return names
 

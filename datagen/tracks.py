@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from datagen.masks import Grid, Masks
 
-__all__ = ["Sampling", "Tracks", "Video"]
+__all__ = ["Sampling", "Tracks", "Video", "printable_name"]
 
 Sampling = Callable[[int, int], Grid]
 """From the height and width of a frame to the pixels that a view will look at."""
@@ -59,6 +60,14 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @classmethod
+    def left_out_whole(cls, video: Video, problem: str) -> Tracks:
+        """Return the tracks of a video that is left out: none, and why."""
+        none = np.zeros(0, dtype=np.int64)
+        nothing = Masks(1, 1, none.astype(np.int32), none.astype(np.int32), np.zeros(1, dtype=np.int64))
+        line = f"{video.source}/{video.name}: {problem}"
+        return cls(video.source, video.name, none, none, none, nothing, {}, left_out=[line])
+
 
 class Video(Protocol):
     """A video whose annotations can be read."""
@@ -94,3 +103,8 @@ class Video(Protocol):
         BadInputError
             If a file is damaged or does not hold what its format says.
         """
+
+
+def printable_name(name: str) -> str:
+    """Return the name of a file or folder as it can be written anywhere: what is no UTF-8 in it is replaced."""
+    return os.fsencode(name).decode("utf-8", "replace")

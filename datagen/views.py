@@ -109,8 +109,20 @@ class KittiView(View):
         return int(width // (height / self.image_size))
 
     def grid(self, height: int, width: int) -> Grid:
-        """Return the pixels of a frame that are sampled."""
-        return Grid(nearest_indices(height, self.image_size), nearest_indices(width, self.width(height, width)))
+        """Return the pixels of a frame that are sampled.
+
+        Raises
+        ------
+        UsageError
+            If the frame is narrower than a window.
+        """
+        resized = self.width(height, width)
+        if resized < self.image_size:
+            raise UsageError(
+                f"its frames of {height} x {width} pixels are less wide than high, and the windows of KITTI Masks "
+                f"are not cut from such (resized to {self.image_size} rows, they have {resized} columns)"
+            )
+        return Grid(nearest_indices(height, self.image_size), nearest_indices(width, resized))
 
     def windows(self, width: int) -> NDArray[np.int64]:
         """Return the first column of each window in a resized frame of some width.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.datasets import MaskSequences
-from datagen.errors import DatagenError, UsageError
+from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError, quote
 from datagen.manifest import make_manifest
 from datagen.moments import latents_of_moments
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
-from datagen.readers import mots
+from datagen.readers import find_videos_of_all, mots
 from datagen.sequences import SequenceRows, SequenceRule, find_sequences
 from datagen.tracks import Tracks, Video
 from datagen.views import KittiView
@@ -37,9 +38,10 @@ def find_sources(
     Parameters
     ----------
     sources : path or iterable of path
-        Folders that hold, or have below them, sets of sequences (`datagen.readers.mots`). Their order is kept.
+        Folders that hold, or have below them, sets of sequences (`datagen.readers.mots`), or single texts. Their order
+        is kept.
     annotations : {"txt", "png"}, optional
-        Which to read where a set has both; by default text.
+        Which to read; by default text, and label maps where there is none.
     sequences : iterable of str, optional
         Names of the sequences wanted, e.g. ``["0002", "0013"]``, from every set; by default all.
 
@@ -50,39 +52,46 @@ def find_sources(
     Raises
     ------
     UsageError
-        If a folder does not exist, or a wanted sequence is in none.
+        If a folder does not exist, a sequence is in two places, or a wanted one in none.
     DatagenError
         If there is no sequence at all.
     """
-    folders = [sources] if isinstance(sources, str | Path) else list(sources)
-    videos: list[Video] = []
-    for folder in folders:
-        found = mots.find_videos(folder, annotations)
+
+    def find(source: str | Path) -> list[Video]:
+        found = mots.find_videos(source, annotations)
         if not found:
             kind = {"txt": "SSSS.txt", "png": "SSSS/*.png"}.get(annotations or "", "SSSS.txt or SSSS/*.png")
+            other = mots.name_of_others(source)
             raise DatagenError(
-                f"{folder}: no MOTS sequences here; expected {kind}, directly or under instances_txt/ or instances/"
+                f"{quote(source)}: no MOTS sequences here; expected {kind}, directly or under instances_txt/ or "
+                f"instances/{f' ({other})' if other else ''}"
             )
-        videos += found
+        return found
+
+    videos = find_videos_of_all(sources, find)
     if sequences is not None:
         wanted = list(sequences)
         missing = sorted(set(wanted) - {video.name for video in videos})
         if missing:
             there = ", ".join(sorted({video.name for video in videos}))
-            raise UsageError(f"no sequence {', '.join(missing)} in the sources; there are {there}")
+            raise UsageError(f"no sequence {quote(', '.join(missing))} in the sources; there are {quote(there)}")
         videos = [video for video in videos if video.name in wanted]
     return videos
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What one video gives: its small tracks, their moments, and the sequences in them."""
+    """What one video gives: its small tracks, their moments, and the sequences in them.
+
+    Lost are those that only the rule of the largest id drops, though they are of no ignore region.
+    """
 
     tracks: Tracks
     moments: NDArray[np.int64]
     windows: NDArray[np.int64]
     sequences: list[SequenceRows]
     published: list[SequenceRows]
+    lost: list[SequenceRows]
 
 
 def build(
@@ -159,24 +168,42 @@ def build(
     }
 
     def find(video: Video) -> _Found:
-        tracks = video.read(view.grid, skip_bad)
+        try:
+            tracks = video.read(view.grid, skip_bad)
+        except UsageError as error:  # of the view: frames of this size have no window
+            if not skip_bad:
+                problem = f"{error}; leave it out with --skip-bad"
+                raise BadInputError(video.path, problem, f"sequence {quote(video.name)}") from None
+            tracks = Tracks.left_out_whole(video, str(error))
         offsets = view.windows(tracks.masks.width) if len(tracks) else np.zeros(0, dtype=np.int64)
         moments = tracks.masks.moments(offsets, image_size)
         areas = moments[:, :, 0]
         wanted = find_sequences(tracks, areas, image_size, rules[preset])
         published = wanted if preset == "paper" else find_sequences(tracks, areas, image_size, rules["paper"])
-        return _Found(tracks, moments, offsets, wanted, published)
+        lost: list[SequenceRows] = []
+        if rules[preset].drop_largest_id:
+            kept = {(each.window, int(each.rows[0])) for each in wanted}
+            all_of_them = find_sequences(tracks, areas, image_size, replace(rules[preset], drop_largest_id=False))
+            lost = [each for each in all_of_them if (each.window, int(each.rows[0])) not in kept]
+        return _Found(tracks, moments, offsets, wanted, published, lost)
 
     videos = find_sources(sources, annotations, None if sequences is None else list(sequences))
     found = list(
         progress_bar(map_ordered(find, videos, workers), "reading sequences", total=len(videos), show=show_progress)
     )
+    loss = _what_was_lost(found, include_cars)
     if not any(item.sequences for item in found):
         what = "object" if include_cars else "pedestrian"
-        raise DatagenError(
-            f"no sequence of a {what} in {len(videos)} videos ({sum(len(item.tracks) for item in found)} masks read); "
-            f"none is seen with {min_area} pixels or more in 2 frames running"
-        )
+        where = f"{quote(videos[0].path)}: " if len(videos) == 1 else ""
+        seen = f"{sum(len(item.tracks) for item in found)} masks read"
+        rule = rules[preset]
+        why = f"none is seen with {min_area} pixels or more in {rule.min_length} frames running"
+        if rule.min_length_before_hole > rule.min_length:
+            why += f", or in {rule.min_length_before_hole} where it is seen again later"
+        why = loss or why
+        raise DatagenError(f"{where}no sequence of a {what} in {len(videos)} videos ({seen}); {why}")
+    if loss:
+        warnings.warn(loss, DatagenWarning, stacklevel=2)
     manifest = make_manifest(
         command="kitti-masks",
         preset=preset,
@@ -195,6 +222,20 @@ def build(
     if preset != "paper":
         manifest["mended"] = _what_was_mended(found)
     return _paint(found, image_size, workers, manifest)
+
+
+def _what_was_lost(found: Sequence[_Found], include_cars: bool) -> str | None:
+    """Say how much goes with the largest id of windows that no ignore region is seen in."""
+    lost = [(item, each) for item in found for each in item.lost]
+    if not lost:
+        return None
+    objects = {(item.tracks.source, item.tracks.video, int(item.tracks.object_id[each.rows[0]])) for item, each in lost}
+    what = "objects" if include_cars else "people"
+    return (
+        f"{len(objects)} {what} lose {len(lost)} sequences of {sum(len(each.rows) for _, each in lost)} frames, since "
+        "preset paper drops the largest id of each window, which there is not that of an ignore region (and the "
+        "smallest where there is no background); --preset clean drops ignore regions only"
+    )
 
 
 def count_by_video(dataset: MaskSequences) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from annotations import write, youtube_vis
+from annotations import annotation, coco_vid, write, youtube_vis
 from test_cli import run
 
 from datagen.transitions import load
@@ -112,3 +112,40 @@ def test_a_sample_to_measure(capsys, tmp_path):
     assert json.loads(measured)["counts"]["masks"] == json.loads(output)["masks"]
     assert run(capsys, "sample", "youtube-vis", "--out", first)[0] == 2
     assert run(capsys, "sample", "youtube-vis", "--out", tmp_path / "c.json", "--videos", 0)[0] == 2
+
+
+def test_frames_that_are_no_neighbours_are_not_passed_over(capsys, tmp_path):
+    content = coco_vid()
+    for image in content["images"]:
+        image["frame_id"] *= 4
+    source, out = write(tmp_path / "gaps.json", content), tmp_path / "table.csv"
+    for command in (["transitions", "--table"], ["transitions", "--out"], ["natural-sprites", "--out"]):
+        target = tmp_path / "sprites.npz" if command[0] == "natural-sprites" else out
+        code, _, err = run(capsys, command[0], "--source", source, command[1], target)
+        assert code == 1
+        assert (
+            "gaps.json: 4 masks, but no object is seen in two frames that follow each other (the nearest are 4" in err
+        )
+        assert err.count("\n") == 1
+        assert not target.exists()
+    content["images"][1]["frame_id"] = 1
+    code, _, err = run(capsys, "transitions", "--source", write(source, content), "--table", out)
+    assert code == 0
+    assert err.startswith("datagen: warning: ")
+    assert "(video 5: 0, 1, 8, ...)" in err
+
+
+def test_a_portrait_video_in_the_view_of_kitti_masks(capsys, tmp_path):
+    content = youtube_vis()
+    tall = {"counts": [5, 20, 575], "size": [30, 20]}
+    content["videos"].append({"id": 7, "height": 30, "width": 20, "length": 2, "name": "tall"})
+    content["annotations"].append(annotation(20, 7, 1, [tall, tall]))
+    source, out = write(tmp_path / "train.json", content), tmp_path / "table.csv"
+    arguments = ["transitions", "--source", source, "--table", out, "--view", "kitti"]
+    code, _, err = run(capsys, *arguments)
+    assert code == 1
+    assert "train.json, video tall: its frames of 30 x 20 pixels" in err
+    code, output, _ = run(capsys, *arguments, "--skip-bad", "--json")
+    assert code == 0
+    assert len(json.loads(output)["left_out"]) == 1
+    assert set(load(out).video) == {"a"}

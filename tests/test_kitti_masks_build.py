@@ -2,16 +2,18 @@ import hashlib
 import pickle
 import pickletools
 import shutil
+import warnings
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from pycocotools import mask as coco
 from scipy.stats import kurtosis
 
 import kitti_masks
 from datagen import store
-from datagen.errors import BadInputError, DatagenError, UsageError
+from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError
 
 INPUTS = "release/inputs/data/kitti"
 
@@ -171,6 +173,56 @@ def test_the_rules_of_both_presets(tmp_path, frames, paper, clean):
         else:
             with pytest.raises(DatagenError, match="no sequence"):
                 kitti_masks.build(root, preset, windows=1)
+
+
+def test_people_lost_without_an_ignore_region_are_named(tmp_path):
+    root = paint(tmp_path / "a", [{2001: (0, 8), 2003: (10, 20)}] * 3)
+    with pytest.warns(DatagenWarning, match=r"1 people lose 1 sequences of 3 frames.*--preset clean"):
+        assert kitti_masks.build(root, windows=1).object_id.tolist() == [2001]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kitti_masks.build(root, "clean", windows=1)
+        # The largest id is a person who is seen too short, a car, or the ignore region: nobody is lost.
+        for number, largest in enumerate(({2003: (10, 11)}, {10000: (10, 20)})):
+            kitti_masks.build(paint(tmp_path / f"b{number}", [{2001: (0, 8), **largest}] * 3), windows=1)
+    alone = paint(tmp_path / "c", [{2001: (0, 8)}] * 3)
+    with pytest.raises(DatagenError, match=r"1 people lose 1 sequences of 3 frames.*--preset clean") as error:
+        kitti_masks.build(alone, windows=1)
+    assert "none is seen" not in str(error.value)
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_the_whole_ground_truth_without_its_ignore_regions(realdata, tmp_path):
+    for path in (realdata / "kitti-mots/instances_txt").glob("*.txt"):
+        lines = path.read_bytes().splitlines(keepends=True)
+        (tmp_path / path.name).write_bytes(b"".join(line for line in lines if line.split()[2] != b"10"))
+    with pytest.warns(DatagenWarning, match=r"lose 49 sequences of 895 frames"):
+        paper = kitti_masks.build(tmp_path)
+    clean = kitti_masks.build(tmp_path, "clean")
+    assert (paper.num_sequences, paper.num_frames) == (578, 12457)
+    assert (clean.num_sequences, clean.num_frames) == (671, 13440)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kitti_masks.build(realdata / "kitti-mots")
+
+
+def test_a_portrait_video_is_named_or_left_out(mots, tmp_path):
+    shutil.copytree(mots / "kitti-mots/instances_txt", tmp_path / "set")
+    line = (tmp_path / "set/0000.txt").read_text().splitlines()[0].split()
+    whole = coco.encode(np.ones((30, 20), dtype=np.uint8, order="F"))["counts"].decode()
+    (tmp_path / "set/0009.txt").write_text(" ".join([*line[:3], "30 20", whole]) + "\n")
+    with pytest.raises(BadInputError, match=r"0009\.txt, sequence 0009: its frames of 30 x 20 pixels are less wide"):
+        kitti_masks.build(tmp_path / "set")
+    dataset = kitti_masks.build(tmp_path / "set", skip_bad=True)
+    assert set(dataset.sequence) == {"0000", "0001"}
+    assert len(dataset.manifest["left_out"]) == 1
+    assert "kitti-mots/0009: its frames" in dataset.manifest["left_out"][0]
+
+
+def test_the_same_sequence_in_two_places(mots):
+    with pytest.raises(UsageError, match="kitti-mots/0000 is there twice"):
+        kitti_masks.build([mots / "kitti-mots", mots / "kitti-mots"])
 
 
 def test_clean_says_what_it_adds(tmp_path):

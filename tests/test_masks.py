@@ -1,10 +1,13 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco
 
-from datagen.masks import RLE_PROBLEMS, Grid, Masks, decode_rle
+from datagen.masks import RLE_PROBLEMS, Grid, Masks, decode_counts, decode_rle, is_frame_size
 from datagen.moments import latents_of_masks, latents_of_moments
 from datagen.views import nearest_indices
 
@@ -120,3 +123,145 @@ def test_no_encoding_breaks_the_decoder(encoding, height, width):
     if status[0] == 0:
         back = coco.decode({"size": [height, width], "counts": encoding})
         np.testing.assert_array_equal(masks.paint()[0], back)
+
+
+def decode_lists(lists, height, width):
+    texts = [str(each).replace(" ", "").encode() for each in lists]
+    ends = np.cumsum([len(each) for each in texts]).astype(np.int64)
+    begins = np.concatenate([[0], ends[:-1]]).astype(np.int64)
+    return decode_counts(np.frombuffer(b"".join(texts), dtype=np.uint8), begins, ends, height, width)
+
+
+# As many runs as an encoding of its length can hold: every pixel in turn, in one character each.
+DENSEST = [[0] * first + [1] * pixels for pixels in range(1, 12) for first in (0, 1)]
+
+
+def compress(counts):
+    """Write run lengths below 16 as COCO's text, a character each."""
+    return bytes(48 + ((n - (counts[i - 2] if i > 2 else 0)) & 31) for i, n in enumerate(counts))
+
+
+@pytest.mark.parametrize("counts", DENSEST, ids=str)
+def test_the_densest_encodings(counts):
+    pixels = np.zeros(sum(counts), dtype=bool)
+    ends = np.cumsum(counts)
+    for end, length in list(zip(ends, counts, strict=True))[1::2]:
+        pixels[end - length : end] = True
+    for masks, status in (
+        decode([compress(counts)] * 3, len(pixels), 1),
+        decode_lists([counts] * 3, len(pixels), 1),
+    ):
+        assert status.tolist() == [0, 0, 0]
+        np.testing.assert_array_equal(masks.paint()[:, :, 0], [pixels] * 3)
+
+
+_BOUNDS = """
+import numpy as np
+import test_masks
+from datagen.masks import Grid, Masks
+
+for counts in test_masks.DENSEST:
+    size = sum(counts)
+    masks, status = test_masks.decode([test_masks.compress(counts)] * 3, size, 1)
+    lists, _ = test_masks.decode_lists([counts] * 3, size, 1)
+    assert not status.any() and (masks.paint() == lists.paint()).all()
+    masks.sample(Grid(np.arange(size), np.arange(1))).moments(np.zeros(1, np.int64), 1)
+    masks.find_overlaps(np.zeros(3, np.int64))
+full = Masks.from_pixels(np.ones((2, 5, 7), bool))
+assert full.sample(Grid(np.array([0, 4]), np.array([0, 6]))).areas().tolist() == [4, 4]
+full.moments(np.array([0, 3]), 4)
+full.paint_into(np.zeros((2, 5, 3), bool), np.arange(2), np.array([4, 6]))
+
+from datagen.readers.mots import _masks_of_labels, _scan_lines
+_scan_lines(np.frombuffer(b"\\n1 2 3 4 5 6\\n\\n7", np.uint8))
+_masks_of_labels(np.arange(24, dtype=np.uint16).reshape(2, 3, 4), [0, 1])
+import test_png16
+for kind in range(5):
+    test_png16.test_a_filter(kind)
+"""
+
+
+@pytest.mark.slow
+def test_no_kernel_leaves_its_arrays(tmp_path):
+    import os
+    from pathlib import Path
+
+    here = Path(__file__).parent
+    environment = {
+        **os.environ,
+        "NUMBA_BOUNDSCHECK": "1",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)]),
+    }
+    done = subprocess.run([sys.executable, "-c", _BOUNDS], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@given(pictures(), st.data())
+def test_sampling_at_any_rows_and_columns(pixels, data):
+    _, height, width = pixels.shape
+    rows, columns = (
+        np.array(sorted(data.draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=30))))
+        for size in (height, width)
+    )
+    sampled = Masks.from_pixels(pixels).sample(Grid(rows, columns))
+    np.testing.assert_array_equal(sampled.paint(), pixels[:, rows][:, :, columns])
+
+
+def test_sampling_up_takes_some_masks_at_a_time(monkeypatch):
+    pixels = np.random.default_rng(0).random((7, 3, 5)) < 0.5
+    monkeypatch.setattr("datagen.masks._PAINTED_AT_ONCE", 100)
+    grid = Grid(np.arange(3).repeat(2), np.arange(5).repeat(3))
+    sampled = Masks.from_pixels(pixels).sample(grid)
+    np.testing.assert_array_equal(sampled.paint(), pixels[:, grid.rows][:, :, grid.columns])
+    assert len(Masks.from_pixels(pixels[:0]).sample(grid)) == 0
+
+
+def test_sampling_a_large_frame_takes_little_memory():
+    import tracemalloc
+
+    full = Masks.from_pixels(np.ones((1, 1, 1), bool))
+    large = Masks(8192, 8192, full.starts, full.stops * 8192 * 8192, full.offsets)
+    grid = Grid(nearest_indices(8192, 64), nearest_indices(8192, 64))
+    tracemalloc.start()
+    assert large.sample(grid).areas().tolist() == [64 * 64]
+    assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    tracemalloc.stop()
+
+
+@given(pictures(most=6))
+def test_what_is_left_out_for_overlaps(pixels):
+    group = np.zeros(len(pixels), dtype=np.int64)
+    kept, left_out = [], []
+    for number, mask in enumerate(pixels):
+        earlier = [other for other in kept if (pixels[other] & mask).any()]
+        if earlier:
+            left_out.append((earlier[0], number))
+        else:
+            kept.append(number)
+    assert Masks.from_pixels(pixels).find_overlaps(group) == sorted(left_out)
+
+
+@pytest.mark.parametrize("width", [255, 256, 257, 1000])
+def test_latents_of_wide_and_high_masks(width):
+    for shape in ((1, 3, width), (1, width, 3)):
+        (latents,) = latents_of_masks(np.ones(shape, dtype=bool))
+        assert latents.tolist() == [(shape[1] - 1) / 2, (shape[2] - 1) / 2, 3 * width]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "possible"),
+    [
+        (1, 1, True),
+        (4320, 7680, True),
+        (8192, 8192, True),
+        (8192, 8193, False),
+        (1, 256, True),
+        (1, 257, False),
+        (257, 1, False),
+        (0, 5, False),
+        (-5, -5, False),
+    ],
+)
+def test_which_sizes_frames_have(height, width, possible):
+    assert is_frame_size(height, width) == possible

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco
 
-from datagen.errors import BadInputError, UsageError
-from datagen.readers.mots import MotsImages, MotsText, find_videos
+from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError
+from datagen.readers import find_videos as find_any_videos
+from datagen.readers.mots import MotsImages, MotsText, find_videos, name_of_others
 from datagen.views import KittiView
 
 
@@ -183,6 +185,173 @@ def test_a_set_may_lie_directly_in_the_folder(mots):
 def test_the_layout_of_the_release(golden):
     videos = find_videos(golden / "release/inputs/data/kitti")
     assert [video.name for video in videos] == ["0000", "0001", "0002", "0005"]
+
+
+def lay(folder, text=GOOD):
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text(text)
+    return folder
+
+
+def names(source, *options):
+    return [(video.source, video.name) for video in find_videos(source, *options)]
+
+
+def test_the_layout_of_motchallenge_net(tmp_path):
+    from_one = GOOD.replace("1 2001", "2 2001").replace("0 ", "1 ", 1)
+    lay(tmp_path / "train/MOTS20-02/gt/gt.txt", from_one)
+    lay(tmp_path / "train/MOTS20-11/gt/gt.txt", from_one)
+    expected = [("motschallenge", "0002"), ("motschallenge", "0011")]
+    assert names(tmp_path) == names(tmp_path / "train") == expected
+    for place in ("", "gt", "gt/gt.txt"):
+        assert names(tmp_path / "train/MOTS20-02" / place) == expected[:1]
+    lay(tmp_path / "kitti/instances_txt/0000.txt")
+    assert names(tmp_path) == [("kitti-mots", "0000"), *expected]
+
+
+def test_pictures_and_boxes_beside_annotations_are_none(tmp_path, recwarn):
+    lay(tmp_path / "instances_txt/0004.txt")
+    lay(tmp_path / "label_02/0004.txt", "0 0 Car 0 0 1 1 1 1 1 1 1 1 1 1 1 1\n")
+    lay(tmp_path / "oxts/0004.txt", "1 2 3 4 5 6 7 8\n")
+    for folder, pixels in (("images", np.zeros((8, 10, 3), np.uint8)), ("image_02", np.zeros((8, 10), np.uint8))):
+        (tmp_path / folder / "0004").mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / folder / "0004/000000.png"), pixels)
+    assert names(tmp_path) == [("kitti-mots", "0004")]
+    assert not recwarn.list
+    # Where there is nothing else, reading them says what they are.
+    with pytest.raises(BadInputError, match="8-bit RGB image"):
+        find_videos(tmp_path / "images")[0].read()
+    with pytest.raises(BadInputError, match="line 1: has 17 fields"):
+        find_videos(tmp_path / "label_02")[0].read()
+
+
+def test_other_annotations_beside_good_ones_are_named(tmp_path):
+    lay(tmp_path / "mots/0000.txt")
+    lay(tmp_path / "vos/meta.json", "{}")
+    (tmp_path / "vos/Annotations/bear").mkdir(parents=True)
+    lay(tmp_path / "results/0001.txt", "1,1,2,3,4,5,1,-1,-1\n")
+    lay(tmp_path / "vis/train.json", '{"videos": [], "annotations": []}')
+    with pytest.warns(DatagenWarning) as told:
+        assert names(tmp_path) == [("kitti-mots", "0000")]
+    (warning,) = told
+    for folder, what in (("results", "no MOTS annotations"), ("vis", "train.json"), ("vos", "YouTube-VOS")):
+        assert f"{tmp_path / folder} " in str(warning.message)
+        assert what in str(warning.message)
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        (["Annotations/480p/bear/00000.png"], "DAVIS"),
+        (["meta.json", "Annotations/bear/00000.png"], "YouTube-VOS"),
+        (["sav_000001_manual.json"], "SA-V"),
+    ],
+)
+def test_layouts_that_are_not_read_are_named(tmp_path, files, what):
+    for file in files:
+        lay(tmp_path / file, "")
+    assert what in name_of_others(tmp_path)
+    with pytest.raises(DatagenError, match=f"no annotations here that are read: .*{what}") as error:
+        find_any_videos(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_panoptic_maps_are_named(tmp_path):
+    (tmp_path / "panoptic_maps/0000").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "panoptic_maps/0000/000000.png"), np.zeros((8, 10, 3), np.uint8))
+    with pytest.raises(DatagenError, match="KITTI-STEP"):
+        find_any_videos(tmp_path)
+
+
+def test_links_in_a_circle_lead_nowhere(tmp_path):
+    lay(tmp_path / "a/instances_txt/0010.txt")
+    (tmp_path / "a/up").symlink_to("..")
+    (tmp_path / "a/self").symlink_to("self")
+    assert names(tmp_path) == [("kitti-mots", "0010")]
+
+
+def test_a_sequence_without_text_is_read_from_its_label_maps(mots, tmp_path):
+    root = tmp_path / "set"
+    shutil.copytree(mots / "kitti-mots", root)
+    (root / "instances_txt/0001.txt").unlink()
+    videos = find_videos(root)
+    assert [type(video) for video in videos] == [MotsText, MotsImages]
+    assert [len(find_videos(root, kind)) for kind in ("txt", "png")] == [1, 2]
+
+
+def test_a_sequence_in_two_places_of_a_set(tmp_path):
+    lay(tmp_path / "0000.txt")
+    lay(tmp_path / "instances_txt/0000.txt")
+    with pytest.raises(BadInputError, match="sequence 0000 twice"):
+        find_videos(tmp_path)
+
+
+def test_own_numbers_and_classes(tmp_path):
+    plain = GOOD.replace("2001", "5").replace("1001", "3050")
+    assert read(tmp_path, plain).object_id.tolist() == [5, 3050, 5]
+    assert read(tmp_path, plain).category_id.tolist() == [2, 1, 2]
+    own = GOOD.replace("2001 2", "3001 3")
+    video = find_videos(lay(tmp_path / "0007.txt", own), None, False)[0]
+    assert video.read().category_id.tolist() == [3, 1, 3]
+    assert video.read().category_names[3] == "3"
+    with pytest.raises(BadInputError, match="line 1: has a class other than"):
+        read(tmp_path, own)
+    with pytest.raises(BadInputError, match="of another class on a line before"):
+        read(tmp_path, plain.replace("1 5 2", "1 5 1"))
+
+
+def test_overlaps_are_read_where_they_may_be(tmp_path):
+    text = f"{GOOD}1 2002 2 8 10 {LEFT}\n1 2003 2 8 10 {LEFT}\n1 2004 2 8 10 {RIGHT}\n"
+    assert find_videos(lay(tmp_path / "0007.txt", text), None, False)[0].read().masks.areas().tolist() == [12] * 6
+    kept = read(tmp_path, text, skip_bad=True)
+    assert kept.object_id.tolist() == [2001, 1001, 2001, 2004]
+    assert [line.split(":")[0][-6:] for line in kept.left_out] == ["line 4", "line 5"]
+
+
+@pytest.mark.parametrize("quotes", ["b'{}'", 'b"{}"'])
+def test_an_encoding_printed_by_python_is_named(tmp_path, quotes):
+    with pytest.raises(BadInputError, match="line 1: the run-length encoding is printed as Python bytes"):
+        read(tmp_path, GOOD.replace(LEFT, quotes.format(LEFT)))
+
+
+@pytest.mark.parametrize("size", ["46340 46340", "1 999999", "999999 2147", "0 0"])
+def test_sizes_that_no_frame_has(tmp_path, size):
+    with pytest.raises(BadInputError, match="line 1: has an impossible height or width"):
+        read(tmp_path, GOOD.replace("8 10", size))
+    assert len(read(tmp_path, GOOD.replace("8 10", size), skip_bad=True)) == 0
+
+
+def test_numbers_of_frames_that_are_far_off(images):
+    whole = images.read()
+    for name in ("000040", "1000000", "99999999999999999999", "1", "\u0661"):
+        shutil.copy(images.path / "000003.png", images.path / f"{name}.png")
+    with pytest.raises(BadInputError, match="two label maps of frame 1"):
+        images.read()
+    tracks = images.read(skip_bad=True)
+    assert tracks.frame.tolist() == [*whole.frame.tolist(), *[40] * (whole.frame == 3).sum()]
+    assert len(tracks.left_out) == 4
+    assert any("no label map of frames 12 to 39" in line for line in tracks.left_out)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_not_opened(tmp_path, images, make):
+    make(tmp_path / "0003.txt")
+    with pytest.raises(BadInputError, match=r"0003\.txt: cannot be read \(is a folder|0003\.txt: is a pipe"):
+        find_videos(tmp_path, "txt")[-1].read()
+    (images.path / "000003.png").unlink()
+    make(images.path / "000003.png")
+    with pytest.raises(BadInputError, match=r"000003\.png"):
+        images.read()
+    assert len(images.read(skip_bad=True).left_out) == 1
+
+
+def test_many_label_maps_are_taken_some_at_a_time(images, monkeypatch):
+    whole = images.read()
+    monkeypatch.setattr("datagen.readers.mots._LABELS_AT_ONCE", 375 * 1242 * 5)
+    parts = images.read()
+    assert parts.frame.tolist() == whole.frame.tolist()
+    assert parts.object_id.tolist() == whole.object_id.tolist()
+    np.testing.assert_array_equal(parts.masks.paint(), whole.masks.paint())
 
 
 def test_no_folder_and_an_empty_one(tmp_path):

@@ -1,5 +1,6 @@
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -58,6 +59,69 @@ def test_every_filter_at_any_rows(data):
     np.testing.assert_array_equal(read_label_map(png, PATH)[0], labels)
 
 
+@pytest.mark.parametrize("kind", range(5))
+def test_a_filter(kind):
+    labels = np.random.default_rng(kind).integers(0, 1 << 16, (5, 7)).astype(np.uint16)
+    np.testing.assert_array_equal(read_label_map(encode(labels, [kind] * 5), PATH)[0], labels)
+
+
+def interlace(labels):
+    """Write an interlaced PNG (Adam7), each pass without filters."""
+    height, width = labels.shape
+    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    raw = b"".join(
+        b"\0" + row.tobytes()
+        for x, y, right, down in passes
+        for row in labels[y::down, x::right].astype(">u2")
+        if row.size
+    )
+    header = struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, 1)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 999))
+def test_interlaced_pictures(height, width, seed):
+    labels = np.random.default_rng(seed).integers(0, 1 << 16, (height, width)).astype(np.uint16)
+    png = interlace(labels)
+    np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED), labels)
+    np.testing.assert_array_equal(read_label_map(png, PATH)[0], labels)
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_no_flipped_bit_gives_other_labels(capfd, interlaced):
+    labels = np.arange(80, dtype=np.uint16).reshape(8, 10)
+    png = interlace(labels) if interlaced else encode(labels, [0, 1, 2, 3, 4, 0, 1, 2])
+    for place in range(8 * len(png)):
+        flipped = bytearray(png)
+        flipped[place // 8] ^= 1 << place % 8
+        with suppress(BadInputError):  # of the end chunk's checksum nothing depends
+            np.testing.assert_array_equal(read_label_map(bytes(flipped), PATH)[0], labels)
+    for end in range(len(png) - 12):
+        with pytest.raises(BadInputError):
+            read_label_map(png[:end], PATH)
+    assert capfd.readouterr().err == ""
+
+
+def claim(width, height, data=b"", interlaced=0):
+    header = struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, interlaced)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("interlaced", [0, 1])
+def test_bombs_do_not_go_off(interlaced):
+    import tracemalloc
+
+    for size in ((65536, 65536), (30000, 30000), (2**32 - 1, 2**32 - 1)):
+        with pytest.raises(BadInputError, match="which no frame is"):
+            read_label_map(claim(*size, zlib.compress(b""), interlaced), PATH)
+    bomb = zlib.compress(bytes(1 << 26))
+    tracemalloc.start()
+    with pytest.raises(BadInputError, match="damaged"):
+        read_label_map(claim(10, 8, bomb, interlaced), PATH)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
 def picture(array):
     return cv2.imencode(".png", array)[1].tobytes()
 
@@ -92,7 +156,7 @@ def test_an_unknown_filter_is_damage():
         read_label_map(bad, PATH)
 
 
-def test_interlaced_files_go_to_opencv():
+def test_an_interlaced_picture_of_one_pixel():
     # A 1 x 1 picture has one pass, so its interlaced form holds the same bytes.
     png = encode(np.array([[513]], np.uint16), [0])
     header = struct.pack(">IIBBBBB", 1, 1, 16, 0, 0, 0, 1)

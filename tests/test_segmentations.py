@@ -63,7 +63,6 @@ BAD = {
     "a run that is a text": ({"counts": ["600"], "size": SIZE}, "no whole number"),
     "a text that breaks off": ({"counts": as_text(FIRST)["counts"][:-1], "size": SIZE}, "breaks off|do not fill"),
     "a text of other letters": ({"counts": "!!", "size": SIZE}, "none of its alphabet"),
-    "an empty text": ({"counts": "", "size": SIZE}, "do not fill"),
     "a polygon of two points": ([[1, 1, 5, 5]], "has 4 numbers"),
     "a polygon without its last y": ([[1, 1, 5, 5, 8, 1, 3]], "has 7 numbers"),
     "a polygon far off": ([[1, 1, 1e9, 5, 8, 1]], "leaves the frame"),

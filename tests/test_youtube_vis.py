@@ -1,15 +1,17 @@
+import base64
 import copy
 import json
+import os
 from contextlib import suppress
 
 import numpy as np
 import pytest
-from annotations import FIRST, HEIGHT, SECOND, WIDTH, annotation, as_list, coco_vid, write, youtube_vis
+from annotations import FIRST, HEIGHT, SECOND, WIDTH, annotation, as_list, as_text, coco_vid, write, youtube_vis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datagen.errors import BadInputError, DatagenError, UsageError
-from datagen.readers import find_videos
+from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError
+from datagen.readers import find_videos, find_videos_of_all
 from datagen.readers.annotation_file import YOUTUBE_VIS_NAMES
 
 
@@ -78,6 +80,116 @@ def test_size_of_a_coco_vid_video_may_stand_with_its_images(tmp_path):
     assert len(read(tmp_path, content)[0]) == 4
 
 
+def text_ids(content):
+    for entry in content["annotations"]:
+        entry.update(id=str(entry["id"]), video_id=str(entry["video_id"]))
+    for entry in content["videos"]:
+        entry.update(id=str(entry["id"]))
+
+
+def float_ids(content):
+    for entry in content["annotations"]:
+        entry.update(category_id=float(entry["category_id"]))
+
+
+def unused_nan(content):
+    content["annotations"][0].update(areas=[float("nan"), float("inf"), None], score=-float("inf"))
+    content["categories"][1]["name"] = 'NaN, "Infinity"'
+
+
+def absent(content):
+    content["annotations"][0]["segmentations"][2] = {}
+    content["annotations"][2]["segmentations"][0] = {"size": [HEIGHT, WIDTH], "counts": ""}
+
+
+@pytest.mark.parametrize("change", [text_ids, float_ids, unused_nan, absent])
+def test_forms_that_mean_the_same(tmp_path, change):
+    expected, content = read(tmp_path, youtube_vis()), youtube_vis()
+    change(content)
+    changed = read(tmp_path, content)
+    assert len(changed) == len(expected) == 3
+    for first, second in zip(expected, changed, strict=True):
+        assert first.frame.tolist() == second.frame.tolist()
+        assert first.objects.tolist() == second.objects.tolist()
+        assert np.array_equal(first.masks.paint(), second.masks.paint())
+        assert second.left_out == []
+    if change is unused_nan:
+        assert changed[0].category_names[7] == 'NaN, "Infinity"'
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    (first, *_), (second, *_) = (
+        read(tmp_path, start + json.dumps(youtube_vis()).encode()) for start in (b"", b"\xef\xbb\xbf")
+    )
+    assert np.array_equal(first.masks.paint(), second.masks.paint())
+
+
+@pytest.mark.parametrize(
+    "bad", [[[float("nan"), 1, 5, 1, 5, 5]], {"counts": [float("nan"), 600], "size": [HEIGHT, WIDTH]}]
+)
+def test_a_mask_with_nan_is_bad(tmp_path, bad):
+    content = youtube_vis()
+    content["annotations"][0]["segmentations"][2] = bad
+    with pytest.raises(BadInputError, match="annotation 11, frame 2"):
+        read(tmp_path, content)
+
+
+def test_a_part_of_a_polygon_is_dropped_and_named(tmp_path):
+    good = [3, 2, 12, 2, 12, 9, 3, 9]
+    content = youtube_vis()
+    content["annotations"] = [annotation(1, 5, 1, [[good], [good, [1, 1, 2, 2]], [[], good]])]
+    (tracks,) = read(tmp_path, content)
+    assert (tracks.masks.paint() == tracks.masks.paint()[0]).all()
+    assert tracks.frame.tolist() == [0, 1, 2]
+    assert len(tracks.left_out) == 2
+    assert "annotation 1, frame 1: a part of its polygon has 4 numbers" in tracks.left_out[0]
+    assert "annotation 1, frame 2: a part of its polygon has 0 numbers" in tracks.left_out[1]
+
+
+def test_track_id_and_frame_index_of_tao(tmp_path):
+    (expected,) = read(tmp_path, coco_vid())
+    content = coco_vid()
+    for entry in content["annotations"]:
+        entry["track_id"] = entry.pop("instance_id")
+    for image in content["images"]:
+        image["frame_index"] = image.pop("frame_id")
+    (tracks,) = read(tmp_path, content)
+    assert tracks.object_id.tolist() == expected.object_id.tolist()
+    assert tracks.frame.tolist() == expected.frame.tolist()
+
+
+def test_gaps_between_the_frames_of_coco_vid_are_named(tmp_path):
+    content = coco_vid()
+    content["images"][2]["frame_id"] = 6
+    with pytest.warns(DatagenWarning, match=r"frames of 1 of 1 videos .* \(video 5: 0, 1, 6, \.\.\.\)"):
+        read(tmp_path, content)
+
+
+@pytest.mark.parametrize("counts", ["b'abc'", "ZF0xZDBkMTAwMDA="])
+def test_other_ways_to_write_an_encoding_are_named(tmp_path, counts):
+    content = youtube_vis()
+    content["annotations"][0]["segmentations"][0]["counts"] = counts
+    if counts.startswith("Z"):
+        text = as_text(FIRST)["counts"].encode()
+        content["annotations"][0]["segmentations"][0]["counts"] = base64.b64encode(text).decode()
+    with pytest.raises(BadInputError, match=r"Python bytes|base64"):
+        read(tmp_path, content)
+
+
+@pytest.mark.parametrize("size", [(1, 2**31 - 1), (46340, 46340), (10**9, 10**9), (-5, -5), (1, 300)])
+def test_sizes_that_no_frame_has(tmp_path, size):
+    content = youtube_vis()
+    content["videos"][0].update(height=size[0], width=size[1])
+    with pytest.raises(BadInputError, match="video 5 has no possible height and width"):
+        read(tmp_path, content)
+
+
+def test_deep_nesting_where_it_is_not_read(tmp_path):
+    text = json.dumps(youtube_vis())[:-1] + ', "info": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    with suppress(BadInputError):
+        assert len(read(tmp_path, text)) == 3
+
+
 @pytest.mark.realdata
 def test_the_same_video_in_both_forms(realdata):
     native, coco = (
@@ -119,7 +231,24 @@ BAD_FILES = {
     "nothing": (b"", "truncated"),
     "no JSON": (b"{", "truncated"),
     "a broken end": (b'{"videos": [], "annotations": [1, 2}', "byte 35.*malformed"),
-    "not a number": (b'{"videos": [], "annotations": [NaN]}', "byte 31.*malformed"),
+    "not a number for an annotation": (b'{"videos": [], "annotations": [NaN]}', r"annotations\[0\]: .*got `null`"),
+    "half a number": (b'{"videos": [], "annotations": [NaM]}', "byte 31.*malformed"),
+    "UTF-16": (json.dumps(youtube_vis()).encode("utf-16"), "UTF-16; save it as UTF-8"),
+    "a validation split": ({"videos": [], "annotations": None}, "holds no annotations .*validation or test split"),
+    "a name of a megabyte": ({"videos": [{"id": 1, "name": "x" * 2**20}], "annotations": []}, "a name of 1048576"),
+    "YouTube-VOS": ({"videos": {"003234408d": {"objects": {}}}}, "YouTube-VOS's own form"),
+    "SA-V": ({"video_id": "sav_1", "masklet": []}, "SA-V's own form"),
+    "BURST": ({"sequences": [], "categories": []}, "BURST's form"),
+    "BDD100K": ([{"videoName": "a", "labels": []}], "BDD100K's form"),
+    "COCO": ({"images": [], "annotations": []}, "COCO's form for single pictures"),
+    "two images of one frame": (
+        {**coco_vid(), "images": [{"id": i, "video_id": 5, "frame_id": 0} for i in (1, 2)]},
+        r"images\[1\]: image 1 is frame 0 of video 5 too",
+    ),
+    "an image without frame": ({**coco_vid(), "images": [{"id": 1, "video_id": 5}]}, "has no `frame_id`"),
+    "a zip": (b"PK\x03\x04" + bytes(99), "is a zip archive; unpack it"),
+    "a gzip": (b"\x1f\x8b\x08" + bytes(99), "is a gzip archive; unpack it"),
+    "a tar": (bytes(257) + b"ustar" + bytes(250), "is a tar archive; unpack it"),
     "bytes": (bytes(range(256)), "damaged or no JSON"),
     "deep": (b"[" * 100_000, "no file of video annotations|damaged"),
     "a list": ([], "got `array`"),
@@ -195,6 +324,7 @@ BAD_INSTANCES = {
     "an unknown category": ({"category_id": 2}, "category 2 has no name"),
     "no instance": ({"instance_id": None}, "got `null`"),
     "an instance twice": ({"image_id": 100}, "instance 3 is in image 100 a second time"),
+    "another category": ({"category_id": 4}, "instance 3 is of category 1 before, of 4 here"),
     "a bad mask": ({"segmentation": [[1, 2]]}, "has 2 numbers"),
 }
 
@@ -202,6 +332,7 @@ BAD_INSTANCES = {
 @pytest.mark.parametrize(("change", "problem"), BAD_INSTANCES.values(), ids=BAD_INSTANCES)
 def test_bad_instances_are_named_or_left_out(tmp_path, change, problem):
     content = coco_vid()
+    content["categories"].append({"id": 4, "name": "dog"})
     content["annotations"][1].update(change)
     with pytest.raises(BadInputError, match=problem):
         read(tmp_path, content)
@@ -215,6 +346,21 @@ def test_sources_that_are_none(tmp_path):
         find_videos(tmp_path / "train.json")
     with pytest.raises(DatagenError, match="no annotations here"):
         find_videos(tmp_path)
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(BadInputError, match="a pipe"):
+        find_videos(tmp_path / "pipe.json")
+
+
+def test_a_video_is_read_once(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    first, second = (write(tmp_path / name / "train.json", youtube_vis()) for name in ("a", "b"))
+    assert len(find_videos_of_all([first])) == 3
+    for again in (first, second):
+        with pytest.raises(UsageError, match="train/a is there twice") as error:
+            find_videos_of_all([first, again])
+        assert str(first) in str(error.value)
+        assert str(again) in str(error.value)
 
 
 scalars = st.none() | st.integers(-2, 2**70) | st.text(max_size=3) | st.booleans() | st.floats(allow_nan=False)

@@ -6,9 +6,11 @@ numbers would take many times the file as Python objects.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -16,9 +18,12 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 import numpy as np
 
-from datagen.errors import BadInputError, UsageError
+from datagen.errors import BadInputError
+from datagen.files import check_input
+from datagen.masks import is_frame_size
+from datagen.readers.other_forms import name_of_file, name_of_json
 from datagen.readers.segmentations import JSON_ERRORS, decode_segmentations
-from datagen.tracks import Sampling, Tracks
+from datagen.tracks import Sampling, Tracks, printable_name
 
 __all__ = ["YOUTUBE_VIS_NAMES", "AnnotatedVideo", "AnnotationFile", "Int64", "VideoEntry", "read_annotation_file"]
 
@@ -36,6 +41,12 @@ OVIS = "ovis"
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 """A whole number that an array holds."""
+
+# Every row of a table holds its names.
+_LONGEST_NAME = 1000
+
+# A text is matched as a whole, so that what is written inside one is not taken for a number.
+_NOT_JSON = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:NaN|Infinity)', re.DOTALL)
 
 
 class VideoEntry(msgspec.Struct):
@@ -66,10 +77,14 @@ class _Category(msgspec.Struct):
 
 class _File(msgspec.Struct):
     videos: list[VideoEntry]
-    annotations: list[msgspec.Raw]
+    annotations: list[msgspec.Raw] | None
     images: list[msgspec.Raw] = []
     categories: list[_Category] | None = None
-    info: Any = None
+    info: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Info(msgspec.Struct):
+    description: Any = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,8 @@ class AnnotationFile:
         The categories that have a name; those of YouTube-VIS 2019 where the file has none.
     annotations, images : list of msgspec.Raw
         The entries as they stand in the file.
+    none : str
+        What to say if it has no annotation.
     """
 
     path: Path
@@ -102,19 +119,24 @@ class AnnotationFile:
     category_names: dict[int, str]
     annotations: list[msgspec.Raw]
     images: list[msgspec.Raw]
+    none: str = "holds no annotations"
 
     @property
     def inputs(self) -> dict[str, str]:
         """Its checksum by its name."""
-        return {f"{self.source}/{self.path.name}": self.sha256}
+        return {self._label: self.sha256}
+
+    @property
+    def _label(self) -> str:
+        return f"{self.source}/{printable_name(self.path.name)}"
 
     def problem_of(self, video_id: int, category_id: int) -> str | None:
         """Say what is wrong with the video and the category that an annotation names."""
         if video_id not in self.videos:
             return f"video {video_id} is not among the videos of the file"
         height, width = self.videos[video_id].size
-        if height < 1 or width < 1 or height * width >= 1 << 31:
-            return f"video {video_id} has no possible height and width"
+        if not is_frame_size(height, width):
+            return f"video {video_id} has no possible height and width ({height} x {width})"
         if category_id not in self.category_names:
             return f"category {category_id} has no name in the file"
         return None
@@ -125,7 +147,7 @@ class AnnotationFile:
 
     def lines(self, problems: dict[str, str]) -> list[str]:
         """Tell problems by where they are as lines of a manifest."""
-        return [f"{self.source}/{self.path.name}, {where}: {problem}" for where, problem in problems.items()]
+        return [f"{self._label}, {where}: {problem}" for where, problem in problems.items()]
 
 
 @dataclass(frozen=True)
@@ -169,7 +191,7 @@ class AnnotatedVideo:
 
     def make_tracks(
         self,
-        segmentations: list[tuple[int, int, int, msgspec.Raw]],
+        segmentations: Sequence[tuple[int, int, int, msgspec.Raw]],
         objects: list[tuple[int, int, int]],
         sampling: Sampling | None,
         skip_bad: bool,
@@ -178,7 +200,7 @@ class AnnotatedVideo:
 
         Parameters
         ----------
-        segmentations : list
+        segmentations : sequence
             Frame, object, category and segmentation of every mask.
         objects : list
             As `Tracks.objects`.
@@ -186,11 +208,13 @@ class AnnotatedVideo:
             As of `datagen.tracks.Video.read`.
         """
         table = np.array([row[:3] for row in segmentations], dtype=np.int64).reshape(-1, 3)
-        masks, bad = decode_segmentations([row[3] for row in segmentations], *self.entry.size)
-        problems = dict(self.problems)
-        problems.update({f"{self.track_name} {table[row, 1]}, frame {table[row, 0]}": bad[row] for row in sorted(bad)})
+        dropped: dict[int, str] = {}
+        masks, bad = decode_segmentations([row[3] for row in segmentations], *self.entry.size, dropped)
+        where = {row: f"{self.track_name} {table[row, 1]}, frame {table[row, 0]}" for row in (*bad, *dropped)}
+        problems = self.problems | {where[row]: bad[row] for row in sorted(bad)}
         if problems and not skip_bad:
             raise self.file.error(*next(iter(problems.items())))
+        problems |= {where[row]: dropped[row] for row in sorted(dropped) if row not in bad}
         order = np.argsort(table[:, 0], kind="stable")
         order = order[masks.areas()[order] > 0]  # an empty mask is none
         table, masks = table[order], masks.select(order)
@@ -225,22 +249,16 @@ def read_annotation_file(path: str | Path) -> AnnotationFile:
     UsageError
         If there is no such file.
     BadInputError
-        If it is not JSON or lacks what every such file has.
+        If it is not JSON, lacks what every such file has, or is of a form that is known and not read.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file")
+    path = check_input(path)
     try:
         data = path.read_bytes()
-        file = msgspec.json.decode(data, type=_File)
+        file = _decode(path, data)
     except MemoryError:
         raise BadInputError(path, "does not fit into memory") from None
-    except msgspec.ValidationError as error:
-        raise BadInputError(path, f"is no file of video annotations ({error})") from None
-    except JSON_ERRORS as error:
-        place = re.search(r" \((byte \d+)\)", str(error))
-        reason = str(error).replace(place[0], "") if place else str(error)
-        raise BadInputError(path, f"is damaged or no JSON ({reason})", place[1] if place else None) from None
+    except OSError as error:
+        raise BadInputError(path, f"cannot be read ({error.strerror})") from None
     names = {video.id: _name(video) for video in file.videos}
     if len(names) < len(file.videos):
         twice = Counter(video.id for video in file.videos).most_common(1)[0][0]
@@ -252,6 +270,12 @@ def read_annotation_file(path: str | Path) -> AnnotationFile:
         if file.categories
         else YOUTUBE_VIS_NAMES
     )
+    for what, named in (("video", names), ("category", category_names)):
+        for number, name in named.items():
+            if len(name) > _LONGEST_NAME:
+                raise BadInputError(
+                    path, f"{what} {number} has a name of {len(name)} characters; give it a shorter one"
+                )
     return AnnotationFile(
         path=path,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -259,9 +283,34 @@ def read_annotation_file(path: str | Path) -> AnnotationFile:
         videos={video.id: video for video in file.videos},
         names=names,
         category_names=category_names,
-        annotations=file.annotations,
+        annotations=file.annotations or [],
         images=file.images,
+        none="holds no annotations" + (" (is it that of a validation or test split?)" if not file.annotations else ""),
     )
+
+
+def _decode(path: Path, data: bytes) -> _File:
+    """Decode a file; ids may be texts or floats that are whole, and NaN and infinity stand for null."""
+    if named := name_of_file(data):
+        raise BadInputError(path, named)
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
+        raise BadInputError(path, "is text in UTF-16; save it as UTF-8")
+    for repaired in (False, True):
+        try:
+            return msgspec.json.decode(data, type=_File, strict=False)
+        except msgspec.ValidationError as error:  # noqa: PERF203 (twice at most)
+            named = name_of_json(data) or f"is no file of video annotations ({error})"
+            raise BadInputError(path, named) from None
+        except JSON_ERRORS as error:
+            # Python writes what JSON does not have; in a mask, null is as bad.
+            if not repaired and (b"NaN" in data or b"Infinity" in data):
+                data = _NOT_JSON.sub(lambda match: match[0] if match[0].startswith(b'"') else b"null", data)
+                continue
+            place = re.search(r" \((byte \d+)\)", str(error))
+            reason = str(error).replace(place[0], "") if place else str(error)
+            raise BadInputError(path, f"is damaged or no JSON ({reason})", place[1] if place else None) from None
+    raise AssertionError("unreachable")
 
 
 def _name(video: VideoEntry) -> str:
@@ -272,7 +321,11 @@ def _name(video: VideoEntry) -> str:
     return folder or str(video.id)
 
 
-def _source(path: Path, info: Any, category_names: dict[int, str]) -> str:
-    if isinstance(info, dict) and info.get("description") == "OVIS":
+def _source(path: Path, info: msgspec.Raw, category_names: dict[int, str]) -> str:
+    try:
+        described = msgspec.json.decode(info, type=_Info).description
+    except JSON_ERRORS:
+        described = None
+    if described == "OVIS":
         return OVIS
-    return YOUTUBE_VIS if category_names == YOUTUBE_VIS_NAMES else path.stem
+    return YOUTUBE_VIS if category_names == YOUTUBE_VIS_NAMES else printable_name(path.stem)

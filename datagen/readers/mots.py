@@ -1,15 +1,19 @@
 """MOTS annotations: text files and folders of 16-bit PNG label maps (Voigtlaender et al., CVPR 2019).
 
-A set is a folder of sequences with names of four digits: ``SSSS.txt`` or ``SSSS/FFFFFF.png``, directly or under
-``instances_txt/`` and ``instances/``. A line of text is ``frame object_id class_id height width rle``; a pixel of a
-label map is ``class * 1000 + instance``. Class 1 is car, 2 pedestrian, 10 the ignore region (always object 10000).
+A set is a folder of sequences: ``SSSS.txt`` or ``SSSS/FFFFFF.png``, directly or under ``instances_txt/`` and
+``instances/``, or ``NAME/gt/gt.txt`` as motchallenge.net has them (``MOTS20-02`` is sequence 0002). A line of text is
+``frame object_id class_id height width rle``; a pixel of a label map is ``class * 1000 + instance``, and so is an
+object id, but in results and own data it may be any number. Class 1 is car, 2 pedestrian, 10 the ignore region (always
+object 10000).
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from collections.abc import Iterator
+import warnings
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,10 +22,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from datagen.errors import BadInputError, UsageError
-from datagen.masks import RLE_PROBLEMS, Masks, decode_rle
-from datagen.readers.png16 import read_label_map
-from datagen.tracks import Sampling, Tracks, Video
+from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError, quote
+from datagen.files import check_input
+from datagen.masks import Masks, decode_rle, is_frame_size, problem_of_rle
+from datagen.readers.other_forms import name_of_file, name_of_folder
+from datagen.readers.png16 import kind_of_picture, read_label_map
+from datagen.tracks import Sampling, Tracks, Video, printable_name
 
 __all__ = [
     "CATEGORY_NAMES",
@@ -32,6 +38,7 @@ __all__ = [
     "MotsImages",
     "MotsText",
     "find_videos",
+    "name_of_others",
 ]
 
 CATEGORY_NAMES = {1: "car", 2: "pedestrian", 10: "ignore"}
@@ -47,19 +54,43 @@ Annotations = Literal["txt", "png"]
 _LARGEST = 1_000_000
 _NEWLINE, _BLANK = 10, 32
 
-_SEQUENCE = re.compile(r"\d{4}")
-_FRAME = re.compile(r"\d+")
+# Bounds the memory that whole label maps take before they become runs.
+_LABELS_AT_ONCE = 1 << 24
+
+_SEQUENCE = re.compile(r"[0-9]{4}")
+_FRAME = re.compile(r"[0-9]+")
+_LAST_NUMBER = re.compile(r"[0-9]+$")
+_GT = Path("gt", "gt.txt")
+_PARTS = ("instances", "instances_txt")
+_FIELDS = 6
+
+# Beside annotations lie pictures, boxes and measurements, under these names in KITTI and MOTChallenge.
+_NO_ANNOTATIONS = (
+    *("images", "image_2", "image_3", "image_02", "image_03", "img1", "label_2", "label_02"),
+    *("calib", "oxts", "velodyne", "det", "det_02"),
+)
+
+# More lines than that are not damage, but another kind of file.
+_MOST_MALFORMED = 10_000
+
+# A whole disk would take hours to look through.
+_MOST_FOLDERS = 20_000
 
 
-def find_videos(folder: str | Path, annotations: Annotations | None = None) -> list[Video]:
+def find_videos(source: str | Path, annotations: Annotations | None = None, strict: bool = True) -> list[Video]:
     """Find the MOTS sequences in a folder and in the folders below it.
+
+    What lies there and is no MOTS annotation, but looks like others, is named in a warning.
 
     Parameters
     ----------
-    folder : str or Path
-        A set, or a folder with sets below it.
+    source : str or Path
+        A set, or a folder with sets below it. (Or a single text file.)
     annotations : {"txt", "png"}, optional
-        Which to read where a set has both. By default text, which holds the same and reads faster.
+        Which to read. By default text, which holds the same and reads faster, and label maps of the sequences that have
+        no text.
+    strict : bool
+        Refuse classes other than those of MOTS, and objects that overlap, as the format does. If false, both are read.
 
     Returns
     -------
@@ -70,65 +101,221 @@ def find_videos(folder: str | Path, annotations: Annotations | None = None) -> l
     Raises
     ------
     UsageError
-        If the folder does not exist.
+        If the source does not exist.
     BadInputError
-        If one set holds a sequence twice.
+        If one set holds a sequence twice, or the source is a file that is no text.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder")
-    found = [videos for root in _folders_below(folder) if (videos := _set_at(root, annotations))]
+    source = Path(source)
+    if not _is_folder(source):
+        if not os.path.lexists(source):
+            raise UsageError(f"{quote(source)}: no such folder or file")
+        return [_text_file(check_input(source), strict)]
+    places, others = _look_below(source)
+    if annotations is not None:
+        places = [place for place in places if place.are_texts == (annotations == "txt")]
+    # Where pictures or boxes lie beside them, they are none; where there is nothing else, reading says what is wrong,
+    # unless it is known what they are.
+    sound = [place for place in places if place.looks_right()]
+    if not sound:
+        places = [place for place in places if not any(place.folder.is_relative_to(other) for other in others)]
+    else:
+        for place in places:
+            if place not in sound and place.folder.name not in _NO_ANNOTATIONS:
+                kind = "texts that are no MOTS annotations" if place.are_texts else "pictures that are no label maps"
+                others[place.folder] = f"holds {kind}"
+        _warn_of(source, others)
+    sets: dict[Path, list[_Place]] = {}
+    for place in sound or places:
+        sets.setdefault(place.root, []).append(place)
+    found = [_videos_of_set(root, sets[root], strict) for root in sorted(sets, key=lambda root: root.parts)]
     found.sort(key=lambda videos: videos[0].source != KITTI_MOTS)  # stable: by path within a source
     return [video for videos in found for video in videos]
 
 
-def _folders_below(folder: Path) -> Iterator[Path]:
-    """Yield a folder and those below it that may be sets, by path; the parts of a set are not."""
-    yield folder
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() and path.name not in ("instances", "instances_txt") and not _SEQUENCE.fullmatch(path.name):
-            yield from _folders_below(path)
+def name_of_others(folder: str | Path) -> str | None:
+    """Say what lies in a folder without MOTS annotations, as far as it is known; None if it is not.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder. Those below it are looked at too.
+    """
+    _, others = _look_below(Path(folder))
+    return next((f"{quote(place)} {what}" for place, what in sorted(others.items())), None)
 
 
-def _set_at(root: Path, annotations: Annotations | None) -> list[Video]:
-    """Return the sequences of the set at a folder, none if it is not one."""
-    texts = _by_name(root, [path for place in (root, root / "instances_txt") for path in _files(place, "*.txt")])
-    folders = _by_name(root, [path for place in (root, root / "instances") for path in _folders(place)])
-    if texts and annotations != "png":
-        first = min(_first_frame_of_text(path) for path in texts.values())
-        return [MotsText(_source(first), name, root, path) for name, path in texts.items()]
-    if folders and annotations != "txt":
-        first = min(int(_frames(path)[0].stem) for path in folders.values())
-        return [MotsImages(_source(first), name, root, path) for name, path in folders.items()]
-    return []
+@dataclass(frozen=True)
+class _Place:
+    """A folder in which sequences lie: that of a set, or one of its own in it.
+
+    Attributes
+    ----------
+    root : Path
+        The folder of the set.
+    folder : Path
+        That of the sequences.
+    are_texts : bool
+        Whether they are texts, else label maps.
+    sequences : list of tuple of str and Path
+        The name of each, and its file or folder.
+    """
+
+    root: Path
+    folder: Path
+    are_texts: bool
+    sequences: list[tuple[str, Path]]
+
+    def looks_right(self) -> bool:
+        """Say whether one of the sequences, at least, looks as MOTS annotations do."""
+        return any((_looks_like_text if self.are_texts else _looks_like_label_maps)(path) for _, path in self.sequences)
 
 
-def _files(place: Path, pattern: str) -> list[Path]:
-    return [path for path in place.glob(pattern) if _SEQUENCE.fullmatch(path.stem) and path.is_file()]
+def _look_below(source: Path) -> tuple[list[_Place], dict[Path, str]]:
+    """Return the places of sequences in a folder and below it, and what else lies there.
+
+    A folder is looked at once, whatever links lead to it.
+    """
+    places: list[_Place] = []
+    others: dict[Path, str] = {}
+    seen: set[tuple[int, int]] = set()
+    waiting = deque([source])
+    while waiting:
+        folder = waiting.popleft()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            if len(seen) > _MOST_FOLDERS:
+                raise UsageError(
+                    f"{quote(source)}: has more than {_MOST_FOLDERS:,} folders below it; give that of a set"
+                )
+            if folder.name in _PARTS and any(place.folder == folder for place in places):
+                continue
+            folders = _folders(folder)
+            new = _places_of_set(folder, folders, folder == source)
+            places += new
+            if not new and folder.name not in _NO_ANNOTATIONS and (what := name_of_folder(folder)):
+                others[folder] = what
+            taken = {path for place in new for _, path in place.sequences}
+            waiting.extend(path for path in folders if path not in taken and (path / _GT) not in taken)
+        except OSError as error:
+            raise BadInputError(quote(folder), f"cannot be read ({error.strerror})") from None
+    return places, others
 
 
-def _folders(place: Path) -> list[Path]:
-    return [path for path in place.glob("*") if _SEQUENCE.fullmatch(path.name) and path.is_dir() and _frames(path)]
+def _places_of_set(root: Path, folders: list[Path], is_source: bool) -> list[_Place]:
+    """Return the places of sequences of the set at a folder, with those folders in it; none if it is no set."""
+    found = []
+    for folder in (root, root / "instances_txt"):
+        texts = [path for path in _entries(folder) if path.suffix == ".txt" and _SEQUENCE.fullmatch(path.stem)]
+        found.append(_Place(root, folder, True, [(path.stem, path) for path in texts]))
+    for folder, inside in ((root, folders), (root / "instances", _folders(root / "instances"))):
+        maps = [path for path in inside if _SEQUENCE.fullmatch(path.name) and _frames(path)]
+        found.append(_Place(root, folder, False, [(path.name, path) for path in maps]))
+    texts = [path / _GT for path in folders]
+    if is_source:  # which may be that of a sequence, or gt/ itself
+        texts += [root / _GT] + ([root / _GT.name] if root.absolute().name == _GT.parent.name else [])
+    texts = [path for path in texts if os.path.lexists(path)]
+    found.append(_Place(root, root, True, [(_name_of_gt(path), path) for path in texts]))
+    return [place for place in found if place.sequences]
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if _is_folder(folder) else []
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in _entries(folder) if _is_folder(path)]
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 (that of Path raises for names too long and links in a circle)
+
+
+def _name_of_gt(path: Path) -> str:
+    """Return the name of a sequence of motchallenge.net: ``0002`` of ``MOTS20-02/gt/gt.txt``."""
+    folder = path.absolute().parent.parent.name
+    number = _LAST_NUMBER.search(folder)
+    return number[0].zfill(4) if number else printable_name(folder)
+
+
+def _text_file(path: Path, strict: bool) -> Video:
+    """Return the sequence in a single text file."""
+    if path.suffix.lower() != ".txt":
+        problem = name_of_file(_beginning(path)) or "is neither a folder of MOTS annotations nor a text (.txt)"
+        raise BadInputError(path, problem)
+    name = _name_of_gt(path) if path.name == _GT.name else printable_name(path.stem)
+    return MotsText(_source(_first_frame_of_text(path)), name, path.parent, path, strict)
+
+
+def _videos_of_set(root: Path, places: list[_Place], strict: bool) -> list[Video]:
+    texts, maps = (
+        _by_name(root, [each for place in places if place.are_texts == are_texts for each in place.sequences])
+        for are_texts in (True, False)
+    )
+    maps = {name: path for name, path in maps.items() if name not in texts}
+    first = min([*map(_first_frame_of_text, texts.values()), *(_number(_frames(path)[0]) for path in maps.values())])
+    videos: dict[str, Video] = {
+        name: MotsText(_source(first), name, root, path, strict) for name, path in texts.items()
+    }
+    for name, path in maps.items():
+        videos[name] = MotsImages(_source(first), name, root, path, strict)
+    return [videos[name] for name in sorted(videos)]
+
+
+def _looks_like_text(path: Path) -> bool:
+    """Say whether a text has a line of six fields among its first, or none at all."""
+    lines = [line for line in _beginning(path).split(b"\n") if line.strip()][:10]
+    return not lines or any(len(line.split()) == _FIELDS for line in lines)
+
+
+def _looks_like_label_maps(folder: Path) -> bool:
+    """Say whether one of the pictures of a sequence may be a label map, for all that its header says."""
+    frames = _frames(folder)
+    return any(kind_of_picture(_beginning(frames[i])) is None for i in sorted({0, len(frames) // 2, len(frames) - 1}))
+
+
+def _beginning(path: Path) -> bytes:
+    """Return how a file begins; nothing of what cannot be read, which is said when it is its turn."""
+    try:
+        with check_input(path).open("rb") as stream:
+            return stream.read(1 << 16)
+    except (OSError, DatagenError):
+        return b""
 
 
 def _frames(folder: Path) -> list[Path]:
-    """Return the label maps of a sequence, in the order of their names."""
-    return sorted(path for path in folder.glob("*.png") if _FRAME.fullmatch(path.stem))
+    """Return the label maps of a sequence, by their numbers."""
+    return sorted((path for path in folder.glob("*.png") if _FRAME.fullmatch(path.stem)), key=_number)
 
 
-def _by_name(root: Path, paths: list[Path]) -> dict[str, Path]:
+def _number(path: Path) -> int:
+    """Return the number of a label map; of far too many digits, one that is too large too."""
+    return int(path.stem) if len(path.stem) < 20 else _LARGEST
+
+
+def _by_name(root: Path, sequences: list[tuple[str, Path]]) -> dict[str, Path]:
     named: dict[str, Path] = {}
-    for path in sorted(paths, key=lambda path: path.stem):
-        if path.stem in named:
-            raise BadInputError(root, f"holds sequence {path.stem} twice: {named[path.stem]} and {path}; remove one")
-        named[path.stem] = path
+    for name, path in sorted(sequences):
+        if name in named:
+            raise BadInputError(root, f"holds sequence {quote(name)} twice: {named[name]} and {path}; remove one")
+        named[name] = path
     return named
 
 
+def _warn_of(source: Path, others: dict[Path, str]) -> None:
+    """Say what lies beside the sequences that are read, and is not read."""
+    if not others:
+        return
+    some = "; ".join(f"{quote(folder)} {what}" for folder, what in sorted(others.items())[:3])
+    more = f"; and {len(others) - 3} more" if len(others) > 3 else ""
+    warnings.warn(f"{quote(source)}: not all that lies there is read: {some}{more}", DatagenWarning, stacklevel=3)
+
+
 def _first_frame_of_text(path: Path) -> int:
-    with path.open("rb") as stream:
-        fields = stream.readline().split()
-    return int(fields[0]) if fields and fields[0].isdigit() else 1
+    fields = _beginning(path).partition(b"\n")[0][:1000].split()
+    return int(fields[0]) if fields and fields[0].isdigit() and len(fields[0]) < 20 else 1
 
 
 def _source(first_frame: int) -> str:
@@ -137,47 +324,48 @@ def _source(first_frame: int) -> str:
 
 @dataclass(frozen=True)
 class MotsText:
-    """A sequence in one text file. See `datagen.tracks.Video`."""
+    """A sequence in one text file. See `datagen.tracks.Video`; `strict` as for `find_videos`."""
 
     source: str
     name: str
     root: Path
     path: Path
+    strict: bool = True
 
     def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
         """Read the masks; see `datagen.tracks.Video.read`."""
         data = _read_bytes(self.path)
         text = np.frombuffer(data, dtype=np.uint8)
         numbers, begins, ends, lines, malformed = _scan_lines(text)
+        if len(malformed) > _MOST_MALFORMED:
+            problem = f"is no MOTS annotation; {len(malformed)} of its lines are of another form"
+            raise BadInputError(self.path, problem, f"line {malformed[0]}")
         height, width = (int(numbers[0, 3]), int(numbers[0, 4])) if len(numbers) else (1, 1)
-        bad = _explain_malformed(data, malformed) | _wrong_numbers(numbers, lines)
+        bad = _explain_malformed(data, malformed) | _wrong_numbers(numbers, lines, self.strict)
+        if not is_frame_size(height, width):  # then it is so on every line, or another than on the first
+            height, width, ends = 1, 1, begins
         masks, status = decode_rle(text, begins, ends, height, width)
         for row in np.flatnonzero(status):
-            bad.setdefault(int(lines[row]), f"{RLE_PROBLEMS[int(status[row])]} ({height} x {width})")
+            if int(lines[row]) not in bad:
+                encoding = data[begins[row] : ends[row]]
+                bad[int(lines[row])] = problem_of_rle(int(status[row]), encoding, height, width)
         sound = ~np.isin(lines, list(bad))
         bad |= _repeated(numbers[sound], lines[sound])
-        if bad and not skip_bad:
-            line = min(bad)
-            raise BadInputError(
-                self.path, f"{bad[line]}; mend the line or leave it out with --skip-bad", f"line {line}"
-            )
+        self._refuse(bad, skip_bad)
 
         good = np.flatnonzero(~np.isin(lines, list(bad)))
         good = good[np.argsort(numbers[good, 0], kind="stable")]
         if len(good) < len(lines) or (np.diff(good) < 0).any():
             numbers, lines, masks = numbers[good], lines[good], masks.select(good)
-        while pair := masks.find_overlap(numbers[:, 0]):
-            first, second = pair
-            frame = int(numbers[first, 0])
-            problem = f"object {numbers[second, 1]} overlaps object {numbers[first, 1]} (line {lines[first]})"
-            if not skip_bad:
-                raise BadInputError(
-                    self.path,
-                    f"{problem}; a pixel belongs to one object: mend it or leave the line out with --skip-bad",
-                    f"line {lines[second]}, frame {frame}",
+        if self.strict and (overlaps := masks.find_overlaps(numbers[:, 0])):
+            for first, second in overlaps:
+                bad[int(lines[second])] = (
+                    f"object {numbers[second, 1]} overlaps object {numbers[first, 1]} (line {lines[first]}) "
+                    f"in frame {numbers[first, 0]}; a pixel belongs to one object"
                 )
-            bad[int(lines[second])] = problem
-            keep = np.arange(len(lines)) != second
+                self._refuse(bad, skip_bad)
+            keep = np.ones(len(lines), dtype=bool)
+            keep[[second for _, second in overlaps]] = False
             numbers, lines, masks = numbers[keep], lines[keep], masks.select(keep)
 
         if sampling is not None and len(masks):
@@ -189,10 +377,17 @@ class MotsText:
             object_id=numbers[:, 1],
             category_id=numbers[:, 2],
             masks=masks,
-            category_names=CATEGORY_NAMES,
+            category_names=_names_of(numbers[:, 2]),
             inputs={_label(self.source, self.root, self.path): hashlib.sha256(data).hexdigest()},
             left_out=[f"{_label(self.source, self.root, self.path)}, line {line}: {bad[line]}" for line in sorted(bad)],
         )
+
+    def _refuse(self, bad: dict[int, str], skip_bad: bool) -> None:
+        if bad and not skip_bad:
+            line = min(bad)
+            raise BadInputError(
+                self.path, f"{bad[line]}; mend the line or leave it out with --skip-bad", f"line {line}"
+            )
 
 
 @njit(cache=True, nogil=True)
@@ -240,32 +435,61 @@ def _explain_malformed(data: bytes, malformed: NDArray[np.int64]) -> dict[int, s
     if not len(malformed):
         return {}
     contents = data.split(b"\n")
-    fields = {int(line): len(contents[line - 1].split()) for line in malformed}
-    return {
-        line: f"frame, object id, class, height and width must be whole numbers below {_LARGEST}"
-        if count == 6
-        else f"has {count} fields, not the 6 of `frame object_id class_id height width rle`"
-        for line, count in fields.items()
-    }
+    bad = {}
+    for line in malformed.tolist():
+        text = contents[line - 1]
+        count = len(text.split())
+        if count == _FIELDS:
+            bad[line] = f"frame, object id, class, height and width must be whole numbers below {_LARGEST}"
+        elif count == 1 and text.count(b",") > 4:
+            bad[line] = "has numbers between commas: boxes of MOTChallenge, no masks"
+        else:
+            bad[line] = f"has {count} fields, not the {_FIELDS} of `frame object_id class_id height width rle`"
+    return bad
 
 
-def _wrong_numbers(numbers: NDArray[np.int64], lines: NDArray[np.int64]) -> dict[int, str]:
+def _wrong_numbers(numbers: NDArray[np.int64], lines: NDArray[np.int64], strict: bool) -> dict[int, str]:
     """Return what is wrong with the numbers of each line, by line number."""
     bad: dict[int, str] = {}
     if not len(numbers):
         return bad
     _, object_id, class_id, height, width = numbers.T
     size = (height[0], width[0])
+    # Own data may count objects in any way. Ids are as the format has them where most are so, or where all name a class
+    # of the format; then another one is damage.
+    coded = object_id // 1000
+    if (coded == class_id).mean() > 0.5 or np.isin(coded, list(CATEGORY_NAMES)).all():
+        wrong_id = (coded != class_id) & ((coded == 0) | np.isin(coded, class_id))
+    else:
+        wrong_id = np.zeros(len(numbers), dtype=bool)
     checks = [
-        (~np.isin(class_id, list(CATEGORY_NAMES)), "has a class other than 1 (car), 2 (pedestrian), 10 (ignore)"),
-        (object_id // 1000 != class_id, "has an object id that is not class * 1000 + instance"),
-        ((height < 1) | (width < 1) | (height * width >= 1 << 31), "has an impossible height or width"),
+        (
+            ~np.isin(class_id, list(CATEGORY_NAMES)) & strict,
+            "has a class other than 1 (car), 2 (pedestrian), 10 (ignore)",
+        ),
+        (wrong_id, "has an object id that is not class * 1000 + instance"),
+        (
+            (height < 1) | (width < 1) | (np.full(len(numbers), not is_frame_size(int(size[0]), int(size[1])))),
+            "has an impossible height or width",
+        ),
         ((height != size[0]) | (width != size[1]), f"has another size than the first line's {size[0]} x {size[1]}"),
+        (_of_another_class(object_id, class_id), "has an object id that is of another class on a line before it"),
     ]
     for wrong, problem in checks:
         for row in np.flatnonzero(wrong):
             bad.setdefault(int(lines[row]), problem)
     return bad
+
+
+def _of_another_class(object_id: NDArray[np.int64], class_id: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say which lines give an object another class than its first line."""
+    _, first, which = np.unique(object_id, return_index=True, return_inverse=True)
+    return class_id[first][which] != class_id
+
+
+def _names_of(class_id: NDArray[np.int64]) -> dict[int, str]:
+    """Return the names of the classes; those of own data are called by their numbers."""
+    return {int(number): str(number) for number in np.unique(class_id)} | CATEGORY_NAMES
 
 
 def _repeated(numbers: NDArray[np.int64], lines: NDArray[np.int64]) -> dict[int, str]:
@@ -278,70 +502,104 @@ def _repeated(numbers: NDArray[np.int64], lines: NDArray[np.int64]) -> dict[int,
 
 @dataclass(frozen=True)
 class MotsImages:
-    """A sequence in a folder of 16-bit PNG label maps. See `datagen.tracks.Video`."""
+    """A sequence in a folder of 16-bit PNG label maps. See `datagen.tracks.Video`; `strict` as for `find_videos`."""
 
     source: str
     name: str
     root: Path
     path: Path
+    strict: bool = True
 
     def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
         """Read the masks; see `datagen.tracks.Video.read`."""
-        paths = {int(path.stem): path for path in _frames(self.path)}
         inputs: dict[str, str] = {}
         left_out: list[str] = []
         frames: list[int] = []
-        maps: list[NDArray[np.uint16]] = []
+        maps: list[NDArray[np.uint16]] = []  # of the last frames
+        parts: list[tuple[Masks, NDArray[np.int64], NDArray[np.int64]]] = []  # of those before them
         size: tuple[int, int] | None = None
-        for frame in range(min(paths), max(paths) + 1):
+        before: int | None = None
+
+        def leave_out(error: BadInputError) -> None:
+            if not skip_bad:
+                raise error
+            left_out.append(str(error).replace(str(self.root), self.source))
+
+        for path in _frames(self.path):
+            frame = _number(path)
+            if frame >= _LARGEST:
+                leave_out(BadInputError(path, f"is numbered too high; frames are numbered below {_LARGEST}"))
+                continue
+            if before is not None and frame - before != 1:
+                if frame == before:
+                    problem = f"there are two label maps of frame {frame}"
+                elif frame == before + 2:
+                    problem = f"there is no label map of frame {frame - 1}"
+                else:
+                    problem = f"there is no label map of frames {before + 1} to {frame - 1}"
+                leave_out(BadInputError(self.path, problem, f"frame {before + 1 if frame > before else frame}"))
+                if frame == before:
+                    continue
+            before = frame
             try:
-                if frame not in paths:
-                    raise BadInputError(self.path, f"there is no label map of frame {frame}", f"frame {frame}")
-                data = _read_bytes(paths[frame])
-                labels, *new_size = read_label_map(data, paths[frame], sampling)
+                data = _read_bytes(path)
+                labels, *new_size = read_label_map(data, path, sampling)
                 if size is not None and tuple(new_size) != size:
                     raise BadInputError(
-                        paths[frame],
-                        f"is {new_size[0]} x {new_size[1]} pixels, the frames before it {size[0]} x {size[1]}",
+                        path, f"is {new_size[0]} x {new_size[1]} pixels, the frames before it {size[0]} x {size[1]}"
                     )
-                known = np.isin(labels // 1000, [0, *CATEGORY_NAMES]) & ((labels >= 1000) | (labels == 0))
-                if not known.all():
-                    raise BadInputError(
-                        paths[frame],
-                        f"holds label {labels[~known][0]}, of a class other than 1 (car), 2 (pedestrian), 10 (ignore)",
-                    )
+                self._check_labels(labels, path)
             except BadInputError as error:
-                if not skip_bad:
-                    raise
-                left_out.append(str(error).replace(str(self.root), self.source))
+                leave_out(error)
                 continue
             size = (new_size[0], new_size[1])
-            inputs[_label(self.source, self.root, paths[frame])] = hashlib.sha256(data).hexdigest()
+            inputs[_label(self.source, self.root, path)] = hashlib.sha256(data).hexdigest()
             frames.append(frame)
             maps.append(labels)
-        masks, row, object_id = _masks_of_labels(np.stack(maps) if maps else np.zeros((0, 1, 1), np.uint16))
+            if len(maps) * labels.size > _LABELS_AT_ONCE:
+                parts.append(_masks_of_labels(np.stack(maps), frames[-len(maps) :]))
+                maps = []
+        if maps or not parts:
+            parts.append(_masks_of_labels(np.stack(maps or [np.zeros((1, 1), np.uint16)]), frames[-len(maps) :]))
+        object_id = np.concatenate([part[2] for part in parts])
         return Tracks(
             source=self.source,
             video=self.name,
-            frame=np.array(frames, dtype=np.int64)[row],
+            frame=np.concatenate([part[1] for part in parts]),
             object_id=object_id,
             category_id=object_id // 1000,
-            masks=masks,
-            category_names=CATEGORY_NAMES,
+            masks=Masks.concatenate([part[0] for part in parts]),
+            category_names=_names_of(object_id // 1000),
             inputs=inputs,
             left_out=left_out,
         )
 
+    def _check_labels(self, labels: NDArray[np.uint16], path: Path) -> None:
+        """Refuse labels that are no class * 1000 + instance."""
+        known = (labels >= 1000) | (labels == 0)
+        if self.strict:
+            known &= np.isin(labels // 1000, [0, *CATEGORY_NAMES])
+        if not known.all():
+            label = int(labels[~known][0])
+            problem = f"holds label {label}, "
+            if label < 1000:
+                problem += "of no class; a label is class * 1000 + instance"
+            else:
+                problem += "of a class other than 1 (car), 2 (pedestrian), 10 (ignore)"
+            raise BadInputError(path, problem)
 
-def _masks_of_labels(labels: NDArray[np.uint16]) -> tuple[Masks, NDArray[np.int64], NDArray[np.int64]]:
-    """Take label maps (T, H, W) apart into a mask for each map and label, with its map and label."""
+
+def _masks_of_labels(
+    labels: NDArray[np.uint16], frames: list[int]
+) -> tuple[Masks, NDArray[np.int64], NDArray[np.int64]]:
+    """Take label maps (T, H, W) apart into a mask for each map and label, with its frame and label."""
     _, height, width = labels.shape
     starts, stops, owners = _runs_of_labels(labels)
     # Owners are (map, label) in one number; a stable sort keeps the runs of each in order.
     order = np.argsort(owners, kind="stable")
     keys, counts = np.unique(owners, return_counts=True)
     masks = Masks(height, width, starts[order], stops[order], np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
-    return masks, keys >> 16, keys & 0xFFFF
+    return masks, np.array(frames, dtype=np.int64)[keys >> 16], keys & 0xFFFF
 
 
 @njit(cache=True, nogil=True)
@@ -375,11 +633,15 @@ def _runs_of_labels(labels):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN
 
 def _label(source: str, root: Path, path: Path) -> str:
     """Name a file without saying where on this machine it lies."""
-    return f"{source}/{path.relative_to(root).as_posix()}"
+    return f"{source}/{printable_name(path.relative_to(root).as_posix())}"
 
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return check_input(path).read_bytes()
+    except UsageError as error:  # the folder names it, so the fault is not in the call
+        raise BadInputError(path, f"cannot be read ({str(error).removeprefix(f'{path}: ')})") from None
     except OSError as error:
         raise BadInputError(path, f"cannot be read ({error.strerror})") from None
+    except MemoryError:
+        raise BadInputError(path, "does not fit into memory") from None

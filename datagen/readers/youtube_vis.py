@@ -24,7 +24,7 @@ class _Annotation(msgspec.Struct):
     segmentations: list[msgspec.Raw]
 
 
-_decoder = msgspec.json.Decoder(_Annotation)
+_decoder = msgspec.json.Decoder(_Annotation, strict=False)  # ids may be texts, or floats that are whole
 
 
 def find_videos(file: AnnotationFile) -> list[Video]:
@@ -69,7 +69,7 @@ def find_videos(file: AnnotationFile) -> list[Video]:
     if not annotations:
         if problems:
             raise file.error(*next(iter(problems.items())))
-        raise BadInputError(file.path, "holds no annotations")
+        raise BadInputError(file.path, file.none)
     videos: list[Video] = []
     for video_id, group in groupby(annotations, lambda annotation: annotation.video_id):
         # What is wrong with the file as a whole is told with its first video.

@@ -1,0 +1,124 @@
+"""Annotations that are not read, called by their name, so that nobody has to guess why."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from datagen.readers.png16 import kind_of_picture
+
+__all__ = ["name_of_file", "name_of_folder", "name_of_json"]
+
+_ARCHIVES = {
+    b"PK\x03\x04": "a zip",
+    b"PK\x05\x06": "a zip",
+    b"\x1f\x8b": "a gzip",
+    b"BZh": "a bzip2",
+    b"\xfd7zXZ\x00": "an xz",
+    b"\x28\xb5\x2f\xfd": "a zstd",
+    b"7z\xbc\xaf\x27\x1c": "a 7z",
+    b"Rar!\x1a\x07": "a rar",
+}
+_TAR = slice(257, 262)
+_ARCHIVE_SUFFIXES = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".zst", ".7z", ".rar")
+
+_NOT_YET = "which is not read; give the same masks as YouTube-VIS JSON"
+_YOUTUBE_VOS = f"is of YouTube-VOS's own form (meta.json beside palette PNGs), {_NOT_YET}"
+_PALETTE = f"is of the form of DAVIS, MOSE and LVOS (palette PNGs), {_NOT_YET}"
+_SAV = f"is of SA-V's own form, {_NOT_YET}"
+_SCALABEL = f"is of BDD100K's form (scalabel), {_NOT_YET}"
+
+# Folders that tell a data set by their name.
+_FOLDERS = {
+    "Annotations": _PALETTE,
+    "Annotations_6fps": _SAV,
+    "panoptic_maps": f"is of the form of KITTI-STEP (panoptic maps), {_NOT_YET}",
+    "panomask": f"is of the form of VIPSeg (panoptic masks), {_NOT_YET}",
+    "bitmasks": f"is of BDD100K's form (bitmasks), {_NOT_YET}",
+}
+
+_MOST_ENTRIES = 1000
+_MOST_BYTES = 1 << 16
+
+
+def name_of_file(head: bytes) -> str | None:
+    """Say what a file is that has to be unpacked first; None of others.
+
+    Parameters
+    ----------
+    head : bytes
+        The first 512 bytes of the file, or more.
+    """
+    for signature, kind in _ARCHIVES.items():
+        if head.startswith(signature):
+            return f"is {kind} archive; unpack it first"
+    return "is a tar archive; unpack it first" if head[_TAR] == b"ustar" else None
+
+
+def name_of_json(data: bytes) -> str | None:
+    """Say which form of annotations a JSON file has that is none of those that are read; None if that is not known."""
+    try:
+        top = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
+        if isinstance(top, list):
+            first = msgspec.json.decode(top[0], type=dict[str, msgspec.Raw]) if top else {}
+            return _SCALABEL if "videoName" in first or {"name", "labels"} <= set(first) else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if "masklet" in top:
+        return _SAV
+    if bytes(top.get("videos", b"")).startswith(b"{"):
+        return _YOUTUBE_VOS
+    if "sequences" in top:
+        return f"is of BURST's form, {_NOT_YET}"
+    if "frames" in top and "videos" not in top:
+        return _SCALABEL
+    if "images" in top and "videos" not in top:
+        return "is COCO's form for single pictures, not for videos (it has `images`, but no `videos`)"
+    return None
+
+
+def name_of_folder(folder: Path) -> str | None:
+    """Say what annotations lie in a folder that are none of MOTS, or which file there to give; None if there are none.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder. Those below it are looked at as far as they tell what it is.
+    """
+    names = sorted(path.name for path in folder.iterdir())[:_MOST_ENTRIES]
+    if "meta.json" in names and "Annotations" in names:
+        return _YOUTUBE_VOS
+    if folder.name == "Annotations" and (folder.parent / "meta.json").is_file():
+        return _YOUTUBE_VOS
+    for name in (folder.name, *names):
+        if name in _FOLDERS and (name == folder.name or (folder / name).is_dir()):
+            return _FOLDERS[name]
+    if any(name.endswith(("_manual.json", "_auto.json")) for name in names):
+        return _SAV
+    for name in names:
+        if name.lower().endswith(".json") and _is_annotation_file(folder / name):
+            return f"holds annotations in JSON; give the file itself, {folder / name}, to a command that reads it"
+    for name in names:
+        if name.lower().endswith(_ARCHIVE_SUFFIXES) and (named := name_of_file(_head(folder / name))):
+            return f"holds {name}, which {named}"
+    picture = next((folder / name for name in names if name.lower().endswith(".png")), None)
+    if picture is not None and (kind := kind_of_picture(_head(picture))):
+        return _PALETTE if "palette" in kind else f"holds {kind} pictures, no label maps"
+    return None
+
+
+def _is_annotation_file(path: Path) -> bool:
+    return re.search(rb'"(videos|annotations|images|masklet)"\s*:\s*[\[{]|"videoName"', _head(path)) is not None
+
+
+def _head(path: Path) -> bytes:
+    """Return how a plain file begins; nothing of others."""
+    if not path.is_file():
+        return b""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_MOST_BYTES)
+    except OSError:
+        return b""
