@@ -1,14 +1,28 @@
-"""What several commands share: options, and the two ways of answering, a table or JSON."""
+"""What several commands share: arguments and options, checks of outputs, and the ways of answering."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from datagen.errors import DatagenError, UsageError, printable
+
 __all__ = [
+    "Numbers",
+    "Real",
+    "Whole",
+    "check_outputs",
+    "dataset_argument",
+    "echo",
+    "find_dataset",
+    "image_size_option",
     "json_option",
     "overwrite_option",
     "print_json",
@@ -23,48 +37,214 @@ _MOST_LINES = 20
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+MAX_SEED = 2**64 - 1
+"""torch takes no larger seed."""
+
+MAX_COUNT = 2**31 - 1
+"""Of things that are counted: more of them fit into no file and no lifetime, and libraries count in 32 bits."""
+
+
+class Whole(click.IntRange):
+    """A whole number within bounds, in plain digits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number; Python's own reading of texts also takes 1_0, blanks and digits of other scripts."""
+        if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9]{1,30}", value):
+            self.fail(f"{_short(value)} is no whole number of at most 30 digits.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Real(click.FloatRange):
+    """A finite number within bounds, in plain digits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; NaN is within any bounds by its comparisons."""
+        if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?", value):
+            self.fail(f"{_short(value)} is no number.", param, ctx)
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{_short(str(value))} is too large.", param, ctx)
+        return number
+
+
+class Numbers(click.ParamType):
+    """Several whole numbers within bounds, with commas between."""
+
+    name = "numbers"
+
+    def __init__(self, low: int, high: int, most: int, otherwise: str) -> None:
+        """Take at most `most` numbers; `otherwise` says of anything else what it is not."""
+        self._low, self._high, self._most, self._otherwise = low, high, most, otherwise
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return them in their order."""
+        if isinstance(value, tuple):
+            return value
+        parts = value.split(",")
+        if not all(re.fullmatch(r" *[+-]?[0-9]{1,30} *", part) for part in parts):
+            self.fail(f"{_short(value)} {self._otherwise}", param, ctx)
+        numbers = tuple(map(int, parts))
+        if min(numbers) < self._low or max(numbers) > self._high:
+            self.fail(f"{_short(value)}: each must be at least {self._low} and at most {self._high}", param, ctx)
+        if len(numbers) > self._most:
+            self.fail(f"{len(numbers)} numbers: must be at most {self._most}", param, ctx)
+        return numbers
+
+
+def _short(value: str) -> str:
+    return repr(value if len(value) <= 40 else f"{value[:40]}...")
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, with no progress bar.")
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-seed_option = click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
+seed_option = click.option(
+    "--seed", type=Whole(0, MAX_SEED), default=0, show_default="0", help="Seed of everything random."
+)
 workers_option = click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=Whole(1, 1024),  # threads; no machine has more processors to offer
     help="Number of threads; the result does not depend on it.  [default: one a processor]",
 )
 
 
+def image_size_option(what: str) -> Callable[[Function], Function]:
+    """Return the option of the height and width of pictures."""
+    # No frame of the sources is higher than 4096 pixels, and a picture of 64 MB is none to train on.
+    return click.option(
+        "--image-size",
+        type=Whole(1, 4096),
+        default=64,
+        show_default=True,
+        help=f"Height and width of the {what}, in pixels.",
+    )
+
+
+dataset_argument = click.argument("file", type=click.Path(path_type=Path), required=False)
+"""A dataset file that need not be named where there is only one; see `find_dataset`."""
+
+
+def find_dataset(file: Path | None, as_json: bool) -> Path:
+    """Return the file that was named, or else the one dataset file of the current folder, and say which.
+
+    Raises
+    ------
+    UsageError
+        If none was named, and the folder holds none or several.
+    """
+    if file is not None:
+        return file
+    from datagen.store import SUFFIXES
+
+    found = sorted(path for path in Path().iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not found:
+        raise UsageError(f"no FILE was named, and the current folder holds no dataset file ({', '.join(SUFFIXES)})")
+    if len(found) > 1:
+        raise UsageError(f"no FILE was named, and there are several here; name one of {', '.join(map(str, found))}")
+    if not as_json:
+        click.echo(f"FILE: {printable(str(found[0]))}, the only dataset file here", err=True)
+    return found[0]
+
+
+def check_outputs(
+    files: Sequence[Path | None] = (),
+    overwrite: bool = False,
+    *,
+    folders: Sequence[Path | None] = (),
+    inputs: Sequence[Path | None] = (),
+) -> None:
+    """Say before any work is done that outputs cannot be written, or would meet each other or an input.
+
+    Missing folders on the way to an output are made when it is written. Suffixes are the business of each format.
+
+    Parameters
+    ----------
+    files : sequence of Path or None
+        Files that will be written; None stands for an option that was not given.
+    overwrite : bool
+        Whether existing files may be replaced.
+    folders : sequence of Path or None
+        Folders that will be written into.
+    inputs : sequence of Path or None
+        What is read.
+
+    Raises
+    ------
+    UsageError
+        If an output is no place for a file, exists and may not be replaced, is an input, or is named twice.
+    OutputError
+        If its folder cannot be written to.
+    """
+    from datagen.files import check_folder, check_output
+
+    for path in filter(None, files):
+        check_output(path, overwrite)
+    for path in filter(None, folders):
+        check_folder(path)
+    read = {os.path.realpath(path) for path in inputs if path is not None}
+    written: set[str] = set()
+    for path in filter(None, [*files, *folders]):
+        place = os.path.realpath(path)  # two names of one place, as by links, are one
+        if place in read:
+            raise UsageError(f"{path}: is an input, too; give another name for the output")
+        if place in written:
+            raise UsageError(f"{path}: two outputs cannot be the same file; give each its own name")
+        written.add(place)
+
+
+@contextmanager
+def _to_standard_output() -> Iterator[None]:
+    """Name it in an error, which else names nothing."""
+    try:
+        yield
+    except BrokenPipeError:  # as under `head`, which has read enough
+        raise
+    except OSError as error:
+        raise DatagenError(f"standard output: {error.strerror or error}") from None
+
+
+def echo(*lines: str) -> None:
+    """Print lines, of which parts may come from files."""
+    with _to_standard_output():
+        click.echo("\n".join(map(printable, lines)))
+
+
 def print_json(answer: Any) -> None:
     """Print an answer as JSON."""
-    click.echo(json.dumps(answer, indent=2))
+    from datagen.files import json_text
+
+    with _to_standard_output():
+        click.echo(json_text(answer))
 
 
 def print_left_out(lines: Sequence[str]) -> None:
     """Print what was left out, the first of it where it is much; the manifest has all."""
     for line in lines[:_MOST_LINES]:
-        click.echo(f"left out: {line}")
+        echo(f"left out: {line}")
     if len(lines) > _MOST_LINES:
-        click.echo(f"left out: {len(lines) - _MOST_LINES} more, which are in the manifest")
+        echo(f"left out: {len(lines) - _MOST_LINES} more, which are in the manifest")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; numbers to the right, texts to the left, whatever the terminal's width allows."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     rows = [list(row) for row in rows]
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    table = Table(title=Text(printable(title), "bold"), title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(
             isinstance(row[index], int | float) and not isinstance(row[index], bool) for row in rows
         )
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(printable(column)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(_cell, row))
+        table.add_row(*(Text(printable(_cell(value))) for value in row))  # a plain text would be read as markup
     console = Console()
     if not console.is_terminal:
         console.width = 120  # a pipe has no width; do not fold to the default of 80
-    console.print(table)
+    with _to_standard_output():
+        console.print(table)
 
 
 def _cell(value: object) -> str:

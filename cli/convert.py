@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli._common import overwrite_option, quiet_option
+from cli._common import check_outputs, echo, overwrite_option, quiet_option
 
 
 @click.command("convert")
@@ -22,10 +22,9 @@ def command(source: Path, target: Path, quiet: bool, overwrite: bool) -> None:
       datagen convert kitti_peds_v2.pickle kitti.npz
     """
     from datagen import store
-    from datagen.files import check_output
 
     store.check_suffix(target)
-    check_output(target, overwrite)
+    check_outputs([target], overwrite, inputs=[source])
     store.save(store.load(source), target, overwrite)
     if not quiet:
-        click.echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+        echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB")

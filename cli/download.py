@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from cli._common import json_option, print_json, print_table, quiet_option
+from cli._common import Whole, check_outputs, echo, json_option, print_json, print_table, quiet_option
 
 
 @click.command("download")
 @click.argument("names", nargs=-1, metavar="[NAME | DOI [FILE]...]...")
 @click.option("--list", "show_list", is_flag=True, help="List the releases, and where raw annotations are to be had.")
-@click.option("--zenodo", "record", type=click.IntRange(min=1), help="Fetch a record of Zenodo, or some of its FILEs.")
+@click.option("--zenodo", "record", type=Whole(1, 10**15), help="Fetch a record of Zenodo, or some of its FILEs.")
 @click.option("--doi", help="The same by its DOI, e.g. 10.5281/zenodo.3931823; it may be given without --doi too.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.  [default: the cache]"
@@ -53,6 +53,7 @@ def command(
     server, show_progress = mirror or ZENODO, not (quiet or as_json)
     if record is None and doi is None and is_reference(names[0]):
         doi, names = names[0], names[1:]
+    check_outputs(folders=[out])
     number = parse_doi(doi) if doi is not None else record
     if number is None:
         paths = [fetch(name, out, server=server, show_progress=show_progress) for name in names]
@@ -62,7 +63,7 @@ def command(
         print_json([{"file": str(path), "bytes": path.stat().st_size} for path in paths])
     elif not quiet:
         for path in paths:
-            click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+            echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 
 def _list(as_json: bool) -> None:
@@ -96,4 +97,4 @@ def _list(as_json: bool) -> None:
         ["name", "licence", "how", "cite"],
         [(name, SOURCES[name]["licence"], how, SOURCES[name]["citation"]) for name, how in BY_HAND.items()],
     )
-    click.echo(f"cite both releases as\n{PAPER.bibtex}")
+    echo("cite both releases as", *PAPER.bibtex.splitlines())

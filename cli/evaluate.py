@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli._common import json_option, print_json, print_table, seed_option
+from cli._common import echo, json_option, print_json, print_table, seed_option
 from cli.train import device_option
-from slowvae.metrics.mcc import PROTOCOLS, Protocol
-from slowvae.scores import METRICS
+from datagen.errors import UsageError
+from slowvae.names import METRICS, PROTOCOLS
+
+if TYPE_CHECKING:
+    from slowvae.metrics.mcc import Protocol
+
+
+class _Metrics(click.ParamType):
+    """Names of metrics with commas between: a wrong one is told before anything is loaded or encoded."""
+
+    name = "metrics"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in value.split(","))
+        unknown = [name for name in names if name not in METRICS]
+        if unknown:
+            close = get_close_matches(unknown[0], METRICS, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(METRICS)}"
+            raise UsageError(f"unknown metric {unknown[0]!r}; {hint}")
+        return names
 
 
 @click.command("evaluate")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--metrics",
+    type=_Metrics(),
     default="mcc",
     show_default=True,
     help=f"Of {', '.join(METRICS)}; with commas between.",
@@ -32,7 +55,7 @@ from slowvae.scores import METRICS
 @seed_option
 @json_option
 def command(
-    folder: Path, metrics: str, protocol: Protocol, data: Path | None, device: str, seed: int, as_json: bool
+    folder: Path, metrics: tuple[str, ...], protocol: Protocol, data: Path | None, device: str, seed: int, as_json: bool
 ) -> None:
     """Score the networks of a run.
 
@@ -45,14 +68,13 @@ def command(
     from slowvae.device import find_device
     from slowvae.evaluate import evaluate_run
 
-    names = [name.strip() for name in metrics.split(",")]
-    answer = evaluate_run(folder, find_device(device), names, protocol, data, seed)
+    answer = evaluate_run(folder, find_device(device), metrics, protocol, data, seed)
     if as_json:
         print_json(answer)
         return
     rows = []
     for of, scores in answer["seeds"].items():
-        for name in (name for name in names if name in scores):  # the file may hold earlier ones beside them
+        for name in (name for name in metrics if name in scores):  # the file may hold earlier ones beside them
             value = scores[name]
             if name == "mcc":
                 low, high = value["interval"]
@@ -63,13 +85,13 @@ def command(
                 rows.append((of, name, value["disentanglement"], f"disentanglement; {detail}"))
             else:
                 rows.append((of, name, value, ""))
-    if "udr" in names:
+    if "udr" in metrics:
         rows += [(of, "udr", value, "") for of, value in answer["udr"].items()]
     print_table(str(folder), ["seed", "metric", "score", ""], rows)
     if answer["left_out"]:
-        click.echo(f"left out, since they never change: {', '.join(answer['left_out'])}")
+        echo(f"left out, since they never change: {', '.join(answer['left_out'])}")
     summary = answer.get("mcc", {})
-    if "mcc" in names and summary["standard_deviation"] is not None:
-        click.echo(f"mcc over {summary['seeds']} seeds: {summary['mean']:.3f} ± {summary['standard_deviation']:.3f}")
+    if "mcc" in metrics and summary["standard_deviation"] is not None:
+        echo(f"mcc over {summary['seeds']} seeds: {summary['mean']:.3f} ± {summary['standard_deviation']:.3f}")
     if answer.get("replaced"):
-        click.echo("scores of other data, networks or another seed stood in scores.json and were replaced")
+        echo("scores of other data, networks or another seed stood in scores.json and were replaced")

@@ -7,6 +7,11 @@ from pathlib import Path
 import click
 
 from cli._common import (
+    Real,
+    Whole,
+    check_outputs,
+    echo,
+    image_size_option,
     json_option,
     overwrite_option,
     print_json,
@@ -39,9 +44,21 @@ from cli._common import (
     show_default=True,
     help="As published, or with the published defects mended.",
 )
-@click.option("--image-size", default=64, show_default=True, help="Height and width of the masks, in pixels.")
-@click.option("--windows", default=6, show_default=True, help="Number of windows cut from a frame.")
-@click.option("--min-area", default=30, show_default=True, help="Fewest pixels of the object in a frame.")
+@image_size_option("masks")
+@click.option(
+    "--windows",
+    type=Whole(1, 4096),  # a frame has no more pixels in a row
+    default=6,
+    show_default=True,
+    help="Number of windows cut from a frame.",
+)
+@click.option(
+    "--min-area",
+    type=Whole(0, 4096**2),  # all pixels of the largest image
+    default=30,
+    show_default=True,
+    help="Fewest pixels of the object in a frame.",
+)
 @click.option("--sequences", help="Only these sequences, e.g. 0002,0013.")
 @click.option("--include-cars", is_flag=True, help="Keep cars as well as pedestrians.")
 @click.option(
@@ -56,7 +73,9 @@ from cli._common import (
     help="Also write the table of all pairs of neighbouring frames: .csv or .parquet.",
 )
 @click.option(
-    "--rotate", type=float, help="Rotate both masks of a pair by these degrees before measuring them for the table."
+    "--rotate",
+    type=Real(-360, 360),
+    help="Rotate both masks of a pair by these degrees before measuring them for the table.",
 )
 @workers_option
 @json_option
@@ -94,11 +113,12 @@ def command(
 
     import kitti_masks
     from datagen import store
-    from datagen.files import check_output
+    from datagen.store.tables import check_table
 
     store.check_suffix(out)
-    for output in [out] if transitions is None else [out, transitions]:
-        check_output(output, overwrite)
+    if transitions is not None:
+        check_table(transitions, overwrite)
+    check_outputs([out, transitions], overwrite, inputs=sources)
     dataset = kitti_masks.build(
         sources,
         preset,  # type: ignore[arg-type]  # click has checked both choices
@@ -131,9 +151,9 @@ def command(
         print_left_out(manifest["left_out"])
         if "mended" in manifest:
             mended = manifest["mended"]
-            click.echo(f"clean adds {mended['added_sequences']:,} sequences, {mended['added_frames']:,} frames")
+            echo(f"clean adds {mended['added_sequences']:,} sequences, {mended['added_frames']:,} frames")
         counts = manifest["counts"]
-        click.echo(
+        echo(
             f"{out}: {counts['sequences']:,} sequences, {counts['frames']:,} frames, {counts['pairs']:,} pairs, "
             f"{out.stat().st_size / 1e6:.1f} MB"
         )

@@ -1,105 +1,198 @@
-"""The entry point: finds commands by name, loads one only when it is called, and turns errors into one line."""
+"""The entry point: it sets the process up, runs a command, and turns errors into one line.
+
+It loads nothing before `main` runs, so that a Ctrl-C during the start finds its handler.
+"""
 
 from __future__ import annotations
 
-import importlib
+import os
 import signal
 import sys
-import warnings
-from typing import Any
 
-import click
+TYPE_CHECKING = False  # that of `typing`, which takes longer to import than the rest of this module
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
-from datagen import __version__
-from datagen.errors import DatagenError, DatagenWarning
+    from cli._group import COMMANDS, datagen
 
-__all__ = ["datagen", "main"]
+__all__ = ["COMMANDS", "datagen", "main"]
 
-COMMANDS: dict[str, str] = {
-    "sample": "Make a small synthetic input to try things with.",
-    "kitti-masks": "Build KITTI Masks from MOTS annotations.",
-    "transitions": "Measure how objects move from frame to frame.",
-    "natural-sprites": "Build Natural Sprites from a table of transitions.",
-    "info": "Describe a dataset file.",
-    "preview": "Draw sequences of a dataset file.",
-    "convert": "Convert a dataset file to another format.",
-    "stats": "Measure how objects move: kurtosis, fits, intervals, a verdict.",
-    "verify": "Check a dataset file or a package, also against another or the release.",
-    "download": "Fetch a published release.",
-    "package": "Make a folder ready to publish.",
-    "publish": "Send such a folder to Zenodo or to the Hugging Face Hub.",
-    "train": "Train SlowVAE or a baseline on a dataset file.",
-    "evaluate": "Score the networks of a run.",
-    "validate": "Check a dataset file end to end, by training on it if asked.",
+_STOPPED, _HUNG_UP, _TERMINATED = 130, 129, 143
+_SIGNALS = {
+    number: code
+    for name, code in (("SIGINT", _STOPPED), ("SIGTERM", _TERMINATED), ("SIGHUP", _HUNG_UP))
+    if (number := getattr(signal, name, None)) is not None
 }
-"""Command name -> its one-line help. Each lives in the module of the same name (dashes as underscores) as `command`."""
+"""Signals that ask the program to end, and the exit codes that say so."""
 
 
-class _LazyGroup(click.Group):
-    """A group that imports a command's module when the command is called, and none of them for its own help."""
+def __getattr__(name: str) -> Any:
+    if name not in ("COMMANDS", "datagen"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from cli import _group
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"cli.{cmd_name.replace('-', '_')}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    return getattr(_group, name)
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="datagen")
-def datagen() -> None:
-    """Build, measure, train on and publish datasets of natural motion.
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code: 0 well, 1 bad data or failed check, 2 usage.
 
-    \b
-    Example:
-      datagen kitti-masks --source mots/ --out kitti.npz
-      datagen info kitti.npz
+    Parameters
+    ----------
+    args : list of str, optional
+        What it is told; by default what the process was called with.
+    """
+    before = _handle_signals()
+    try:
+        _open_streams()
+        code = _flush(_run(args))
+    except KeyboardInterrupt:
+        code = _fail("stopped", _STOPPED)
+    except SystemExit as stop:  # of a signal
+        code = stop.code if isinstance(stop.code, int) else 1
+        if code == _HUNG_UP:
+            from datagen.files import remove_unfinished
+
+            remove_unfinished()
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGHUP)  # what started this asks how it ended
+    # There is nothing left to stop where the process ends now; a caller gets its handlers back.
+    for number, handler in before.items():
+        signal.signal(number, signal.SIG_IGN if args is None else handler)
+    sys.exit(code)
+
+
+def _handle_signals() -> dict[int, Any]:
+    """Have signals end the program by an exception, so that temporary files are removed on the way out.
+
+    Returns
+    -------
+    dict
+        The handlers there were. Those of signals that are ignored, as by nohup, stay.
     """
 
+    def stop(number: int, _: object) -> None:
+        for each in before:  # a second one must not break off what the first one has begun
+            signal.signal(each, signal.SIG_IGN)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(_SIGNALS[number])
 
-def main(args: list[str] | None = None) -> Any:
-    """Run the command line and leave with its exit code: 0 well, 1 bad data or failed check, 2 usage."""
-    # A polite kill ends like Ctrl-C: temporary files are removed on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    before: dict[int, Any] = {}
+    for number in _SIGNALS:
+        handler = signal.getsignal(number)
+        if handler not in (None, signal.SIG_IGN):
+            before[number] = handler
+            signal.signal(number, stop)
+    return before
+
+
+def _open_streams() -> None:
+    """Have standard input, output and error open, and take any character."""
+    # Else the next file opened would get the number of one that is closed, and what a library prints end up in it.
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # open for good, and nothing is loaded yet
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _run(args: list[str] | None) -> int:
+    """Run a command and return its exit code, having told of any error, or else of warnings."""
+    import warnings
+
+    with warnings.catch_warnings(record=True) as caught:
+        from datagen.errors import DatagenWarning
+
+        warnings.simplefilter("ignore")  # those of libraries are for programmers
+        warnings.simplefilter("always", DatagenWarning)
+        _check_environment()
+        code = _run_command(args)
+    quiet = "--quiet" in (sys.argv[1:] if args is None else args)
+    for warning in caught:  # not before: where it ends in an error, that is the one line to read
+        if not quiet and code == 0:
+            _fail(f"warning: {warning.message}", 0)
+    return code
+
+
+def _run_command(args: list[str] | None) -> int:
+    """Run a command and return its exit code, having told of any error."""
+    import click
+
+    from cli._group import datagen
+    from datagen.errors import DatagenError
+
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", DatagenWarning)
-            result = datagen.main(args=args, prog_name="datagen", standalone_mode=False)
-        quiet = "--quiet" in (sys.argv[1:] if args is None else args)
-        for warning in caught:  # not before: where it ends in an error, that is the one line to read
-            if issubclass(warning.category, DatagenWarning):
-                if not quiet:
-                    print(f"datagen: warning: {warning.message}", file=sys.stderr)
-            else:
-                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
+        result = datagen.main(args=args, prog_name="datagen", standalone_mode=False)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
-        print(f"datagen: {error.format_message()}{hint}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return _fail(error.format_message().replace("\n\t", " ") + hint, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        print("datagen: stopped", file=sys.stderr)
-        sys.exit(130)
+        return _fail("stopped", _STOPPED)
     except DatagenError as error:
-        print(f"datagen: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return _fail(str(error), error.exit_code)
     except MemoryError:
-        print("datagen: out of memory; use fewer workers, smaller batches or a machine with more", file=sys.stderr)
-        sys.exit(1)
+        return _fail("out of memory; use fewer workers, smaller batches or a machine with more", 1)
+    except ImportError as error:
+        return _fail(f"a library cannot be loaded ({error}); is it installed, and is there memory for it?", 1)
     except BrokenPipeError:
-        sys.exit(1)
+        return 1
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"datagen: {place}{error.strerror or error}", file=sys.stderr)
-        sys.exit(1)
-    sys.exit(result if isinstance(result, int) else 0)
+        return _fail(f"{place}{error.strerror or error}", 1) if _flush(0) == 0 else 1
+    return result if isinstance(result, int) else 0
+
+
+def _fail(problem: str, code: int) -> int:
+    """Say what is wrong, in one line, and return the exit code."""
+    from datagen.errors import printable
+
+    try:
+        print(f"datagen: {printable(problem)}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):  # nobody can be told
+        _discard(sys.stderr, 2)
+    return code
+
+
+def _flush(code: int) -> int:
+    """Write out what was printed, and return `code`, or 1 if that fails."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # as under `head`, which has read enough
+        _discard(sys.stdout, 1)
+        return 1
+    except (OSError, ValueError) as error:
+        _discard(sys.stdout, 1)
+        return _fail(f"standard output: {getattr(error, 'strerror', None) or error}", 1)
+    return code
+
+
+def _discard(stream: Any, number: int) -> None:
+    """Send what a stream still holds to nowhere, or Python would try again at exit, and print a traceback."""
+    try:
+        if stream.fileno() == number:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    except (OSError, ValueError):
+        pass
+
+
+def _check_environment() -> None:
+    """Leave out what the environment says that libraries would stumble over, and say so."""
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "COLUMNS", "LINES", "SOURCE_DATE_EPOCH"):
+        value = os.environ.get(name)
+        least = 0 if name == "SOURCE_DATE_EPOCH" else 1
+        first = (value or "").partition(",")[0] if name == "OMP_NUM_THREADS" else value or ""  # one for each level
+        if value is not None and not (first.isascii() and first.isdigit() and least <= int(first[:20]) < 2**32):
+            del os.environ[name]
+            if name not in ("COLUMNS", "LINES"):  # a terminal that does not know its size is no news
+                _fail(f"{name}={value} is no whole number of at least {least}; it is left out", 0)
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # its errors come as exceptions
 
 
 if __name__ == "__main__":

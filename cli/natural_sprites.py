@@ -6,7 +6,18 @@ from pathlib import Path
 
 import click
 
-from cli._common import json_option, overwrite_option, print_json, quiet_option, seed_option, workers_option
+from cli._common import (
+    Whole,
+    check_outputs,
+    echo,
+    image_size_option,
+    json_option,
+    overwrite_option,
+    print_json,
+    quiet_option,
+    seed_option,
+    workers_option,
+)
 
 
 def _names(text: str) -> list[str]:
@@ -27,9 +38,21 @@ def _names(text: str) -> list[str]:
     help="Annotations to measure the transitions in, instead of a table. May be given several times.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The dataset file: .npz or .h5.")
-@click.option("--pairs", default=100_000, show_default=True, help="Number of pairs (of runs, with --length).")
+@click.option(
+    "--pairs",
+    type=Whole(max=10**8),  # the factors of so many alone are 4 GB
+    default=100_000,
+    show_default="100000",
+    help="Number of pairs (of runs, with --length).",
+)
 @seed_option
-@click.option("--length", default=2, show_default=True, help="Frames of a run.")
+@click.option(
+    "--length",
+    type=Whole(max=65_535),  # an hour of video: no object is followed longer
+    default=2,
+    show_default="2",
+    help="Frames of a run.",
+)
 @click.option("--discrete", is_flag=True, help="Put x, y and scale on a grid of 32, 32 and 6 values.")
 @click.option(
     "--shapes",
@@ -38,7 +61,7 @@ def _names(text: str) -> list[str]:
     help="Shapes to draw from; also pentagon, hexagon, octagon, circle, star_5, star_6, spoke_5, spoke_6.",
 )
 @click.option("--colors", default="white", show_default=True, help="Colours to draw from: CSS names or #rrggbb.")
-@click.option("--image-size", default=64, show_default=True, help="Height and width of the images, in pixels.")
+@image_size_option("images")
 @click.option("--factors-only", is_flag=True, help="Leave out the images; they can be rendered on the fly.")
 @workers_option
 @json_option
@@ -74,14 +97,14 @@ def command(
         raise click.UsageError("give either --transitions or --source")
 
     from datagen import store
-    from datagen.files import check_output, sha256_file
+    from datagen.files import sha256_file
     from datagen.measure import measure
     from datagen.transitions import load
     from natsprites import build
     from natsprites.sampling import read_color
 
     store.check_suffix(out)
-    check_output(out, overwrite)
+    check_outputs([out], overwrite, inputs=[transitions, *sources])
     show_progress = not (quiet or as_json)
     if transitions is not None:
         table = load(transitions, length)
@@ -110,8 +133,8 @@ def command(
         print_json({"out": str(out), "bytes": size, "factor_sizes": dataset.factor_sizes.tolist(), **kept})
     elif not quiet:
         parameters = manifest["parameters"]
-        click.echo(
+        echo(
             f"{parameters['transitions_without_outliers']:,} of {parameters['transitions']:,} "
             "transitions are no outliers"
         )
-        click.echo(f"{out}: {pairs:,} runs of {length} frames, {size / 1e6:.1f} MB")
+        echo(f"{out}: {pairs:,} runs of {length} frames, {size / 1e6:.1f} MB")

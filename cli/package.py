@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli._common import json_option, overwrite_option, print_json, print_table, quiet_option
+from cli._common import check_outputs, json_option, overwrite_option, print_json, print_table, quiet_option
 
 
 @click.command("package")
@@ -49,6 +49,7 @@ def command(
     from datagen.releases.package import package
     from datagen.store import load
 
+    check_outputs(folders=[out], inputs=[file])
     show_progress = not (quiet or as_json)
     try:
         paths = package(load(file), out, creators, data_version, date, webdataset, overwrite, show_progress)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli._common import overwrite_option, quiet_option
+from cli._common import check_outputs, echo, overwrite_option, quiet_option
 
 
 @click.command("preview")
@@ -23,9 +23,11 @@ def command(file: Path, out: Path, quiet: bool, overwrite: bool) -> None:
     Example:
       datagen preview kitti.npz --out kitti.png
     """
-    from datagen.preview import save_preview
+    from datagen.preview import check_suffix, save_preview
     from datagen.store import load
 
+    check_suffix(out)
+    check_outputs([out], overwrite, inputs=[file])
     save_preview(load(file), out, overwrite)
     if not quiet:
-        click.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
+        echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")

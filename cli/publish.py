@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from cli._common import json_option, print_json, quiet_option
+from cli._common import Whole, echo, json_option, print_json, quiet_option
 
 
 @click.command("publish")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--zenodo", is_flag=True, help="On Zenodo, with the token in ZENODO_TOKEN.")
 @click.option("--sandbox", is_flag=True, help="On Zenodo's sandbox, to try.")
-@click.option("--record", type=click.IntRange(min=1), help="Make a new version of this record of Zenodo.")
+@click.option("--record", type=Whole(1, 10**15), help="Make a new version of this record of Zenodo.")
 @click.option("--huggingface", metavar="REPO", help="On the Hugging Face Hub, as dataset OWNER/NAME.")
 @click.option(
     "--publish/--draft-only", default=False, show_default="draft only", help="Publish for all to see, or leave a draft."
@@ -68,4 +68,4 @@ def command(
     if as_json:
         print_json(answer)
     elif not quiet:
-        click.echo(f"{answer['url']}: {'published' if publish else 'a draft; look at it, then pass --publish'}")
+        echo(f"{answer['url']}: {'published' if publish else 'a draft; look at it, then pass --publish'}")

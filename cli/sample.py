@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli._common import json_option, overwrite_option, print_json, quiet_option, seed_option
+from cli._common import Whole, check_outputs, echo, json_option, overwrite_option, print_json, quiet_option, seed_option
 
 
 @click.group("sample")
@@ -23,8 +23,20 @@ def command() -> None:
 @command.command("mots")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder.")
 @seed_option
-@click.option("--sequences", default=2, show_default=True, help="Number of sequences in each of the two sets.")
-@click.option("--frames", default=30, show_default=True, help="Number of frames of each sequence.")
+@click.option(
+    "--sequences",
+    type=Whole(1, 9999),  # names have four digits
+    default=2,
+    show_default=True,
+    help="Number of sequences in each of the two sets.",
+)
+@click.option(
+    "--frames",
+    type=Whole(1, 1000),  # a sequence is painted in memory: 1 GB
+    default=30,
+    show_default=True,
+    help="Number of frames of each sequence.",
+)
 @json_option
 @quiet_option
 @overwrite_option
@@ -41,14 +53,26 @@ def mots(out: Path, seed: int, sequences: int, frames: int, as_json: bool, quiet
     if as_json:
         print_json({"out": str(out), **counts})
     elif not quiet:
-        click.echo(f"{out}: {counts['sequences']} sequences, {counts['frames']} frames, {counts['masks']} masks")
+        echo(f"{out}: {counts['sequences']} sequences, {counts['frames']} frames, {counts['masks']} masks")
 
 
 @command.command("youtube-vis")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New file, JSON.")
 @seed_option
-@click.option("--videos", default=8, show_default=True, help="Number of videos.")
-@click.option("--frames", default=20, show_default=True, help="Number of frames of each video.")
+@click.option(
+    "--videos",
+    type=Whole(1, 100_000),  # the real set has some 3,000
+    default=8,
+    show_default=True,
+    help="Number of videos.",
+)
+@click.option(
+    "--frames",
+    type=Whole(1, 19_999),  # names of every fifth frame have five digits
+    default=20,
+    show_default=True,
+    help="Number of frames of each video.",
+)
 @json_option
 @quiet_option
 @overwrite_option
@@ -61,8 +85,9 @@ def youtube_vis(out: Path, seed: int, videos: int, frames: int, as_json: bool, q
     """
     from datagen.samples import sample_youtube_vis
 
+    check_outputs([out], overwrite)
     counts = sample_youtube_vis(out, seed, videos, frames, overwrite)
     if as_json:
         print_json({"out": str(out), **counts})
     elif not quiet:
-        click.echo(f"{out}: {counts['videos']} videos, {counts['annotations']} objects, {counts['masks']} masks")
+        echo(f"{out}: {counts['videos']} videos, {counts['annotations']} objects, {counts['masks']} masks")

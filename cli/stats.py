@@ -7,21 +7,32 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli._common import json_option, overwrite_option, print_json, print_table, quiet_option, seed_option
+from cli._common import (
+    Numbers,
+    Whole,
+    check_outputs,
+    dataset_argument,
+    echo,
+    find_dataset,
+    json_option,
+    overwrite_option,
+    print_json,
+    print_table,
+    quiet_option,
+    seed_option,
+)
+from datagen.errors import printable
 
 if TYPE_CHECKING:
     from datagen.statistics import Group, Summary
 
 
-def _distances(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no list of whole numbers; write e.g. 1,2,5") from None
+# Nobody is followed for longer than an hour of video.
+_DISTANCES = Numbers(1, 65_535, most=100, otherwise="is no list of whole numbers; write e.g. 1,2,5")
 
 
 @click.command("stats")
-@click.argument("file", type=click.Path(path_type=Path))
+@dataset_argument
 @click.option(
     "--fit-laplace", is_flag=True, help="Fit the generalised normal (generalised Laplace), Laplace and normal."
 )
@@ -29,8 +40,14 @@ def _distances(ctx: click.Context, parameter: click.Parameter, value: str) -> tu
     "--fit", type=click.Choice(["laplace", "all"]), help="Fit those three, or Student's t and Cauchy as well."
 )
 @click.option("--by", type=click.Choice(["category", "source", "video", "sequence"]), help="Also give each of these.")
-@click.option("--bootstrap", default=0, show_default=True, help="Replicates for intervals of kurtosis and shape.")
-@click.option("--delta-t", default="1", show_default=True, callback=_distances, help="Distances in frames: 1,2,5,10.")
+@click.option(
+    "--bootstrap",
+    type=Whole(0, 1_000_000),  # the ends of an interval no longer change in their third digit
+    default=0,
+    show_default=True,
+    help="Replicates for intervals of kurtosis and shape.",
+)
+@click.option("--delta-t", type=_DISTANCES, default="1", show_default=True, help="Distances in frames: 1,2,5,10.")
 @click.option("--ego-motion", is_flag=True, help="Also without the motion that all objects of a frame share.")
 @click.option("--mi", is_flag=True, help="Estimate the mutual information of factors.")
 @seed_option
@@ -40,7 +57,7 @@ def _distances(ctx: click.Context, parameter: click.Parameter, value: str) -> tu
 @quiet_option
 @overwrite_option
 def command(
-    file: Path,
+    file: Path | None,
     fit_laplace: bool,
     fit: str | None,
     by: str | None,
@@ -57,19 +74,23 @@ def command(
 ) -> None:
     """Measure how a dataset's objects move: kurtosis, fits, intervals, and whether it is temporally sparse.
 
-    FILE is a dataset file of KITTI Masks, a transition table, or one of the release's tables (CSV or pickle).
+    FILE is a dataset file of KITTI Masks, a transition table, or one of the release's tables (CSV or pickle). Without
+    it the one dataset file of the current folder is taken.
 
     \b
     Example:
       datagen stats kitti.npz --fit-laplace
       datagen stats kitti.npz --fit-laplace --by video --bootstrap 1000 --report stats.html
     """
-    from datagen.files import check_output
     from datagen.statistics import ALL_FITS, PAPER_FITS, summarize
     from datagen.transitions import load
 
+    file = find_dataset(file, as_json)
     if report is not None:
-        check_output(report, overwrite)
+        from datagen.statistics.report import check_suffix
+
+        check_suffix(report)
+    check_outputs([report], overwrite, folders=[figures], inputs=[file])
     if figures is not None:
         from datagen.statistics.figures import check_folder
 
@@ -77,7 +98,7 @@ def command(
     table = load(file)
     if not quiet:
         for oddity in table.oddities():
-            click.echo(f"note: {file}: {oddity}", err=as_json)
+            click.echo(printable(f"note: {file}: {oddity}"), err=as_json)
     pictured = figures is not None or report is not None
     names = ALL_FITS if fit == "all" else PAPER_FITS if fit or fit_laplace or pictured else ()
     summary = summarize(
@@ -98,7 +119,7 @@ def command(
     if report is not None:
         from datagen.statistics.report import save_report
 
-        save_report(table, summary, report, title=file.name, overwrite=overwrite)
+        save_report(table, summary, report, title=printable(file.name), overwrite=overwrite)
     if as_json:
         print_json({"file": str(file), **summary.to_json()})
     elif not quiet:
@@ -157,8 +178,8 @@ def _print(summary: Summary) -> None:
         columns += [f"shape {factor}" for factor in FACTORS] if names else []
         print_table("groups", columns, [_line(group, columns) for group in summary.groups])
     for why in dict.fromkeys(whole.not_enough.values()):
-        click.echo(f"{', '.join(factor for factor in FACTORS if whole.not_enough.get(factor) == why)}: {why}")
-    click.echo(whole.verdict)
+        echo(f"{', '.join(factor for factor in FACTORS if whole.not_enough.get(factor) == why)}: {why}")
+    echo(whole.verdict)
 
 
 def _line(group: Group, columns: list[str]) -> list[object]:

@@ -7,23 +7,24 @@ from typing import Any
 
 import click
 
-from cli._common import json_option, print_json, quiet_option
+from cli._common import (
+    MAX_COUNT,
+    MAX_SEED,
+    Numbers,
+    Real,
+    Whole,
+    check_outputs,
+    echo,
+    json_option,
+    print_json,
+    quiet_option,
+)
 from slowvae.settings import MODELS, PRESETS
 
-
-class _Seeds(click.ParamType):
-    name = "seeds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(int(part) for part in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers like 0,1,2", param, ctx)
-
-
-SEEDS = _Seeds()
+# All networks of a run are in memory together.
+SEEDS = Numbers(0, MAX_SEED, most=1000, otherwise="is not a list of numbers like 0,1,2")
+DISTANCE = Whole(1, 65_535)
+"""Between the frames of a pair. An hour of video: no object is followed longer."""
 device_option = click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."
 )
@@ -41,18 +42,22 @@ device_option = click.option(
     help="klindt2021: as published. quick: 2,000 larger steps on pairs further apart.",
 )
 @click.option("--seeds", type=SEEDS, default="0", show_default=True, help="One network for each, e.g. 0,1,2.")
-@click.option("--iterations", type=int, help="Number of steps.  [default: 300000; quick: 2000]")
-@click.option("--batch-size", type=int, help="Images a step, every two a pair.  [default: 64]")
-@click.option("--learning-rate", type=float, help="Of Adam.  [default: 1e-4; quick: 5e-4]")
-@click.option("--z-dim", type=int, help="Number of latents.  [default: 10]")
-@click.option("--beta", type=float, help="Weight of the normal prior.  [default: the model's published one]")
-@click.option("--gamma", type=float, help="Weight of the Laplace prior.  [default: 10]")
-@click.option("--rate", type=float, help="Rate of the Laplace prior.  [default: 6]")
-@click.option("--max-delta-t", type=int, help="Largest distance within a pair, in frames.  [default: 5; quick: 20]")
+@click.option("--iterations", type=Whole(1, MAX_COUNT), help="Number of steps.  [default: 300000; quick: 2000]")
+@click.option("--batch-size", type=Whole(2, 2**20), help="Images a step, every two a pair.  [default: 64]")
+@click.option("--learning-rate", type=Real(0, 1e6, min_open=True), help="Of Adam.  [default: 1e-4; quick: 5e-4]")
+@click.option("--z-dim", type=Whole(1, 4096), help="Number of latents.  [default: 10]")
+@click.option("--beta", type=Real(0, 1e6), help="Weight of the normal prior.  [default: the model's published one]")
+@click.option("--gamma", type=Real(0, 1e6), help="Weight of the Laplace prior.  [default: 10]")
+@click.option("--rate", type=Real(0, 1e6, min_open=True), help="Rate of the Laplace prior.  [default: 6]")
+@click.option(
+    "--max-delta-t", type=DISTANCE, help="Largest distance within a pair, in frames.  [default: 5; quick: 20]"
+)
 @click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
 @click.option("--compile", is_flag=True, default=None, help="Use torch.compile.")
-@click.option("--log-every", type=int, help="Iterations between lines of the log.  [default: the preset's]")
-@click.option("--save-every", type=int, help="Iterations between checkpoints.  [default: the preset's]")
+@click.option(
+    "--log-every", type=Whole(1, MAX_COUNT), help="Iterations between lines of the log.  [default: the preset's]"
+)
+@click.option("--save-every", type=Whole(1, MAX_COUNT), help="Iterations between checkpoints.  [default: the preset's]")
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder, with the settings that it has.")
 @device_option
 @json_option
@@ -78,6 +83,7 @@ def command(
     Example:
       datagen train kitti.npz --model slowvae --out runs/kitti --seeds 0,1,2
     """
+    check_outputs(folders=[out], inputs=[file])
     from slowvae.pipeline import train_file
 
     changes = {name: value for name, value in changes.items() if value is not None}
@@ -87,6 +93,6 @@ def command(
     if as_json:
         print_json(answer)
     elif not quiet:
-        click.echo(f"{out}: {answer['iterations']:,} iterations, seeds {', '.join(map(str, answer['seeds']))}")
+        echo(f"{out}: {answer['iterations']:,} iterations, seeds {', '.join(map(str, answer['seeds']))}")
         for line in answer["notes"]:
-            click.echo(line)
+            echo(line)

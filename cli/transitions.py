@@ -7,6 +7,9 @@ from pathlib import Path
 import click
 
 from cli._common import (
+    Whole,
+    check_outputs,
+    echo,
     json_option,
     overwrite_option,
     print_json,
@@ -50,7 +53,7 @@ from cli._common import (
     show_default=True,
     help="How frames become windows: as in Natural Sprites or as in KITTI Masks.",
 )
-@click.option("--stride", type=click.IntRange(min=1), help="Distance of windows, in pixels.  [default: 32]")
+@click.option("--stride", type=Whole(1, 65_535), help="Distance of windows, in pixels.  [default: 32]")
 @click.option("--no-windows", is_flag=True, help="One window: the whole frame, squeezed to 64 x 64.")
 @click.option("--no-resize", is_flag=True, help="One window: the frame as it is.")
 @click.option("--skip-bad", is_flag=True, help="Leave out bad annotations and list them in the manifest.")
@@ -89,10 +92,9 @@ def command(
     outputs = [path for path in (out, table) if path is not None]
     if not outputs:
         raise click.UsageError("nothing to write; give --out FILE.csv, --table FILE, or both")
-    if len(outputs) == 2 and outputs[0].absolute() == outputs[1].absolute():
-        raise click.UsageError("--out and --table are the same file")
     for path in outputs:
         check_table(path, overwrite)
+    check_outputs(outputs, overwrite, inputs=sources)
     measured = measure(
         sources,
         preset,  # type: ignore[arg-type]  # click has checked both choices
@@ -118,4 +120,4 @@ def command(
         print_table("measured", ["what", "count"], list(counts.items()))
         print_left_out(manifest["left_out"])
         for path in outputs:
-            click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+            echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")

@@ -6,14 +6,26 @@ from pathlib import Path
 
 import click
 
-from cli._common import json_option, print_json, print_table, quiet_option
-from cli.train import SEEDS, device_option
+from cli._common import (
+    MAX_COUNT,
+    Whole,
+    check_outputs,
+    dataset_argument,
+    echo,
+    find_dataset,
+    json_option,
+    print_json,
+    print_table,
+    quiet_option,
+)
+from cli.train import DISTANCE, SEEDS, device_option
+from datagen.errors import FailedCheckError
 from slowvae.settings import BASELINES, MODELS
 from slowvae.validate import BUDGETS, validate
 
 
 @click.command("validate")
-@click.argument("file", type=click.Path(path_type=Path))
+@dataset_argument
 @click.option(
     "--train", "model", type=click.Choice(list(MODELS)), help="Also train this model and compare what it recovers."
 )
@@ -32,15 +44,17 @@ from slowvae.validate import BUDGETS, validate
     multiple=True,
     help="What to compare with; may be given several times.  [default: all]",
 )
-@click.option("--iterations", type=int, help="Length of each training.  [default: the budget's]")
-@click.option("--max-delta-t", type=int, help="Largest distance within a pair, in frames.  [default: 20; paper: 5]")
+@click.option("--iterations", type=Whole(1, MAX_COUNT), help="Length of each training.  [default: the budget's]")
+@click.option(
+    "--max-delta-t", type=DISTANCE, help="Largest distance within a pair, in frames.  [default: 20; paper: 5]"
+)
 @click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html, report.json and the runs.")
 @device_option
 @json_option
 @quiet_option
 def command(
-    file: Path,
+    file: Path | None,
     model: str | None,
     budget: str,
     seeds: tuple[int, ...],
@@ -55,13 +69,16 @@ def command(
 ) -> int:
     """Check a dataset file end to end, and give one verdict.
 
-    Leaves with exit code 1 if a check fails. A check that was stopped goes on from the runs in --out.
+    Leaves with exit code 1 if a check fails. A check that was stopped goes on from the runs in --out. Without FILE the
+    one dataset file of the current folder is taken.
 
     \b
     Example:
       datagen validate kitti.npz
       datagen validate kitti.npz --train slowvae --budget quick --out report
     """
+    file = find_dataset(file, as_json)
+    check_outputs(folders=[out], inputs=[file])
     told = {"iterations": iterations, "max_delta_t": max_delta_t, "amp": amp}
     changes = {name: value for name, value in told.items() if value is not None}
     report = validate(
@@ -76,5 +93,8 @@ def command(
     elif not quiet:
         rows = [(finding.status, finding.name, finding.detail) for finding in report.findings]
         print_table(str(file), ["", "check", "detail"], rows)
-        click.echo(f"verdict: {report.verdict}")
+        echo(f"verdict: {report.verdict}")
+    elif report.verdict == "fail":
+        failed = ", ".join(finding.name for finding in report.findings if finding.status == "fail")
+        raise FailedCheckError(f"{file}: fails ({failed})")
     return int(report.verdict == "fail")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli._common import json_option, print_json, print_table, quiet_option
+from cli._common import echo, json_option, print_json, print_table, quiet_option
+from datagen.errors import FailedCheckError
 
 if TYPE_CHECKING:
     from datagen.verify import Check, Comparison, TableComparison
@@ -49,6 +50,10 @@ def command(file: Path, against: str | None, as_json: bool, quiet: bool) -> int:
             print_table(str(file), ["", "check", "detail"], rows)
         if comparison is not None:
             _print(comparison)
+    elif not passed:
+        raise FailedCheckError(f"{file}: fails ({', '.join(check.name for check in checks if not check.passed)})")
+    elif comparison is not None and not comparison.equal:
+        raise FailedCheckError(f"{file}: differs from {against}")
     return 0 if passed and (comparison is None or comparison.equal) else 1
 
 
@@ -82,10 +87,10 @@ def _print(comparison: Comparison | TableComparison) -> None:
     lines += [f"extra: {name}" for name in comparison.extra]
     lines += [f"differs: {each}" for each in comparison.different]
     for line in lines[:_SHOWN]:
-        click.echo(line)
+        echo(line)
     if len(lines) > _SHOWN:
-        click.echo(f"and {len(lines) - _SHOWN} more; --json lists all")
-    click.echo(
+        echo(f"and {len(lines) - _SHOWN} more; --json lists all")
+    echo(
         f"{comparison.same:,} {comparison.unit} equal, {len(comparison.different):,} different, "
         f"{len(comparison.missing):,} missing, {len(comparison.extra):,} extra"
     )

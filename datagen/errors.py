@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["BadInputError", "DatagenError", "DatagenWarning", "FailedCheckError", "UsageError", "quote"]
+__all__ = [
+    "BadInputError",
+    "DatagenError",
+    "DatagenWarning",
+    "FailedCheckError",
+    "OutputError",
+    "UsageError",
+    "printable",
+    "quote",
+]
 
 
 class DatagenWarning(UserWarning):
@@ -54,8 +63,44 @@ class BadInputError(DatagenError, ValueError):
         super().__init__(f"{self.path}{', ' + where if where else ''}: {problem}")
 
 
+class OutputError(DatagenError, OSError):
+    """A file or folder that cannot be written: no room, no permission, no such place.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file or folder.
+    error : Exception
+        What the system, or a library, said.
+    """
+
+    def __init__(self, path: str | Path, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+        super().__init__(f"{path}: cannot be written ({reason}); nothing was left behind")
+        self.filename, self.strerror, self.errno = str(path), reason, getattr(error, "errno", None)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class FailedCheckError(DatagenError):
     """A check that was asked for ran and failed."""
+
+
+def printable(text: str) -> str:
+    """Return a text as one line that a terminal shows as it is.
+
+    What a file or its name holds may be a line break, a command to the terminal (move, colour, title), an override of
+    the direction of writing or half a character; such characters come out as Python writes them: ``\\x1b``.
+
+    Examples
+    --------
+    >>> print(printable("two\\nlines"))
+    two\\nlines
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
 
 
 def quote(text: object, most: int = 200) -> str:
@@ -68,5 +113,5 @@ def quote(text: object, most: int = 200) -> str:
     >>> quote("two\\nlines")
     'two\\\\nlines'
     """
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text)[: 10 * most])
+    shown = printable(str(text)[: 10 * most])
     return shown if len(shown) <= most else f"{shown[: most // 2]}...{shown[-(most - most // 2 - 3) :]}"

@@ -1,18 +1,45 @@
-"""Files written whole or not at all, and their checksums."""
+"""Files and folders written whole or not at all, and checksums of files."""
 
 from __future__ import annotations
 
+import atexit
+import ctypes
+import errno
 import hashlib
+import json
+import math
 import os
+import secrets
+import shutil
+import signal
 import stat
-import tempfile
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from datagen.errors import BadInputError, UsageError
+from datagen.errors import BadInputError, OutputError, UsageError
 
-__all__ = ["atomic_folder", "atomic_path", "check_input", "check_output", "sha256_file"]
+__all__ = [
+    "atomic_folder",
+    "atomic_path",
+    "atomic_paths",
+    "check_folder",
+    "check_input",
+    "check_output",
+    "json_text",
+    "remove_unfinished",
+    "sha256_file",
+]
+
+_BEFORE = "before"
+"""Name, inside the hidden folder, of an old folder that could not change places with the new one in one step."""
+
+_unfinished: dict[Path, tuple[int, Path]] = {}
+"""Temporary files and folders there may be, with the process that makes them and what they are to become."""
 
 
 def check_input(path: str | Path) -> Path:
@@ -59,7 +86,9 @@ def check_input(path: str | Path) -> Path:
 
 
 def check_output(path: str | Path, overwrite: bool = False) -> Path:
-    """Say early, before any work is done, that an output cannot be written.
+    """Say early, before any work is done, that an output file cannot be written.
+
+    Folders on the way to it that are missing are made when it is written.
 
     Parameters
     ----------
@@ -76,69 +105,183 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
     Raises
     ------
     UsageError
-        If the file exists and `overwrite` is false, if it is a folder, or if its folder does not exist.
+        If the file exists and `overwrite` is false, or if it is a folder, a pipe, a socket or a device.
+    OutputError
+        If its folder cannot be written to.
     """
     path = Path(path)
+    mode = _mode(path)
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; give the name of a file")
-    _check_place(path, overwrite)
+    if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise UsageError(f"{path}: is a pipe, a socket or a device; give the name of a plain file")
+    if mode is not None and not overwrite:
+        raise UsageError(f"{path}: exists; pass --overwrite to replace it")
+    check_folder(path.parent)
     return path
 
 
-def _check_place(path: Path, overwrite: bool) -> None:
-    """Refuse a path that is taken and may not be replaced, or that has no folder to lie in."""
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path}: exists; pass --overwrite to replace it")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path.parent}: no such folder; create it first")
+def check_folder(path: str | Path) -> Path:
+    """Say early that a folder cannot be written into, or not be made if it is missing.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder that files will be written into.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    UsageError
+        If it, or what should be a folder on the way to it, is something else.
+    OutputError
+        If it cannot be written to.
+    """
+    path = Path(path)
+    place = path
+    while _mode(place) is None and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise UsageError(f"{place}: is no folder; give another name")
+    if not os.access(place, os.W_OK | os.X_OK):
+        # As the attempt would say it; the system tells a disk that is read-only from a folder that is another's.
+        number = errno.EROFS if os.access(place, os.X_OK) and _is_read_only(place) else errno.EACCES
+        raise OutputError(path, OSError(number, os.strerror(number)))
+    return path
+
+
+def _is_read_only(place: Path) -> bool:
+    return hasattr(os, "statvfs") and bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+
+
+def _mode(path: Path) -> int | None:
+    """Return what a name stands for (of a link: that it is one), or None if nothing has it."""
+    try:
+        return path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:  # a name too long, a zero byte in it, no permission
+        raise UsageError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, overwrite: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its name when the block ends well.
 
-    The temporary file lies in the same folder (a rename is atomic only within one file system) and is flushed
-    to disk before the rename, so a kill or a power cut leaves the old file or the new one, never a part.
-    When the block raises, the temporary file is removed.
+    See `atomic_paths`, of which this is the one of a single file.
 
     Parameters
     ----------
     path : str or Path
         The final file.
+    overwrite : bool
+        Whether it may replace a file.
 
     Yields
     ------
     Path
         A new empty file to write to. It keeps the suffix of `path`.
     """
-    path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with atomic_paths([path], overwrite) as (temporary,):
         yield temporary
-        # mkstemp makes files private; a dataset gets the permissions that a plain open() would have given it.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        _flush(temporary)
-        temporary.replace(path)
+
+
+@contextmanager
+def atomic_paths(paths: Sequence[str | Path], overwrite: bool = True) -> Iterator[list[Path]]:
+    """Give temporary paths beside several files that belong together; all take their names when the block ends well.
+
+    A temporary file lies in the folder of its file (a rename is atomic only within one file system) and is flushed to
+    disk before, so a kill or a power cut leaves the old file or the new one, never a part. None is renamed before all
+    are written. However the block ends, short of SIGKILL, no temporary file is left. Missing folders are made.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        The final files. The first is the last to take its name: where it is new, so are the others.
+    overwrite : bool
+        Whether they may replace files.
+
+    Yields
+    ------
+    list of Path
+        New empty files to write to, each with the suffix of its own.
+
+    Raises
+    ------
+    UsageError
+        If `overwrite` is false and a file is there by now.
+    OutputError
+        If one cannot be written.
+    """
+    final = [Path(path) for path in paths]
+    temporaries = [_temporary_name(path) for path in final]
+    made: list[Path] = []
+    finished = False
+    try:
+        with _told_of(final, temporaries):
+            for path, temporary in zip(final, temporaries, strict=True):
+                _make_folder(path.parent, made)
+                _unfinished[temporary] = os.getpid(), path
+                temporary.open("x").close()
+            yield temporaries
+            for temporary in temporaries:
+                _flush(temporary)
+        with _signals_held(), _told_of(final, temporaries):
+            _name_all(temporaries, final, overwrite)
+            finished = True
+    finally:
+        for temporary in temporaries:
+            _remove(temporary)
+        if not finished:
+            _unmake(made)
+
+
+def _name_all(temporaries: Sequence[Path], paths: Sequence[Path], overwrite: bool) -> None:
+    """Give files their names, the first last; if one is taken and may not be replaced, none."""
+    new: list[Path] = []
+    try:
+        for temporary, path in reversed(list(zip(temporaries, paths, strict=True))):
+            if overwrite:
+                temporary.replace(path)
+            else:
+                _name_new(temporary, path)
+                new.append(path)
     except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
+        for path in new:
+            with suppress(OSError):
+                path.unlink()
         raise
+
+
+def _name_new(temporary: Path, path: Path) -> None:
+    """Give a file a name that nothing else has, in one step: of two processes that do, one is told."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise UsageError(
+            f"{path}: exists, written by another process meanwhile; pass --overwrite to replace it"
+        ) from None
+    except (OSError, AttributeError):  # a file system without hard links
+        check_output(path)
+        temporary.rename(path)
 
 
 @contextmanager
 def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """Give a new folder beside `path` that takes its name when the block ends well, so no half a folder has the name.
 
-    All that is in it is flushed to disk before. A kill leaves hidden folders at most, named after `path`.
+    All that is in it is flushed to disk before. It changes places with the old folder in one step where the system
+    can (Linux, macOS), so at any moment the old or the new one is there, whole. Elsewhere the old one is moved aside
+    first; it is moved back if that goes wrong, or, after a kill at that moment, when this is next called for `path`.
 
     Parameters
     ----------
     path : str or Path
-        The final folder.
+        The final folder. Missing folders on the way to it are made.
     overwrite : bool
         Whether a folder that exists may be replaced.
 
@@ -150,23 +293,195 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     Raises
     ------
     UsageError
-        If the path exists and `overwrite` is false, if it is a file, or if its folder does not exist.
+        If the path exists and `overwrite` is false, or if it is no folder, or one that cannot be replaced.
+    OutputError
+        If it cannot be written.
     """
     path = Path(path)
-    if path.is_file():
+    _recover(path)
+    mode = _mode(path)
+    if mode is not None and not path.is_dir():
         raise UsageError(f"{path}: is a file; give the name of a folder")
-    _check_place(path, overwrite)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
-        made = Path(temporary) / path.name
-        made.mkdir()
-        yield made
-        for inside in made.rglob("*"):
-            _flush(inside)
-        _flush(made)
-        if path.exists():  # out of the way first: to remove it takes longer than to rename it
-            path.rename(Path(temporary) / "before")
-        made.rename(path)
-        _flush(path.parent)
+    if mode is not None and not overwrite:
+        raise UsageError(f"{path}: exists; pass --overwrite to replace it")
+    if mode is not None and (path.name in ("", "..") or Path.cwd().is_relative_to(path.resolve())):
+        raise UsageError(f"{path}: is the folder that you are in, or above it; give the name of another")
+    check_folder(path.parent)
+    hidden = _temporary_name(path)
+    inner = hidden / path.name
+    made: list[Path] = []
+    finished = False
+    try:
+        with _told_of([path], [hidden]):
+            _make_folder(path.parent, made)
+            _unfinished[hidden] = os.getpid(), path.absolute()
+            hidden.mkdir(mode=0o700)
+            inner.mkdir()
+            yield inner
+            for inside in inner.rglob("*"):
+                _flush(inside)
+            _flush(inner)
+        with _signals_held(), _told_of([path], [hidden]):
+            _name_folder(inner, path, overwrite)
+            finished = True
+            _flush(path.parent)
+    finally:
+        if not _is_only_copy(hidden, path):
+            _remove(hidden)
+        if not finished:
+            _unmake(made)
+
+
+def _name_folder(inner: Path, path: Path, overwrite: bool) -> None:
+    """Give a new folder its name; the old one, if any, goes into the hidden folder."""
+    if _mode(path) is None:
+        try:
+            inner.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        else:
+            return
+    if not overwrite:
+        raise UsageError(f"{path}: exists, written by another process meanwhile; pass --overwrite to replace it")
+    if _exchange(inner, path):
+        return
+    before = inner.parent / _BEFORE
+    try:
+        path.rename(before)
+        inner.rename(path)
+    except BaseException:
+        if before.exists() and _mode(path) is None:
+            before.rename(path)
+        raise
+
+
+def _recover(path: Path) -> None:
+    """Give an old folder its name back, if a kill came as it was moved aside for a new one."""
+    if _mode(path) is None and path.parent.is_dir():
+        for hidden in path.parent.iterdir():
+            aside = hidden.name.startswith(_hidden_prefix(path)) and (hidden / path.name).is_dir()
+            if aside and (hidden / _BEFORE).is_dir():
+                (hidden / _BEFORE).rename(path)
+                shutil.rmtree(hidden, ignore_errors=True)
+                return
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Have two folders change places in one step; return False where system or file system cannot."""
+    call = _exchange_call()
+    return call is not None and call(os.fsencode(one), os.fsencode(other)) == 0
+
+
+@cache
+def _exchange_call() -> Any:
+    """Return the system's call that exchanges two paths, or None."""
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            rename = library.renamex_np
+            rename.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_uint)
+            return lambda one, other: rename(one, other, 2)  # RENAME_SWAP
+        rename = library.renameat2
+        rename.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+        here = -100  # AT_FDCWD: relative to the working folder
+        return lambda one, other: rename(here, one, here, other, 2)  # RENAME_EXCHANGE
+    except (OSError, AttributeError, TypeError):  # Windows, or a C library older than 2018
+        return None
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let no signal end the block half way; what came meanwhile is sent again after it.
+
+    Python handles signals in the main thread only, so others need none of this.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before: dict[int, Any] = {}
+    try:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            # One that is ignored, as by nohup, or handled by other than Python stays so.
+            if number is not None and signal.getsignal(number) not in (None, signal.SIG_IGN):
+                before[number] = signal.getsignal(number)
+                signal.signal(number, lambda number, _: came.append(number))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+
+@contextmanager
+def _told_of(paths: Iterable[Path], temporaries: Sequence[Path]) -> Iterator[None]:
+    """Turn errors of writing a temporary file, which may name it or none, into one that names the final file."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EIO, getattr(errno, "EDQUOT", None))
+        ours = str(error.filename or "").startswith(tuple(map(str, temporaries)))
+        if not ours and (error.filename is not None or not full):
+            raise
+        told = [
+            path for path, each in zip(paths, temporaries, strict=True) if str(error.filename).startswith(str(each))
+        ]
+        raise OutputError((told or list(paths))[0], error) from error
+
+
+def _hidden_prefix(path: Path) -> str:
+    # Of a long name the beginning: the whole of the temporary name has to fit, too.
+    return f".{path.name[:40]}."
+
+
+def _temporary_name(path: Path) -> Path:
+    """Return a new name beside a path. What has it is known before it is made, so none can be left behind."""
+    return path.absolute().with_name(f"{_hidden_prefix(path)}{secrets.token_hex(4)}{path.suffix}")
+
+
+def _make_folder(path: Path, made: list[Path]) -> None:
+    """Make a folder and those above it; those that were missing are added to `made`, the outermost first."""
+    if path.is_dir():
+        return
+    _make_folder(path.parent, made)
+    with suppress(FileExistsError):  # another process was faster
+        path.mkdir()
+        made.append(path)
+
+
+def _unmake(made: Sequence[Path]) -> None:
+    """Remove folders again, as far as they are empty."""
+    for path in reversed(made):
+        with suppress(OSError):
+            path.rmdir()
+
+
+def _is_only_copy(hidden: Path, path: Path) -> bool:
+    """Say whether a hidden folder has an old one that was neither replaced nor moved back."""
+    return (hidden / _BEFORE).exists() and _mode(path) is None
+
+
+def _remove(temporary: Path) -> None:
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            temporary.unlink()
+    _unfinished.pop(temporary, None)
+
+
+@atexit.register
+def remove_unfinished() -> None:
+    """Remove the temporary files and folders of this process; for one that is about to be ended by a signal.
+
+    It is called at exit too: an exception that a signal raises can come between a context manager and its block.
+    """
+    for temporary, (process, path) in list(_unfinished.items()):
+        if process == os.getpid() and not _is_only_copy(temporary, path):
+            _remove(temporary)
 
 
 def _flush(path: Path) -> None:
@@ -187,3 +502,26 @@ def sha256_file(path: str | Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def json_text(content: Any, indent: int | None = 2) -> str:
+    """Return JSON that every reader takes: NaN and infinity, which JSON has not, are null.
+
+    Parameters
+    ----------
+    content : object
+        JSON types, tuples too.
+    indent : int, optional
+        Of each level; None for a single line.
+    """
+    return json.dumps(_finite(content), indent=indent, allow_nan=False)
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return content

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from datagen.errors import UsageError
+from datagen.errors import DatagenError, UsageError
 
 __all__ = ["check_workers", "default_workers", "map_ordered"]
 
@@ -52,13 +52,22 @@ def map_ordered(
     ------
     result
         ``function(item)``, whatever the number of workers.
+
+    Raises
+    ------
+    DatagenError
+        If the system lets no thread be started.
     """
     workers = default_workers() if workers is None else workers
     if workers <= 1:
         yield from map(function, items)
         return
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(function, item) for item in items]
+        try:
+            futures = [pool.submit(function, item) for item in items]
+        except RuntimeError as error:  # a limit on processes, or no room for another stack
+            pool.shutdown(cancel_futures=True)
+            raise DatagenError(f"no more threads can be started ({error}); use fewer workers") from None
         try:
             for future in futures:
                 yield future.result()

@@ -13,7 +13,7 @@ from datagen.datasets import Dataset, MaskSequences
 from datagen.errors import DatagenError, UsageError
 from datagen.files import atomic_path, check_output
 
-__all__ = ["animation", "contact_sheet", "save_preview"]
+__all__ = ["animation", "check_suffix", "contact_sheet", "save_preview"]
 
 _GAP = 2
 _MARK = (230, 60, 40)
@@ -80,6 +80,12 @@ def animation(dataset: Dataset, rows: int = 4, columns: int = 8, frames: int = 6
     return pictures
 
 
+def check_suffix(path: str | Path) -> None:
+    """Refuse the name of a picture that is neither a ``.png`` nor a ``.gif``."""
+    if Path(path).suffix.lower() not in (".png", ".gif"):
+        raise UsageError(f"{path}: a preview is a .png (contact sheet) or a .gif (animation)")
+
+
 def save_preview(dataset: Dataset, path: str | Path, overwrite: bool = False) -> None:
     """Write a contact sheet (``.png``) or an animation (``.gif``), whole or not at all.
 
@@ -90,10 +96,9 @@ def save_preview(dataset: Dataset, path: str | Path, overwrite: bool = False) ->
     DatagenError
         If there is nothing to show.
     """
+    check_suffix(path)
     path = check_output(path, overwrite)
-    if path.suffix.lower() not in (".png", ".gif"):
-        raise UsageError(f"{path}: a preview is a .png (contact sheet) or a .gif (animation)")
-    with atomic_path(path) as temporary:
+    with atomic_path(path, overwrite) as temporary:
         if path.suffix.lower() == ".png":
             contact_sheet(dataset).save(temporary, format="PNG")
         else:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
 
+from datagen.errors import printable
+
 __all__ = ["byte_bar", "progress_bar"]
 
 Item = TypeVar("Item")
@@ -52,9 +54,15 @@ def progress_bar(items: Iterable[Item], label: str, total: int | None = None, sh
 
     if total is None:
         total = len(items) if isinstance(items, Sized) else None
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Speed(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Speed(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield from progress.track(items, total=total, description=label)
+        yield from progress.track(items, total=total, description=printable(label))
 
 
 @contextmanager
@@ -82,12 +90,12 @@ def byte_bar(label: str, total: int, show: bool = False) -> Iterator[Callable[[i
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(label, total=total)
+        task = progress.add_task(printable(label), total=total)
         yield lambda done: progress.update(task, completed=done)

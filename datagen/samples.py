@@ -46,11 +46,14 @@ def sample_mots(
     Raises
     ------
     UsageError
-        If a number is below 1, or the folder exists.
+        If a number is below 1, the folder exists, or it is to be replaced and is no sample.
     """
     out = Path(out)
     if sequences < 1 or frames < 1:
         raise UsageError(f"{sequences} sequences of {frames} frames: both must be at least 1")
+    names = {name for name, *_ in _SETS}
+    if out.is_dir() and (other := next((path for path in out.iterdir() if path.name not in names), None)) is not None:
+        raise UsageError(f"{out}: exists and holds {other.name}, which is of no sample; give another folder")
     with atomic_folder(out, overwrite) as made:
         masks = 0
         for number, (name, size, first_frame) in enumerate(_SETS):
@@ -131,7 +134,7 @@ def sample_youtube_vis(
     Raises
     ------
     UsageError
-        If a number is below 1, the file exists or its folder does not.
+        If a number is below 1, or the file exists.
     """
     from datagen.readers.annotation_file import YOUTUBE_VIS_NAMES
 
@@ -140,7 +143,7 @@ def sample_youtube_vis(
     path = check_output(out, overwrite)
     objects, height, width = 3, 720, 1280
     masks = 0
-    with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as stream:
+    with atomic_path(path, overwrite) as temporary, temporary.open("w", encoding="ascii") as stream:
         entries = [
             {
                 "id": video,

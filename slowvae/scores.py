@@ -13,11 +13,9 @@ from datagen.errors import UsageError
 from slowvae import metrics
 from slowvae.metrics._arrays import check_arrays, check_seed
 from slowvae.metrics.mcc import Protocol
+from slowvae.names import METRICS
 
 __all__ = ["MAX_TRAIN", "METRICS", "check_names", "score"]
-
-METRICS = ("mcc", "beta-vae", "factor-vae", "mig", "dci", "dci-tree", "dci-linear", "modularity", "sap", "udr")
-"""Names of metrics; ``udr`` is of all seeds of a run together."""
 
 _OF_QUANTITIES = ("mcc", "dci", "dci-tree", "dci-linear", "sap", "udr")
 """Those that apply to continuous factors too."""

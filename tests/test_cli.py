@@ -174,7 +174,9 @@ def test_a_rebuild_equals_the_release(capsys, golden, tmp_path):
 ERRORS = [
     pytest.param(["kitti-masks", "--source", "{mots}"], 2, "Missing option '--out'", id="no --out"),
     pytest.param(["kitti-masks", "--source", "{mots}", "--out", "{tmp}/k.zip"], 2, "no format", id="unknown suffix"),
-    pytest.param(["kitti-masks", "--source", "{mots}", "--out", "{tmp}/no/k.npz"], 2, "no such folder", id="no folder"),
+    pytest.param(
+        ["kitti-masks", "--source", "{mots}", "--out", "{file}/k.npz"], 2, "is no folder", id="a file as the folder"
+    ),
     pytest.param(["kitti-masks", "--source", "{tmp}/no", "--out", "{tmp}/k.npz"], 2, "no such folder", id="no source"),
     pytest.param(
         ["kitti-masks", "--source", "{tmp}", "--out", "{tmp}/k.npz"], 1, "no MOTS sequences", id="empty source"

@@ -84,11 +84,12 @@ def test_pictures_and_report(file, tmp_path, capsys):
         (["FILE", "--delta-t", "1,x"], "no list of whole numbers"),
         (["FILE", "--delta-t", "0"], "at least 1"),
         (["FILE", "--by", "colour"], "colour"),
-        (["FILE", "--report", "absent/stats.html"], "no such folder"),
+        (["FILE", "--report", "FILE/stats.html"], "is no folder"),
+        (["FILE", "--report", "stats.npz"], "is a web page"),
     ],
     ids=str,
 )
 def test_wrong_calls_are_one_line_with_exit_code_2(file, capsys, arguments, message):
-    code, out, err = run(capsys, *(file if argument == "FILE" else argument for argument in arguments))
+    code, out, err = run(capsys, *(str(argument).replace("FILE", str(file)) for argument in arguments))
     assert (code, out) == (2, "")
     assert message in err

@@ -85,7 +85,7 @@ def test_bad_annotations_are_named_or_left_out(capsys, tmp_path):
         ([], "nothing to write"),
         (["--out", "a.csv", "--table", "a.csv"], "same file"),
         (["--out", "a.txt"], "no table has the suffix"),
-        (["--out", "none/a.csv"], "no such folder"),
+        (["--out", "train.json/a.csv"], "is no folder"),
         (["--out", "a.csv", "--stride", "0"], "not in the range"),
         (["--out", "a.csv", "--stride", "9", "--no-windows"], "a stride is of windows"),
         (["--out", "a.csv", "--view", "kitti", "--no-resize"], "view of KITTI Masks"),

@@ -257,8 +257,8 @@ def test_what_cannot_be_packaged(kitti, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="is a file"):
         package(kitti, tmp_path / "file")
-    with pytest.raises(UsageError, match="no such folder"):
-        package(kitti, tmp_path / "no" / "out")
+    with pytest.raises(UsageError, match="is no folder"):
+        package(kitti, tmp_path / "file" / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -45,8 +45,8 @@ def test_figures_are_not_overwritten_unasked(table, summary, tmp_path):
     (tmp_path / "qq.pdf").write_bytes(b"mine")
     with pytest.raises(UsageError, match=r"qq\.pdf: exists"):
         save_figures(table, summary, tmp_path)
-    with pytest.raises(UsageError, match="no such folder"):
-        save_figures(table, summary, tmp_path / "absent")
+    with pytest.raises(UsageError, match="is no folder"):
+        save_figures(table, summary, tmp_path / "qq.pdf")
 
 
 def test_every_fit_is_drawn_in_every_panel_and_told_apart_without_colour(table, summary):

@@ -83,9 +83,9 @@ def test_the_same_data_give_the_same_bytes(kitti, tmp_path, suffix):
 def test_outputs_that_cannot_be(kitti, tmp_path):
     with pytest.raises(UsageError, match="no format has the suffix"):
         store.save(kitti, tmp_path / "kitti.zip")
-    with pytest.raises(UsageError, match="no such folder"):
-        store.save(kitti, tmp_path / "nowhere/kitti.npz")
     (tmp_path / "kitti.npz").write_text("mine")
+    with pytest.raises(UsageError, match="is no folder"):
+        store.save(kitti, tmp_path / "kitti.npz/kitti.npz")
     with pytest.raises(UsageError, match="exists"):
         store.save(kitti, tmp_path / "kitti.npz")
     assert (tmp_path / "kitti.npz").read_text() == "mine"

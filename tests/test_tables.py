@@ -101,8 +101,8 @@ def test_saving(tmp_path):
         save(small(), tmp_path / "table.csv")
     save(small(), tmp_path / "table.csv", overwrite=True)
     assert not (tmp_path / "table.csv.manifest.json").exists()
-    with pytest.raises(UsageError, match="no such folder"):
-        save(small(), tmp_path / "none/table.csv")
+    with pytest.raises(UsageError, match="is no folder"):
+        save(small(), tmp_path / "table.csv/table.csv")
     with pytest.raises(UsageError, match=r"\.txt"):
         save(small(), tmp_path / "table.txt")
     with pytest.raises(UsageError, match="holds pairs"):

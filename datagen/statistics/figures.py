@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import DatagenError, UsageError
+from datagen.errors import DatagenError
 from datagen.files import atomic_path, check_output
 from datagen.statistics.fits import ROUNDED, Interval, distribution
 from datagen.statistics.summary import Group, Summary, describe_group, shape_fit
@@ -119,10 +119,8 @@ def draw(table: Transitions, summary: Summary) -> Iterator[tuple[str, str, Figur
 
 
 def check_folder(folder: str | Path, overwrite: bool = False) -> None:
-    """Say early that the figures cannot be written; `UsageError` if the folder is missing or one of them exists."""
+    """Say early that the figures cannot be written; `UsageError` if one of them exists or the folder is none."""
     folder = Path(folder)
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; create it first")
     for name in _NAMES:
         for suffix in (".png", ".pdf"):
             check_output(folder / f"{name}{suffix}", overwrite)
@@ -136,7 +134,7 @@ def save_figures(table: Transitions, summary: Summary, folder: str | Path, overw
     table, summary
         As for `draw`.
     folder : str or Path
-        An existing folder.
+        Made if need be.
     overwrite : bool
         Whether existing files may be replaced.
 
@@ -150,7 +148,7 @@ def save_figures(table: Transitions, summary: Summary, folder: str | Path, overw
     for name, _, figure in draw(table, summary):
         for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
             path = Path(folder) / f"{name}{suffix}"
-            with atomic_path(path) as temporary:
+            with atomic_path(path, overwrite) as temporary:
                 figure.savefig(temporary, dpi=200, metadata=metadata)
             written.append(path)
     return written

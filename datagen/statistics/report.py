@@ -9,12 +9,13 @@ from io import BytesIO
 from pathlib import Path
 
 from datagen import __version__
+from datagen.errors import UsageError
 from datagen.files import atomic_path, check_output
 from datagen.statistics.figures import draw
 from datagen.statistics.summary import Group, Summary, describe_fit, describe_group, describe_shape, describe_value
 from datagen.transitions import FACTORS, Transitions
 
-__all__ = ["save_report"]
+__all__ = ["check_suffix", "save_report"]
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #ffffff; --line: #c8c8c8; --soft: #f4f4f2; --mark: #0b5394; }
@@ -60,6 +61,7 @@ def save_report(
     Path
         The page.
     """
+    check_suffix(path)
     path = check_output(path, overwrite)
     whole = summary.groups[0]
     parts = [
@@ -89,9 +91,15 @@ def save_report(
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
         f"<body><main>{''.join(parts)}</main></body></html>\n"
     )
-    with atomic_path(path) as temporary:
+    with atomic_path(path, overwrite) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
+
+
+def check_suffix(path: str | Path) -> None:
+    """Refuse the name of a page that is no web page's."""
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{path}: a report is a web page; give a name that ends in .html")
 
 
 def _table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

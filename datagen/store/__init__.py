@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.datasets import Dataset, MaskSequences
-from datagen.errors import BadInputError, DatagenError, UsageError
+from datagen.errors import BadInputError, DatagenError, OutputError, UsageError
 from datagen.files import atomic_path, check_input, check_output
 from datagen.manifest import ManifestError, typed_manifest
 from datagen.store import checks
@@ -69,7 +69,7 @@ def save(dataset: Dataset, path: str | Path, overwrite: bool = False) -> dict[st
     Raises
     ------
     UsageError
-        If the suffix is of no format, the file exists or its folder does not, or the format cannot hold this kind.
+        If the suffix is of no format, the file exists, or the format cannot hold this kind.
     DatagenError
         If the file cannot be written, e.g. for want of room on the disk or because a name is not Unicode.
     """
@@ -85,7 +85,7 @@ def save(dataset: Dataset, path: str | Path, overwrite: bool = False) -> dict[st
     except ManifestError as error:
         raise DatagenError(f"{path}: cannot be written ({error})") from None
     try:
-        with atomic_path(path) as temporary, ThreadPoolExecutor(1) as pool:
+        with atomic_path(path, overwrite) as temporary, ThreadPoolExecutor(1) as pool:
             # Hashing lets go of the interpreter lock, so it costs nothing beside compressing.
             digests = pool.map(sha256_array, list(arrays.values()))
             manifest: dict[str, Any] = {}
@@ -96,8 +96,7 @@ def save(dataset: Dataset, path: str | Path, overwrite: bool = False) -> dict[st
 
             backend.write(temporary, arrays, manifest_text)
     except (OSError, RuntimeError) as error:  # HDF5 reports a full disk as either
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise DatagenError(f"{path}: cannot be written ({reason}); nothing was left behind") from error
+        raise OutputError(path, error) from error
     return manifest
 
 

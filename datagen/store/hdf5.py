@@ -8,7 +8,6 @@ their bytes are read here.
 
 from __future__ import annotations
 
-import io
 import itertools
 import math
 import struct
@@ -49,10 +48,10 @@ _MOST_CHUNKS = 10_000_000
 def write(path: Path, arrays: dict[str, NDArray[Any]], manifest_text: Callable[[], str]) -> None:
     """Write arrays and a manifest, deflated in chunks of whole rows.
 
-    HDF5 builds the file in memory: a disk that is full when it closes a file makes it crash.
+    HDF5 builds the file in memory: a disk that is full when it closes a file makes it crash. (Its own driver for that
+    lays the file out byte for byte as on a disk; that for Python's files does not.)
     """
-    image = io.BytesIO()
-    with h5py.File(image, "w") as file:
+    with h5py.File(path, "w", driver="core", backing_store=False) as file:
         for name, array in arrays.items():
             if array.dtype.kind == "U":
                 file.create_dataset(name, data=array.astype(object), dtype=h5py.string_dtype())
@@ -61,7 +60,9 @@ def write(path: Path, arrays: dict[str, NDArray[Any]], manifest_text: Callable[[
             else:
                 file.create_dataset(name, data=array)
         file.create_dataset("manifest", data=manifest_text(), dtype=h5py.string_dtype())
-    path.write_bytes(image.getbuffer())
+        file.flush()
+        image = file.id.get_file_image()
+    path.write_bytes(image)
 
 
 def _write_chunks(file: h5py.File, name: str, array: NDArray[Any]) -> None:

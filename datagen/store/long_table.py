@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from datagen.errors import BadInputError, UsageError
 from datagen.transitions import Transitions
 
-__all__ = ["COLUMNS", "read_csv", "read_parquet", "write_csv", "write_parquet"]
+__all__ = ["COLUMNS", "need_pyarrow", "read_csv", "read_parquet", "write_csv", "write_parquet"]
 
 _TEXTS = ("source", "video", "category")
 _NUMBERS = ("object_id", "window", "frame")
@@ -172,7 +172,7 @@ def _whole(field: str) -> int:
 
 def write_parquet(path: Path, table: Transitions) -> None:
     """Write a table of pairs as parquet."""
-    pyarrow = _pyarrow(path)
+    pyarrow = need_pyarrow(path)
     columns = {
         name: pyarrow.array(column.tolist()).dictionary_encode() if name in _TEXTS else column
         for name, column in _columns(table).items()
@@ -191,7 +191,7 @@ def read_parquet(path: Path) -> Transitions:
     BadInputError
         If it is damaged, lacks columns or values, or holds others than such a table.
     """
-    pyarrow = _pyarrow(path)
+    pyarrow = need_pyarrow(path)
     size = path.stat().st_size
     try:
         # Of one file: what a path looks like says nothing here, where a data set takes columns from "window=3/".
@@ -333,7 +333,8 @@ def _types(name: str) -> tuple[str, ...]:
     return _TYPES[name.partition("_")[0]]
 
 
-def _pyarrow(path: Path) -> ModuleType:
+def need_pyarrow(path: Path) -> ModuleType:
+    """Return pyarrow, or say how to get it."""
     try:
         import pyarrow
         import pyarrow.parquet

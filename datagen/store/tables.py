@@ -6,11 +6,9 @@ Beside a table that a command made lies its manifest, ``FILE.manifest.json``.
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import msgspec
 import numpy as np
 
 from datagen.errors import BadInputError, UsageError
-from datagen.files import atomic_path, check_input, check_output, sha256_file
+from datagen.files import atomic_paths, check_input, check_output, json_text, sha256_file
 from datagen.measure import MeasuredVideo
 from datagen.readers.annotation_file import YOUTUBE_VIS_NAMES
 from datagen.store import SUFFIXES, load, long_table, release_csv
@@ -46,6 +44,9 @@ def check_table(path: str | Path, overwrite: bool = False) -> Path:
     path = check_output(path, overwrite)
     if path.suffix.lower() not in _WRITERS:
         raise UsageError(f"{path}: no table has the suffix {path.suffix!r}; use {' or '.join(_WRITERS)}")
+    check_output(_manifest_path(path), overwrite)
+    if path.suffix.lower() == ".parquet":
+        long_table.need_pyarrow(path)
     return path
 
 
@@ -83,27 +84,22 @@ def write_tables(
     Raises
     ------
     UsageError
-        If a file exists, its folder does not, or its suffix is another.
+        If a file exists, or its suffix is another.
     """
     paths = [check_table(path, overwrite) for path in tables]
-    with ExitStack() as files:
-        # The files take their names when the stack is left, one straight after another; till then all is as it was.
-        for path, table in zip(paths, tables.values(), strict=True):
-            beside = _manifest_path(path)
-            made = files.enter_context(atomic_path(beside)) if manifest is not None else None
-            temporary = files.enter_context(atomic_path(path))
+    beside = [] if manifest is None else [_manifest_path(path) for path in paths]
+    with atomic_paths([*paths, *beside], overwrite) as temporaries:
+        made = temporaries[: len(paths)]
+        for path, temporary, table in zip(paths, made, tables.values(), strict=True):
             if isinstance(table, Transitions):
                 _WRITERS[path.suffix.lower()](temporary, table)
             elif path.suffix.lower() == ".csv":
                 release_csv.write(temporary, table)
             else:
                 raise UsageError(f"{path}: the release's table is a .csv")
-            if made is not None:
-                # Said to be on the disk now, so that little time is left between its renaming and the table's.
-                with made.open("w") as stream:
-                    stream.write(json.dumps({**(manifest or {}), "sha256": sha256_file(temporary)}, indent=2) + "\n")
-                    stream.flush()
-                    os.fsync(stream.fileno())
+        for temporary, manifest_temporary in zip(made, temporaries[len(paths) :], strict=manifest is not None):
+            text = json_text({**(manifest or {}), "sha256": sha256_file(temporary)})
+            manifest_temporary.write_text(text + "\n", encoding="utf-8")
     if manifest is None:
         for path in paths:
             _manifest_path(path).unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from datagen.errors import UsageError
 from slowvae.metrics._arrays import Floats, check_arrays, check_seed, check_whole
+from slowvae.names import PROTOCOLS
 
 __all__ = ["MCC", "METHODS", "PROTOCOLS", "mcc"]
 
@@ -17,7 +18,6 @@ Method = Literal["spearman", "pearson"]
 Protocol = Literal["klindt2021", "rectangular", "held-out"]
 
 METHODS = ("spearman", "pearson")
-PROTOCOLS = ("klindt2021", "rectangular", "held-out")
 
 _RESAMPLES = 200
 
