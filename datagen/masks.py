@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from datagen.jit import njit
 
 __all__ = ["RLE_PROBLEMS", "Grid", "Masks", "decode_counts", "decode_rle"]
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError, UsageError
+from datagen.jit import njit
 from datagen.masks import RLE_PROBLEMS, Masks, decode_rle
 from datagen.readers.png16 import read_label_map
 from datagen.tracks import Sampling, Tracks, Video

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 from isal import isal_zlib
-from numba import njit
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError
+from datagen.jit import njit
 from datagen.tracks import Sampling
 
 __all__ = ["read_label_map"]

@@ -67,7 +67,7 @@ def decode_segmentations(segmentations: Sequence[msgspec.Raw], height: int, widt
                     lists[number] = counts
                 else:
                     texts[number] = msgspec.json.decode(counts, type=str).encode()
-        except JSON_ERRORS as error:  # noqa: PERF203 (one must not spoil the rest)
+        except JSON_ERRORS as error:
             problems[number] = f"its segmentation is no run-length encoding, list of polygons or null ({error})"
 
     parts = []
