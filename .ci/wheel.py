@@ -37,7 +37,6 @@ sample youtube-vis --out train.json
 transitions --source train.json --out t.csv
 natural-sprites --transitions t.csv --pairs 20 --out s.h5
 convert kitti.npz kitti.pickle
-package kitti.npz --out release
 train kitti.npz --out run --iterations 2 --batch-size 8 --device cpu
 evaluate run --metrics mcc
 """
@@ -45,6 +44,7 @@ evaluate run --metrics mcc
 # What takes one of the extras.
 EXTRAS = """
 transitions --source train.json --out t.parquet
+package kitti.npz --out release
 stats kitti.npz --figures figures
 """
 
