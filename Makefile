@@ -1,16 +1,19 @@
-# Two commands set everything up on a fresh clone: `make demo` and `make test`.
+# Two commands set everything up on a fresh clone: `make demo` and `make test`. They need a package index, no more.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The tests that run compiled loops.
+COMPILED := $(addprefix tests/test_,masks.py views.py mots.py png16.py tables.py statistics_fits.py \
+	statistics_gennorm.py natsprites_renderer.py slowvae_metrics.py kitti_masks_build.py)
 
-.PHONY: demo test test-fast lint docs format clean
+.PHONY: demo test test-fast test-bounds test-wheel test-index lint docs format clean
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[figures,metrics,parquet,tensorboard]' --group dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all]' --group dev
 	touch $(READY)
 
 demo: $(READY)
@@ -25,6 +28,18 @@ test: lint docs
 
 test-fast: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+# The compiled loops, with every index checked. What is compiled so must not get into the cache of others.
+test-bounds: $(READY)
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$$(mktemp -d) $(BIN)/python -m pytest -n 2 $(COMPILED)
+
+# What a user gets: the wheel in environments of its own.
+test-wheel: $(READY)
+	$(BIN)/python .ci/wheel.py
+
+# Whether the package index alone has all that constraints.txt pins.
+test-index: $(READY)
+	.ci/index $(BIN)/pip
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from datagen.jit import njit
 
 __all__ = ["RLE_PROBLEMS", "Grid", "Masks", "decode_counts", "decode_rle", "is_frame_size", "problem_of_rle"]
 

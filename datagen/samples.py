@@ -91,7 +91,7 @@ def _sequence(rng: np.random.Generator, size: tuple[int, int], frames: int, with
 
 def _write(root: Path, name: str, maps: NDArray[np.uint16], first_frame: int) -> int:
     """Write a sequence as label maps and as text, and return the number of its masks."""
-    import cv2
+    from PIL import Image
     from pycocotools import mask as coco
 
     folder = root / "instances" / name
@@ -99,7 +99,7 @@ def _write(root: Path, name: str, maps: NDArray[np.uint16], first_frame: int) ->
     (root / "instances_txt").mkdir(exist_ok=True)
     lines = []
     for frame, labels in enumerate(maps, start=first_frame):
-        cv2.imwrite(str(folder / f"{frame:06d}.png"), labels)
+        Image.fromarray(labels).save(folder / f"{frame:06d}.png")
         for label in np.unique(labels)[1:]:
             rle = coco.encode(np.asfortranarray(labels == label).astype(np.uint8))
             height, width = rle["size"]

@@ -15,10 +15,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
+from datagen.jit import njit
 from datagen.masks import Grid, Masks
 from datagen.tracks import Sampling
 

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from datagen.arguments import is_whole
 from datagen.errors import UsageError
+from datagen.jit import njit
 from natsprites.shapes import SHAPES, shape_codes
 
 __all__ = ["Renderer", "lanczos_filter"]
@@ -205,27 +205,27 @@ def lanczos_filter(
 # The functions below take whole arrays and places in them: each view that is made costs as much as filtering a row.
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _round_half_away(value: float) -> int:
     """Round a float32 to the nearest whole number, halves away from zero (C's roundf)."""
     nearest = math.floor(abs(float(value)) + 0.5)
     return int(nearest if value >= 0 else -nearest)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _round_half_to_zero(value: float) -> int:
     """Round a float32 to the nearest whole number, halves towards zero."""
     nearest = math.ceil(abs(float(value)) - 0.5)
     return int(nearest if value >= 0 else -nearest)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _clip(value: Any) -> Any:
     """Drop the bits after the point and clip to a byte; int32 throughout, which a CPU does many at a time."""
     return np.uint8(min(max(value >> _PRECISION, np.int32(0)), np.int32(255)))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _sort(values: Any, count: int) -> None:
     """Sort the first `count` values in place, by insertion: the fastest way for so few."""
     for place in range(1, count):
@@ -236,7 +236,7 @@ def _sort(values: Any, count: int) -> None:
         values[place] = value
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _place(factors: Any, vertices: Any, canvas: int, edges: Any, slopes: Any) -> int:
     """Place a sprite's vertices on the canvas and list its edges; return their number.
 
@@ -262,13 +262,13 @@ def _place(factors: Any, vertices: Any, canvas: int, edges: Any, slopes: Any) ->
     return corners - 1 if closed else corners
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _at(edges: Any, slopes: Any, sprite: int, edge: int, row: int) -> Any:
     """Return where the line through an edge of a sprite crosses a row, float32."""
     return np.float32(row - edges[sprite, edge, 1]) * slopes[sprite, edge] + np.float32(edges[sprite, edge, 0])
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _joined(edges: Any, slopes: Any, sprite: int, edge: int, row: int, crossing: Any) -> Any:
     """Return an edge's crossing of a row in which it begins or ends, moved so that thin corners are not torn off.
 
@@ -293,7 +293,7 @@ def _joined(edges: Any, slopes: Any, sprite: int, edge: int, row: int, crossing:
     return crossing
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _add_span(spans: Any, count: int, first: int, last: int, canvas: int, sprite: int) -> int:
     """Clip the pixels `first` to `last` to the canvas, add them as a span (first, end, sprite), return the count."""
     first, end = max(first, 0), min(last + 1, canvas)
@@ -303,7 +303,7 @@ def _add_span(spans: Any, count: int, first: int, last: int, canvas: int, sprite
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _add_spans(
     edges: Any,
     slopes: Any,
@@ -344,7 +344,7 @@ def _add_spans(
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _filter_row(
     spans: Any,
     count: int,
@@ -381,7 +381,7 @@ def _filter_row(
                 break
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _draw_frames(
     factors: Any, codes: Any, colors: Any, coefficients: Any, running: Any, support: Any, levels: Any, images: Any
 ) -> None:

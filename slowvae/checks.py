@@ -138,7 +138,7 @@ def _images(dataset: Dataset) -> NDArray[np.uint64] | None:
     # Random odd multipliers modulo 2^64, over words of 8 bytes: equal rows agree, others but by a chance of 1e-15.
     padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 8)))
     words = np.ascontiguousarray(padded).view(np.uint64)
-    multipliers = np.random.default_rng(0).integers(1, 2**63, words.shape[1], dtype=np.uint64) * 2 + 1
+    multipliers = np.random.default_rng(0).integers(1, 2**63, (words.shape[1],), dtype=np.uint64) * 2 + 1
     hashes = np.zeros(len(words), dtype=np.uint64)
     for column, multiplier in zip(words.T, multipliers, strict=True):
         hashes += (column ^ (column >> np.uint64(32))) * multiplier

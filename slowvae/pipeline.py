@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from datagen.extras import has_extra, missing_extra
 from datagen.files import atomic_path
 from slowvae.batches import Frames
 from slowvae.device import find_device
@@ -72,10 +72,10 @@ def train_file(
     frames, described = load_frames(file, find_device(device))
     networks = train(frames, settings, folder, described, resume, show_progress)
     notes = []
-    if find_spec("tensorboard") is None:
-        notes.append("no TensorBoard log: install datagen-natural[tensorboard] for one")
-    if find_spec("matplotlib") is None:
-        notes.append("no scatter plots: install datagen-natural[figures] for them")
+    if not has_extra("tensorboard"):
+        notes.append(missing_extra("tensorboard", "a TensorBoard log"))
+    if not has_extra("figures"):
+        notes.append(missing_extra("figures", "a scatter plot"))
     for seed, network in networks.items():
         draw(network.to(frames.images.device), frames, folder, seed)
     return {"folder": str(folder), "iterations": settings.iterations, "seeds": list(settings.seeds), "notes": notes}
@@ -88,7 +88,7 @@ def draw(network: Encoder, frames: Frames, folder: Path, seed: int) -> None:
         start = latents[np.random.default_rng(0).choice(len(latents), min(4, len(latents)), replace=False)]
         save_traversals(traversals(network, latents, start), folder / f"traversals_{seed}.gif")
     factors, names = frames.changing_factors()
-    if find_spec("matplotlib") is not None and 0 < len(names) <= min(latents.shape) and len(latents) > 2:
+    if has_extra("figures") and 0 < len(names) <= min(latents.shape) and len(latents) > 2:
         found = mcc(latents, factors, protocol="rectangular", intervals=False)
         figure = scatters(latents, factors, names, found.correlation)
         with atomic_path(folder / f"latents_{seed}.png") as temporary:

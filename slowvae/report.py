@@ -6,7 +6,6 @@ import base64
 import html
 import json
 import tempfile
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from datagen.extras import has_extra
 from datagen.files import atomic_path
 from slowvae.batches import Frames
 from slowvae.comparison import Comparison
@@ -56,7 +56,7 @@ def draw_pictures(frames: Frames, found: Comparison, seed: int, model: str) -> d
         with tempfile.TemporaryDirectory() as folder:
             save_traversals(traversals(network, latents, latents[rows[:4]]), Path(folder) / "traversals.gif")
             pictures["traversals.gif"] = (Path(folder) / "traversals.gif").read_bytes()
-    if find_spec("matplotlib") is not None:
+    if has_extra("figures"):
         figure = scatters(latents, *frames.changing_factors(), found.scores[model][seed].correlation)
         pictures["latents.png"] = figure_png(figure)
         if found.curves:

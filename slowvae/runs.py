@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 import torch
+from filelock import FileLock, Timeout
 
 from datagen import __version__
 from datagen.errors import BadInputError, UsageError
@@ -91,13 +92,12 @@ def locked(folder: Path) -> Iterator[None]:
     UsageError
         If another process holds it.
     """
-    import fcntl
-
-    with (folder / "lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"{folder}: another process is working here; wait for it or take another folder") from None
+    # A lock of the system's, not a mere file, so that it goes with the process.
+    try:
+        held = FileLock(folder / "lock").acquire(timeout=0)
+    except Timeout:
+        raise UsageError(f"{folder}: another process is working here; wait for it or take another folder") from None
+    with held:
         yield
 
 

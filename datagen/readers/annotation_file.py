@@ -299,7 +299,7 @@ def _decode(path: Path, data: bytes) -> _File:
     for repaired in (False, True):
         try:
             return msgspec.json.decode(data, type=_File, strict=False)
-        except msgspec.ValidationError as error:  # noqa: PERF203 (twice at most)
+        except msgspec.ValidationError as error:
             named = name_of_json(data) or f"is no file of video annotations ({error})"
             raise BadInputError(path, named) from None
         except JSON_ERRORS as error:

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError, quote
 from datagen.files import check_input
+from datagen.jit import njit
 from datagen.masks import Masks, decode_rle, is_frame_size, problem_of_rle
 from datagen.readers.other_forms import name_of_file, name_of_folder
 from datagen.readers.png16 import kind_of_picture, read_label_map

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from isal import isal_zlib
-from numba import njit
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError
+from datagen.jit import njit
 from datagen.masks import is_frame_size
 from datagen.tracks import Sampling
 

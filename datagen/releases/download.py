@@ -180,7 +180,7 @@ def _download(client: Client, file: RemoteFile, folder: Path, show_progress: boo
             try:
                 with byte_bar(file.name, file.size, show_progress) as tell:
                     patiently(lambda: _go_on(client, file, url, part, tell, advice), client.patience)  # noqa: B023
-            except DatagenError as error:  # noqa: PERF203  # the next address may be well
+            except DatagenError as error:  # the next address may be well
                 first = first or error
             else:
                 part.replace(target)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from datagen.datasets import Dataset, MaskSequences, SpriteSequences
-from datagen.errors import UsageError
+from datagen.extras import extra
 from datagen.progress import progress_bar
 
 __all__ = ["Column", "Frames", "frames_of", "write_parquet", "write_shards"]
@@ -134,11 +134,9 @@ def write_parquet(frames: Frames, path: Path, show_progress: bool = False) -> in
     UsageError
         If pyarrow is not installed.
     """
-    try:
+    with extra("parquet", "parquet"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ImportError:
-        raise UsageError("parquet needs pyarrow; install the package with its extra 'parquet'") from None
 
     image = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     types = {name: pa.type_for_alias(column.kind) for name, column in frames.columns.items()}

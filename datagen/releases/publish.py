@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Protocol, TypeVar
@@ -22,6 +22,7 @@ import msgspec
 import pooch
 
 from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
+from datagen.extras import extra
 from datagen.files import atomic_path
 from datagen.progress import byte_bar
 from datagen.releases.checksums import verify_folder
@@ -155,7 +156,7 @@ def zenodo_metadata(folder: str | Path) -> dict[str, Any]:
         "description": f"<p>{html.escape(card.description)}</p>",
         "resource_type": {"id": "dataset"},
         # A package that tells no date is as old as its publication.
-        "publication_date": datetime.now(timezone.utc).date().isoformat() if card.date is None else card.date,
+        "publication_date": datetime.now(UTC).date().isoformat() if card.date is None else card.date,
         "version": card.version,
         "creators": [{"person_or_org": _party(creator)} for creator in card.creator],
         "rights": [{"id": _rights(url, wrong)} for url in card.license],
@@ -528,10 +529,8 @@ def publish_on_huggingface(folder: str | Path, repository: str, publish: bool = 
     DatagenError
         If the Hub refuses or cannot be reached.
     """
-    try:
+    with extra("huggingface", "the Hugging Face Hub"):
         from huggingface_hub import HfApi, get_token
-    except ImportError:
-        raise UsageError("this needs huggingface_hub; install the package with its extra 'huggingface'") from None
 
     _check_repository(repository)
     _checked_files(Path(folder))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError
+from datagen.extras import extra
 from datagen.files import atomic_path, check_output
 from datagen.statistics.fits import ROUNDED, Interval, distribution
 from datagen.statistics.summary import Group, Summary, describe_group, shape_fit
@@ -65,16 +66,15 @@ def draw(table: Transitions, summary: Summary) -> Iterator[tuple[str, str, Figur
 
     Raises
     ------
+    UsageError
+        If matplotlib is not installed.
     DatagenError
-        If matplotlib is not installed, or there are no figures because there are not enough data.
+        If there are no figures because there are not enough data.
     """
-    try:
+    with extra("figures", "drawing statistics"):
         import matplotlib
         from matplotlib.figure import Figure
-    except ImportError:
-        raise DatagenError(
-            "pictures need matplotlib; install it with: pip install 'datagen-natural[figures]'"
-        ) from None
+
     whole = summary.groups[0]
     columns = {factor: table.differences(factor).astype(np.float64) for factor in FACTORS if factor in whole.mean}
     if not columns:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
+from datagen.jit import njit
 from datagen.statistics.columns import check_column
 from datagen.statistics.gennorm import Gennorm, PowerSums, WholeNumbers, fit_gennorm, fit_gennorm_rounded
 

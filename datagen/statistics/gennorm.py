@@ -19,8 +19,9 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from datagen.jit import njit
 
 __all__ = ["MAX_SHAPE", "MIN_SHAPE", "Gennorm", "PowerSums", "fit_gennorm", "fit_gennorm_rounded", "profile"]
 

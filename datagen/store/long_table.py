@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError, UsageError
+from datagen.extras import extra
 from datagen.transitions import Transitions
 
 __all__ = ["COLUMNS", "need_pyarrow", "read_csv", "read_parquet", "write_csv", "write_parquet"]
@@ -335,11 +336,8 @@ def _types(name: str) -> tuple[str, ...]:
 
 def need_pyarrow(path: Path) -> ModuleType:
     """Return pyarrow, or say how to get it."""
-    try:
+    with extra("parquet", f"{path}: parquet"):
         import pyarrow
         import pyarrow.parquet
-    except ImportError:
-        raise UsageError(
-            f"{path}: parquet needs pyarrow; pip install 'datagen-natural[parquet]', or use .csv"
-        ) from None
+
     return pyarrow

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError
+from datagen.jit import njit
 from datagen.measure import MeasuredVideo
 from datagen.transitions import Transitions
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from datagen.errors import UsageError
+from datagen.extras import extra
 from slowvae.metrics._arrays import Floats, check_discrete, check_parts, check_seed, converging, cut_factors
 
 __all__ = ["DCI", "VARIANTS", "dci"]
@@ -124,7 +125,8 @@ def _predict(
         values, classes = np.unique(y, return_inverse=True)
         importance, train, test = boost(z, classes, z_test, seed=seed)
         return importance, float((values[train] == y).mean()), float((values[test] == y_test).mean())
-    from sklearn import ensemble, linear_model
+    with extra("metrics", "DCI"):
+        from sklearn import ensemble, linear_model
 
     model: Any
     if variant == "linear":

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from datagen.errors import UsageError
+from datagen.extras import extra
 from slowvae.metrics._arrays import (
     Floats,
     as_classes,
@@ -128,7 +129,8 @@ def sap(
         if factor_bins is not None:
             raise UsageError("continuous and factor_bins exclude each other")
         return float(gap_of_best_two(_squared_correlation(z, y)).mean())
-    from sklearn.svm import LinearSVC
+    with extra("metrics", "SAP"):
+        from sklearn.svm import LinearSVC
 
     check_discrete("sap", y, factor_bins, ", or continuous=True")
     y, y_test = cut_factors(y, factor_bins, y_test)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from datagen.errors import UsageError
+from datagen.extras import extra
 from slowvae.metrics._arrays import Floats, as_numbers, converging, in_usual_range
 
 __all__ = ["udr"]
@@ -101,7 +102,8 @@ def _standard_ranks(latents: Floats) -> Floats:
 
 def _lasso_weights(first: Floats, second: Floats) -> Floats:
     """Return the absolute weight of each latent of `first` in the prediction of each of `second`."""
-    from sklearn.linear_model import Lasso
+    with extra("metrics", "UDR by lasso"):
+        from sklearn.linear_model import Lasso
 
     with converging("udr"):
         weights = np.atleast_2d(Lasso(alpha=0.1, max_iter=10_000).fit(first, second).coef_)  # (Z of second, Z of first)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from datagen.errors import UsageError
+from datagen.extras import extra
 from slowvae.metrics._arrays import (
     Floats,
     as_classes,
@@ -112,7 +113,8 @@ def beta_vae(
     UsageError
         If the arrays cannot be scored, or a number is out of range.
     """
-    from sklearn.linear_model import LogisticRegression
+    with extra("metrics", "BetaVAE's metric"):
+        from sklearn.linear_model import LogisticRegression
 
     z, classes = _checked("beta-vae", latents, factors, num_train, num_test, batch_size, factor_bins)
     peers, rng = _Peers(classes), np.random.default_rng(check_seed(seed))
