@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,6 @@ def _sequence(rng: np.random.Generator, size: tuple[int, int], frames: int, with
 
 def _write(root: Path, name: str, maps: NDArray[np.uint16], first_frame: int) -> int:
     """Write a sequence as label maps and as text, and return the number of its masks."""
-    from PIL import Image
     from pycocotools import mask as coco
 
     folder = root / "instances" / name
@@ -99,13 +99,26 @@ def _write(root: Path, name: str, maps: NDArray[np.uint16], first_frame: int) ->
     (root / "instances_txt").mkdir(exist_ok=True)
     lines = []
     for frame, labels in enumerate(maps, start=first_frame):
-        Image.fromarray(labels).save(folder / f"{frame:06d}.png")
+        (folder / f"{frame:06d}.png").write_bytes(_png16(labels))
         for label in np.unique(labels)[1:]:
             rle = coco.encode(np.asfortranarray(labels == label).astype(np.uint8))
             height, width = rle["size"]
             lines.append(f"{frame} {label} {label // 1000} {height} {width} {rle['counts'].decode()}\n")
     (root / "instances_txt" / f"{name}.txt").write_text("".join(lines), encoding="ascii", newline="\n")
     return len(lines)
+
+
+def _png16(labels: NDArray[np.uint16]) -> bytes:
+    """Encode a label map by OpenCV, or by Pillow where OpenCV finds no libGL, as in slim containers; same pixels."""
+    try:
+        import cv2
+    except ImportError:
+        from PIL import Image
+
+        buffer = BytesIO()
+        Image.fromarray(labels).save(buffer, "png")
+        return buffer.getvalue()
+    return cv2.imencode(".png", labels)[1].tobytes()
 
 
 def sample_youtube_vis(

@@ -1,5 +1,6 @@
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -358,3 +359,22 @@ def test_no_folder_and_an_empty_one(tmp_path):
     assert find_videos(tmp_path) == []
     with pytest.raises(UsageError, match="no such folder"):
         find_videos(Path(tmp_path / "nowhere"))
+
+
+def test_samples_are_the_same_without_opencv(tmp_path, monkeypatch):
+    from PIL import Image
+
+    from datagen.samples import sample_mots
+
+    sample_mots(tmp_path / "with", sequences=1, frames=2)
+    monkeypatch.setitem(sys.modules, "cv2", None)  # as where libGL is absent: importing it fails
+    sample_mots(tmp_path / "without", sequences=1, frames=2)
+    names = sorted(path.relative_to(tmp_path / "with") for path in (tmp_path / "with").rglob("*.*"))
+    assert names
+    for name in names:
+        if name.suffix == ".png":
+            mine, theirs = (np.asarray(Image.open(tmp_path / place / name)) for place in ("with", "without"))
+            assert mine.dtype == np.uint16
+            np.testing.assert_array_equal(mine, theirs)
+        else:
+            assert (tmp_path / "with" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
