@@ -45,7 +45,7 @@ evaluate run --metrics mcc
 EXTRAS = """
 transitions --source train.json --out t.parquet
 package kitti.npz --out release
-stats kitti.npz --figures figures
+stats kitti.npz --report stats.html
 """
 
 
