@@ -59,7 +59,10 @@ def verify(path: str | Path) -> list[Check]:
 
 
 def load_verified(path: str | Path) -> tuple[list[Check], Dataset | None]:
-    """Check a dataset file as `verify` does, and return the dataset too, or None where `load` would refuse it."""
+    """Check a dataset file as `verify` does, and return the dataset too, or None if it cannot be read.
+
+    Its latents or factors may be such that `datagen.store.load` refuses them; a check has failed then.
+    """
     try:
         dataset = load_to_verify(path)
     except BadInputError as error:
@@ -92,12 +95,15 @@ def load_verified(path: str | Path) -> tuple[list[Check], Dataset | None]:
         checks.append(
             Check("latents", not differ.any(), f"{int(differ.sum())} of {len(differ)} differ from the masks{first}")
         )
+        problem = factor_problem(dataset)
+        if problem is not None:
+            checks.append(Check("factors", False, problem))
         empty = int((dataset.latents[:, 2] == 0).sum())
         checks.append(Check("masks", empty == 0, f"{empty} of {len(differ)} are empty"))
     else:
         problem = factor_problem(dataset)
         checks.append(Check("factors", problem is None, problem or "all finite"))
-    return checks, None if factor_problem(dataset) else dataset
+    return checks, dataset
 
 
 @dataclass(frozen=True)

@@ -65,21 +65,25 @@ def check_file(path: str | Path, seed: int = 0) -> tuple[list[Finding], Dataset 
         Those of the file itself (`datagen.verify`), then of its factors, its frames and its motion. If the file
         cannot be read there are no others.
     dataset : Dataset or None
-        What the file holds, or None if it cannot be read.
+        What the file holds, or None if it cannot be read or its factors cannot be used.
 
     Raises
     ------
     UsageError
         If there is no such file.
     """
+    from datagen.store.checks import factor_problem
     from datagen.verify import load_verified
 
     checks, dataset = load_verified(path)
     findings = [Finding(check.name, "pass" if check.passed else "fail", None, check.detail) for check in checks]
     if dataset is None:
         return findings, None
+    findings += _ranges(dataset)
+    if factor_problem(dataset) is not None:
+        return findings, None
     hashes = _images(dataset)
-    findings += _ranges(dataset) + _balance(dataset) + _duplicates(dataset, hashes) + _leakage(dataset, hashes)
+    findings += _balance(dataset) + _duplicates(dataset, hashes) + _leakage(dataset, hashes)
     return findings + _sparsity(dataset, seed) + _order(dataset, seed), dataset
 
 

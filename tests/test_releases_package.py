@@ -395,7 +395,8 @@ def test_texts_of_others_stay_texts(kitti, tmp_path, where, text):
     try:
         description = describe_dataset(few)
     except DatagenError as error:
-        assert (where, str(error).isprintable()) == ("licence", True)  # noqa: PT017
+        assert where == "licence" or text == "\ud800"
+        assert str(error).isprintable()  # noqa: PT017
         return
     frames = frames_of(few)
     card = dataset_card(description, frames, "x.parquet", (1, 1))
