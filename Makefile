@@ -33,7 +33,7 @@ test-fast: $(READY)
 test-bounds: $(READY)
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$$(mktemp -d) $(BIN)/python -m pytest -n 2 $(COMPILED)
 
-# What a user gets: the wheel in environments of its own.
+# What a user gets: the wheel in an environment of its own.
 test-wheel: $(READY)
 	$(BIN)/python .ci/wheel.py
 

@@ -1,4 +1,4 @@
-"""Build the wheel, install it into fresh environments, and use it there from another folder.
+"""Build the wheel, install it into a fresh environment, without and then with its extras, and use it from another folder.
 
 `make test-wheel` runs this. What is missing in the wheel or among its dependencies shows only where neither the
 sources nor the tools of developers are at hand.
@@ -55,11 +55,9 @@ def main() -> None:
         folder = Path(temporary)
         run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
         (wheel,) = folder.glob("*.whl")
+        venv.create(folder / "environment", with_pip=True)
+        binaries = folder / "environment" / ("Scripts" if os.name == "nt" else "bin")  # Windows has no bin
         for extras in ("", "[all]"):
-            place = folder / f"environment{extras.strip('[]')}"
-            venv.create(place, with_pip=True)
-            # Windows has no bin.
-            binaries = place / ("Scripts" if os.name == "nt" else "bin")
             install = ["-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt"]
             run(binaries / "python", *install, f"{wheel}{extras}")
             use(binaries, folder / f"work{extras.strip('[]')}", bool(extras))
