@@ -1,4 +1,4 @@
-"""Build the wheel, install it into a fresh environment, without and then with its extras, and use it from another folder.
+"""Build the wheel, install it into a fresh environment, first without its extras, and use it from another folder.
 
 `make test-wheel` runs this. What is missing in the wheel or among its dependencies shows only where neither the
 sources nor the tools of developers are at hand.
