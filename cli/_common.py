@@ -211,7 +211,7 @@ def echo(*lines: str) -> None:
 
 def print_json(answer: Any) -> None:
     """Print an answer as JSON."""
-    from datagen.files import json_text
+    from datagen.records import json_text
 
     with _to_standard_output():
         click.echo(json_text(answer))

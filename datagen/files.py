@@ -6,8 +6,6 @@ import atexit
 import ctypes
 import errno
 import hashlib
-import json
-import math
 import os
 import secrets
 import shutil
@@ -30,7 +28,6 @@ __all__ = [
     "check_folder",
     "check_input",
     "check_output",
-    "json_text",
     "remove_unfinished",
     "sha256_file",
 ]
@@ -502,26 +499,3 @@ def sha256_file(path: str | Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def json_text(content: Any, indent: int | None = 2) -> str:
-    """Return JSON that every reader takes: NaN and infinity, which JSON has not, are null.
-
-    Parameters
-    ----------
-    content : object
-        JSON types, tuples too.
-    indent : int, optional
-        Of each level; None for a single line.
-    """
-    return json.dumps(_finite(content), indent=indent, allow_nan=False)
-
-
-def _finite(content: Any) -> Any:
-    if isinstance(content, float):
-        return content if math.isfinite(content) else None
-    if isinstance(content, dict):
-        return {key: _finite(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_finite(value) for value in content]
-    return content

@@ -1,4 +1,4 @@
-"""Small JSON files that the program keeps beside its work: read into checked types, written whole and valid.
+"""JSON: small files that the program keeps beside its work, read into checked types, and text that every reader takes.
 
 What `read_record` returns can be relied on: every field is there, of its type and in its range. Nothing behind it asks
 again.
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from datagen.errors import BadInputError
 from datagen.files import atomic_path, check_input
 
-__all__ = ["finite", "read_record", "write_record"]
+__all__ = ["finite", "json_text", "read_record", "write_record"]
 
 Record = TypeVar("Record")
 
@@ -70,7 +70,20 @@ def write_record(path: str | Path, record: Any) -> None:
         JSON types only.
     """
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(finite(record), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(record) + "\n", encoding="utf-8")
+
+
+def json_text(content: Any, indent: int | None = 2) -> str:
+    """Return JSON that every reader takes: NaN and infinity, which JSON has not, are null.
+
+    Parameters
+    ----------
+    content : object
+        JSON types, tuples too.
+    indent : int, optional
+        Of each level; None for a single line.
+    """
+    return json.dumps(finite(content), indent=indent, allow_nan=False)
 
 
 def finite(value: Any) -> Any:

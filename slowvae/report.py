@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 import tempfile
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 
 from datagen.extras import has_extra
 from datagen.files import atomic_path
+from datagen.records import json_text
 from slowvae.batches import Frames
 from slowvae.comparison import Comparison
 from slowvae.figures import figure_png, save_traversals, scatters, sheet, traversals
@@ -126,7 +126,7 @@ def page(report: Report) -> str:
             kind = file.rsplit(".", 1)[1]
             parts.append(f'<h2>{title}</h2><img alt="{title}" src="data:image/{kind};base64,{data}">')
     parts.append("<h2>What was run</h2>")
-    parts.append(f"<pre>{html.escape(json.dumps({'file': report.file, **report.run}, indent=2))}</pre>")
+    parts.append(f"<pre>{html.escape(json_text({'file': report.file, **report.run}))}</pre>")
     title = html.escape(f"{report.verdict}: {Path(report.file).name}")
     head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>'
@@ -148,6 +148,6 @@ def write_report(report: Report, folder: str | Path) -> None:
     """Write ``report.html`` and ``report.json`` into a folder, made if need be."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("report.json", json.dumps(report.to_json(), indent=2)), ("report.html", page(report))):
+    for name, text in (("report.json", json_text(report.to_json())), ("report.html", page(report))):
         with atomic_path(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from datagen import files
 from datagen.errors import DatagenError, OutputError, UsageError, printable
-from datagen.files import atomic_folder, atomic_path, atomic_paths, check_folder, check_output, json_text
+from datagen.files import atomic_folder, atomic_path, atomic_paths, check_folder, check_output
+from datagen.records import json_text
 
 
 def names(folder):

@@ -16,9 +16,10 @@ import msgspec
 import numpy as np
 
 from datagen.errors import BadInputError, UsageError
-from datagen.files import atomic_paths, check_input, check_output, json_text, sha256_file
+from datagen.files import atomic_paths, check_input, check_output, sha256_file
 from datagen.measure import MeasuredVideo
 from datagen.readers.annotation_file import YOUTUBE_VIS_NAMES
+from datagen.records import json_text
 from datagen.store import SUFFIXES, load, long_table, release_csv
 from datagen.store.release_pickle import unpickle
 from datagen.transitions import Transitions
