@@ -31,7 +31,7 @@ test-fast: $(READY)
 
 # The compiled loops, with every index checked. What is compiled so must not get into the cache of others.
 test-bounds: $(READY)
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$$(mktemp -d) $(BIN)/python -m pytest -n 2 $(COMPILED)
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$$(mktemp -d) $(BIN)/python -m pytest -n 2 -m "not slow and not realdata" $(COMPILED)
 
 # What a user gets: the wheel in an environment of its own.
 test-wheel: $(READY)
