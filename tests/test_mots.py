@@ -1,6 +1,7 @@
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -169,6 +170,18 @@ def test_a_bad_label_map_is_named_or_left_out(images, spoil, problem):
     assert len(tracks.left_out) == 1
     assert str(images.root) not in tracks.left_out[0]
     assert tracks.object_id.tolist() == whole.object_id[whole.frame != 3].tolist()
+
+
+@pytest.mark.parametrize("root", ["s", "."])
+def test_what_is_left_out_is_told_by_the_words_of_its_error(tmp_path, images, monkeypatch, root):
+    """The folder's name is not taken out of the sentence as well: every "s" of it, or every full stop."""
+    sequence = tmp_path / "s" / "0000"
+    shutil.copytree(images.path, sequence)
+    spoil_8_bit(sequence / "000003.png")
+    monkeypatch.chdir(tmp_path if root == "s" else tmp_path / "s")
+    video = replace(images, source="kitti-mots", root=Path(root), path=Path(root) / "0000")
+    said = "kitti-mots/0000/000003.png: is an 8-bit grey image; MOTS label maps are 16-bit grey"
+    assert video.read(skip_bad=True).left_out == [said]
 
 
 def test_sets_are_taken_apart_kitti_first(mots):

@@ -138,7 +138,7 @@ GOOD = picture(np.arange(48, dtype=np.uint16).reshape(6, 8))
         pytest.param(GOOD[:-20], "damaged or cut off", id="cut in the data"),
         pytest.param(GOOD[:60] + bytes([GOOD[60] ^ 255]) + GOOD[61:], "damaged or cut off", id="a flipped byte"),
         pytest.param(picture(np.zeros((4, 4), np.uint8)), "8-bit grey image", id="8-bit"),
-        pytest.param(picture(np.zeros((4, 4, 3), np.uint16)), "16-bit RGB image", id="colour"),
+        pytest.param(picture(np.zeros((4, 4, 3), np.uint16)), "is a 16-bit RGB image", id="colour"),
         pytest.param(encode(np.zeros((2, 2), np.uint16), [0, 0]).replace(b"IEND", b"IEnd"), "damaged", id="no end"),
     ],
 )

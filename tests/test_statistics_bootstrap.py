@@ -124,3 +124,11 @@ def test_interval_of_300_000_values_is_narrow_and_right(shape):
     assert interval.high - interval.low < 0.02 * shape
     middle, half = (interval.low + interval.high) / 2, (interval.high - interval.low) / 2
     assert abs(middle - shape) < 2 * half
+
+
+@pytest.mark.parametrize("unit", [2.0**-60, 2.0**60], ids=["1e-18", "1e18"])
+def test_interval_of_the_shape_does_not_depend_on_the_unit(unit):
+    values = draw(4.0, 60, seed=4)
+    bootstrap = ObjectBootstrap(np.arange(60) // 2, 30, seed=0)
+    expected, got = (bootstrap.shape(values * each, 0.0, 4.0) for each in (1.0, unit))
+    assert [got.low, got.high] == pytest.approx([expected.low, expected.high], rel=1e-9)

@@ -1,6 +1,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,7 +11,7 @@ from test_statistics_summary import drifting
 
 from datagen.errors import DatagenError, UsageError
 from datagen.statistics import ALL_FITS, summarize
-from datagen.statistics.figures import draw, save_figures
+from datagen.statistics.figures import _edges, draw, save_figures
 from datagen.statistics.report import save_report
 
 NAMES = ["histograms", "tails", "qq", "joint", "groups"]
@@ -142,3 +143,25 @@ def test_page_opens_in_a_browser(page, tmp_path):
     assert rows.sum() > 1000  # text and figures, not an empty page
     orange = abs(shown - [0xD5, 0x5E, 0x00]).sum(axis=2) < 60
     assert orange.sum() > 200  # the generalised normal's line
+
+
+@pytest.mark.parametrize("size", [1e16, 1e25])
+def test_numbers_too_large_for_halves_between_them_are_drawn(table, size):
+    """All doubles from 2^53 on are whole, and none lies halfway between two of them: edges must not repeat there."""
+    few = table.select(slice(0, 100))
+    moved = few.x * size
+    summary = summarize(large := replace(few, x=moved))
+    for name, _, figure in draw(large, summary):
+        figure.draw_without_rendering()
+        if name == "histograms":
+            for axes in figure.axes:
+                _, edges, _ = axes.patches[0].get_data()
+                assert edges.dtype == np.float64
+                assert (np.diff(edges) > 0).all()
+
+
+def test_neighbouring_large_numbers_are_told_apart_in_bins():
+    near = 1e17 + 16.0 * np.arange(9)
+    edges = _edges(near, (0.02, 0.98), whole_numbers=True)
+    assert (np.diff(edges) > 0).all()
+    assert np.histogram(near, edges)[0].sum() >= 7

@@ -84,3 +84,36 @@ def test_any_data_that_vary_can_be_fitted(values):
         figures = [*found.parameters.values(), found.log_likelihood, found.aic, found.bic, found.ks, found.ks_p]
         assert np.isfinite(figures).all(), name
         assert found.parameters["scale"] > 0
+
+
+@pytest.mark.parametrize("unit", [2.0**-180, 2.0**-60, 2.0**60, 2.0**150], ids=["1e-54", "1e-18", "1e18", "1e45"])
+@pytest.mark.parametrize("name", ["uniform", "laplace", "cauchy"])
+def test_fits_do_not_depend_on_the_unit(name, unit):
+    """Powers of up to 20 of the values are too large or too small to be numbers in such units."""
+    values, counts = np.unique(draws(name), return_counts=True)
+    expected, got = (fit_distributions(each, counts, ALL_FITS) for each in (values, values * unit))
+    for fit, (distribution_name, other) in zip(expected.values(), got.items(), strict=True):
+        for key, value in fit.parameters.items():
+            wanted = value * unit if key in ("loc", "scale") else value
+            assert other.parameters[key] == pytest.approx(wanted, rel=1e-6, abs=1e-6 * unit), (distribution_name, key)
+        assert other.log_likelihood == pytest.approx(fit.log_likelihood - counts.sum() * np.log(unit), rel=1e-9)
+        assert other.at_bound == fit.at_bound
+
+
+def draws(name):
+    return getattr(stats, name).rvs(size=100, random_state=3)
+
+
+def test_whole_numbers_are_rounded_ones_as_far_as_doubles_tell():
+    counts = np.ones(9, np.int64)
+    steps = np.array([-9, -4, -2, -1, 0, 1, 3, 5, 8.0])
+    assert ROUNDED in fit_distributions(2.0**30 + steps, counts)
+    assert ROUNDED not in fit_distributions(2.0**60 + 2.0**20 * steps, counts)
+
+
+def test_t_contains_cauchy_also_where_a_few_values_are_all_but_infinite():
+    values, counts = np.unique(stats.cauchy.rvs(size=100, random_state=0) ** 9, return_counts=True)
+    fits = fit_distributions(values, counts, ("t", "cauchy"))
+    assert fits["t"].log_likelihood >= fits["cauchy"].log_likelihood
+    # A location at the median and the scale of the bulk are near the best; a scale of all values is far from it.
+    assert fits["cauchy"].log_likelihood >= stats.cauchy.logpdf(values, 0, np.median(abs(values))) @ counts

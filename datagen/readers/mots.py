@@ -523,7 +523,8 @@ class MotsImages:
         def leave_out(error: BadInputError) -> None:
             if not skip_bad:
                 raise error
-            left_out.append(str(error).replace(str(self.root), self.source))
+            label = _label(self.source, self.root, Path(error.path))
+            left_out.append(str(BadInputError(label, error.problem, error.where)))
 
         for path in _frames(self.path):
             frame = _number(path)

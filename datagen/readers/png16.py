@@ -57,7 +57,8 @@ def read_label_map(data: bytes, path: Path, sampling: Sampling | None = None) ->
     """
     width, height, depth, colour, interlace = _header(data, path)
     if depth != 16 or colour != 0:
-        raise BadInputError(path, f"is an {_kind(depth, colour)} image; MOTS label maps are 16-bit grey")
+        article = "an" if depth == 8 else "a"
+        raise BadInputError(path, f"is {article} {_kind(depth, colour)} image; MOTS label maps are 16-bit grey")
     grid = sampling(height, width) if sampling else None
     rows = np.arange(height) if grid is None else grid.rows
     if interlace:

@@ -90,9 +90,10 @@ class ObjectBootstrap:
         values = self._check(values)
         low, high = max(MIN_SHAPE, shape / 8), min(MAX_SHAPE, shape * 8)
         grid = np.geomspace(low, high, int(np.ceil(np.log(high / low) / 0.02)) + 1)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             logs = np.log(abs(values - loc))
-        sums = self._sum_powers(logs, grid)
+            # In units of their median, so that few powers are too large or too small; the profile moves as a whole.
+            sums = self._sum_powers(logs - np.median(logs[logs > -np.inf]), grid)
         count = (self.copies @ self._rows)[:, None]
         apart = sums[:, 0] > 0  # else all values of the replicate are at the location, and no shape is theirs
         return _interval(_highest_local_maximum(_profile(sums[apart], count[apart], grid), grid))

@@ -33,6 +33,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 _MARKERS = {"gennorm": "o", ROUNDED: "D", "laplace": "^", "norm": "s", "t": "v", "cauchy": "x"}
 _DATA = "#8C8C8C"
 _NAMES = ("histograms", "tails", "qq", "joint", "groups")
+_HALVES = 2.0**52  # below it, the halves between whole numbers are numbers of their own
 _SETTINGS: Any = {
     "font.size": 8,
     "axes.spines.top": False,
@@ -180,7 +181,7 @@ def _edges(values: NDArray[np.float64], share: tuple[float, float], whole_number
     low, high = np.quantile(values, share)
     if low == high:
         low, high = values.min(), values.max()
-    if not whole_numbers:
+    if not whole_numbers or max(abs(low), abs(high)) >= _HALVES:
         return np.unique(np.linspace(low, high, 102))  # fewer where they are as near as numbers can be
     step = max(1, int(np.ceil((high - low) / 100)))
     return np.arange(np.floor(low), np.ceil(high) + step + 1, step) - 0.5
@@ -243,10 +244,11 @@ def _joint(figure: Any, axes: Any, first: str, second: str, columns: dict[str, N
         if low == high:
             low, high = columns[factor].min(), columns[factor].max()
         whole_numbers = bool((columns[factor] == np.rint(columns[factor])).all())
-        step = max(1, round((high - low) / 60))
-        edges.append(
-            np.arange(low, high + step + 1, step) - 0.5 if whole_numbers else np.unique(np.linspace(low, high, 61))
-        )
+        if whole_numbers and max(abs(low), abs(high)) < _HALVES:
+            step = max(1, round((high - low) / 60))
+            edges.append(np.arange(low, high + step + 1, step) - 0.5)
+        else:
+            edges.append(np.unique(np.linspace(low, high, 61)))
     counts, across, up = np.histogram2d(columns[first], columns[second], bins=edges)
     shown = np.ma.masked_equal(counts.T, 0)
     if shown.count():

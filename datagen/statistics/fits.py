@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from datagen.errors import UsageError
 from datagen.jit import njit
 from datagen.statistics.columns import check_column
-from datagen.statistics.gennorm import Gennorm, PowerSums, WholeNumbers, fit_gennorm, fit_gennorm_rounded
+from datagen.statistics.gennorm import (
+    LARGEST_ROUNDED,
+    Gennorm,
+    PowerSums,
+    WholeNumbers,
+    fit_gennorm,
+    fit_gennorm_rounded,
+)
 
 __all__ = ["ALL_FITS", "PAPER_FITS", "ROUNDED", "Fit", "Interval", "distribution", "fit_distributions"]
 
@@ -102,8 +109,8 @@ def fit_distributions(
     Returns
     -------
     dict of str to Fit
-        By name, in the order given. Where ``gennorm`` is among them and all values are whole numbers,
-        ``gennorm_rounded`` follows.
+        By name, in the order given. Where ``gennorm`` is among them and all values are whole numbers of at most
+        `LARGEST_ROUNDED`, ``gennorm_rounded`` follows.
 
     Raises
     ------
@@ -117,8 +124,16 @@ def fit_distributions(
     if unknown := [name for name in names if name not in ALL_FITS]:
         raise UsageError(f"unknown distribution {unknown[0]!r}; choose from {', '.join(ALL_FITS)}")
     data = PowerSums.of(values, counts)
-    fits = {name: _evaluate(name, data, *_FITTERS[name](data)) for name in names}
-    if "gennorm" in names and np.array_equal(values, np.rint(values)):
+    # Powers of up to MAX_SHAPE of changes of 1e16 or 1e-17 are no numbers; such are fitted in a unit near their range.
+    extent = float(values[-1] - values[0])
+    unit = 1.0 if 1e-9 < extent < 1e9 else 2.0 ** np.rint(np.log2(extent))
+    fitted = data if unit == 1 else PowerSums.of(values / unit, counts)
+    fits = {}
+    for name in names:
+        parameters, at_bound = _FITTERS[name](fitted)
+        in_pixels = {key: value * unit if key in ("loc", "scale") else value for key, value in parameters.items()}
+        fits[name] = _evaluate(name, data, in_pixels, at_bound)
+    if "gennorm" in names and np.array_equal(values, np.rint(values)) and abs(values).max() <= LARGEST_ROUNDED:
         found = fit_gennorm_rounded(WholeNumbers(values), counts)
         fits[ROUNDED] = _evaluate(ROUNDED, data, *_split(found))
     return fits
@@ -204,6 +219,12 @@ def _fit_t(data: PowerSums, df: float | None = None) -> tuple[dict[str, float], 
     counts = np.diff(data.before)
     total = data.before[-1]
     start, _ = _fit_laplace(data)
+    # A few values far out hold the mean deviation: from there the climb would end before it reaches the bulk.
+    deviations = abs(data.values - start["loc"])
+    order = np.argsort(deviations)
+    typical = float(deviations[order][np.searchsorted(np.cumsum(counts[order]), total / 2)])
+    if 0 < typical < start["scale"] / 100:
+        start["scale"] = typical
 
     def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         log_df, loc, log_scale = theta[0], start["loc"] + start["scale"] * theta[1], theta[2]

@@ -23,13 +23,25 @@ from numpy.typing import NDArray
 
 from datagen.jit import njit
 
-__all__ = ["MAX_SHAPE", "MIN_SHAPE", "Gennorm", "PowerSums", "fit_gennorm", "fit_gennorm_rounded", "profile"]
+__all__ = [
+    "LARGEST_ROUNDED",
+    "MAX_SHAPE",
+    "MIN_SHAPE",
+    "Gennorm",
+    "PowerSums",
+    "fit_gennorm",
+    "fit_gennorm_rounded",
+    "profile",
+]
 
 MIN_SHAPE = 0.1
 """Shapes are sought from here: where values repeat, the likelihood has no maximum towards 0 (see `fit_gennorm`)."""
 
 MAX_SHAPE = 20.0
 """Shapes are sought up to here, where the distribution is all but uniform."""
+
+LARGEST_ROUNDED = 2.0**31
+"""Beyond it, the probability of a single whole number is lost to the rounding of doubles."""
 
 _TERMS = 21  # of the binomial series; with the separation below it is exact to 1e-13
 _SEPARATION = 3.0  # a node this many radii away is summed by its series
