@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from difflib import get_close_matches
+from typing import Any
 
 import click
 
@@ -50,6 +51,12 @@ class _LazyGroup(click.Group):
         if close:
             raise click.UsageError(f"No such command {args[0]!r}; did you mean {close[0]!r}?", ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None  # at a KeyboardInterrupt click prints an empty line
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -89,6 +89,8 @@ def json_text(content: Any, indent: int | None = 2) -> str:
 def finite(value: Any) -> Any:
     """Return JSON types with None for every number that JSON cannot hold.
 
+    Half a character, as of a file's name that is not UTF-8, which readers refuse, comes out as Python writes it.
+
     Examples
     --------
     >>> finite({"low": float("-inf"), "high": 2.5})
@@ -98,4 +100,6 @@ def finite(value: Any) -> Any:
         return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [finite(each) for each in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
     return None if isinstance(value, float) and not math.isfinite(value) else value

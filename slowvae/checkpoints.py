@@ -141,7 +141,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         If it is damaged.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     try:
         state = read_record(path / _STATE, _State, _REMEDY)
@@ -163,7 +163,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         if sha256_file(check_input(path / _TENSORS)) != state.sha256:
             raise BadInputError(path / _TENSORS, f"is damaged (its sha256 differs); {_REMEDY}")
-        tensors = load_file(path / _TENSORS)
+        tensors = load((path / _TENSORS).read_bytes())  # by its own reading, safetensors opens only names in UTF-8
     except (OSError, SafetensorError, UsageError):
         raise BadInputError(path / _TENSORS, f"is missing or damaged; {_REMEDY}") from None
     return Checkpoint(state.iteration, tensors, settings, channels, image_size, path)

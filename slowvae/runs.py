@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from datagen import __version__
-from datagen.errors import BadInputError, UsageError
+from datagen.errors import BadInputError, DatagenWarning, UsageError
 from datagen.files import atomic_path, check_input
 from datagen.records import read_record, write_record
 from slowvae.checkpoints import Checkpoint, check_tensors, latest_checkpoint, load_checkpoint
@@ -222,12 +223,16 @@ class Log:
             kept = [row for row in rows if int(row[0]) <= iteration]
             with atomic_path(self._path) as temporary, temporary.open("w", newline="") as stream:
                 csv.writer(stream).writerows([self._columns, *kept] if self._columns else [])
+        self._board: Any = None
         try:
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            self._board = None
-        else:
+
             self._board = SummaryWriter(str(folder), purge_step=iteration + 1)
+        except ImportError:
+            pass
+        except UnicodeEncodeError:
+            problem = "TensorBoard takes only names in UTF-8, so nothing is written for it; log.csv has all"
+            warnings.warn(f"{folder}: {problem}", DatagenWarning, stacklevel=2)
 
     def add(self, iteration: int, seed: int, values: dict[str, float]) -> None:
         """Write the row of one seed."""

@@ -247,4 +247,4 @@ def test_ctrl_c_says_so(tmp_path):
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    assert (process.returncode, err.strip()) == (130, "datagen: stopped")
+    assert (process.returncode, err) == (130, "datagen: stopped\n")

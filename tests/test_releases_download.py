@@ -247,6 +247,12 @@ def test_a_description_that_makes_no_sense_is_refused(answer, problem):
         parse_record(answer, "http://mirror", "there")
 
 
+@pytest.mark.parametrize("server", ["", "x", "http://", "http://[", "http://[::1", "http://a..b", "http://127.0.0.1:x"])
+def test_an_address_that_is_none(server):
+    with pytest.raises(DatagenError, match="cannot be asked"):
+        fetch_record(3931823, server=server, patience=QUICK)
+
+
 def test_a_server_that_is_none(zenodo):
     with pytest.raises(UsageError, match=r"No such record.*there is no record 9"):
         fetch_record(9, server=zenodo.url, patience=QUICK)

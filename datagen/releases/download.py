@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pooch
 
@@ -147,8 +146,9 @@ def _read(description: Path) -> Any:
 
 
 def _advice(server: str, record: int, folder: Path) -> str:
+    host = server.partition("://")[2].partition("/")[0]  # an address that is none is found out when it is asked
     return (
-        f"{urlsplit(server).netloc} may be blocking your network: try another, or open "
+        f"{plain(host)} may be blocking your network: try another, or open "
         f"{ZENODO}/records/{record} in a browser, put what you want of it into {folder}, and give its path from there "
         "on instead of downloading"
     )

@@ -148,7 +148,8 @@ def write_parquet(frames: Frames, path: Path, show_progress: bool = False) -> in
     schema = pa.schema(types).with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     begins = range(0, len(frames), _ROWS_OF_A_GROUP)
     size = 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    # A file, since pyarrow takes a path for an address, and only one in UTF-8.
+    with path.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for begin in progress_bar(begins, "writing parquet", show=show_progress):
             rows = range(begin, min(begin + _ROWS_OF_A_GROUP, len(frames)))
             arrays = [pa.array(column.values[rows.start : rows.stop]) for column in frames.columns.values()]

@@ -178,7 +178,8 @@ def write_parquet(path: Path, table: Transitions) -> None:
         name: pyarrow.array(column.tolist()).dictionary_encode() if name in _TEXTS else column
         for name, column in _columns(table).items()
     }
-    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    with path.open("wb") as file:  # pyarrow takes a path for an address, and only one in UTF-8
+        pyarrow.parquet.write_table(pyarrow.table(columns), file)
 
 
 def read_parquet(path: Path) -> Transitions:
@@ -195,8 +196,8 @@ def read_parquet(path: Path) -> Transitions:
     pyarrow = need_pyarrow(path)
     size = path.stat().st_size
     try:
-        # Of one file: what a path looks like says nothing here, where a data set takes columns from "window=3/".
-        with pyarrow.parquet.ParquetFile(path) as file:
+        # Of one open file: what a path looks like says nothing here, where a data set takes columns from "window=3/".
+        with path.open("rb") as stream, pyarrow.parquet.ParquetFile(stream) as file:
             names = list(file.schema_arrow.names)
             for name in COLUMNS:
                 if names.count(name) != 1:
@@ -205,7 +206,7 @@ def read_parquet(path: Path) -> Transitions:
                 _check_type(path, name, file.schema_arrow.field(name).type)
             _check_size(path, file.metadata, names, size)
             texts = [name for name in _TEXTS if not pyarrow.types.is_integer(file.schema_arrow.field(name).type)]
-        with pyarrow.parquet.ParquetFile(path, read_dictionary=texts) as file:
+        with path.open("rb") as stream, pyarrow.parquet.ParquetFile(stream, read_dictionary=texts) as file:
             content = file.read(list(COLUMNS))
         content.validate(full=True)  # the texts' codes, too
         columns = {name: _of_arrow(path, name, content[name]) for name in COLUMNS}
