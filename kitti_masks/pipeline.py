@@ -233,8 +233,8 @@ def _what_was_lost(found: Sequence[_Found], include_cars: bool) -> str | None:
     what = "objects" if include_cars else "people"
     return (
         f"{len(objects)} {what} lose {len(lost)} sequences of {sum(len(each.rows) for _, each in lost)} frames, since "
-        "preset paper drops the largest id of each window, which there is not that of an ignore region (and the "
-        "smallest where there is no background); --preset clean drops ignore regions only"
+        "preset paper drops the largest id of each window, which belongs to them where no ignore region is seen (and "
+        "the smallest where there is no background); --preset clean drops ignore regions only"
     )
 
 

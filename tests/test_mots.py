@@ -1,3 +1,4 @@
+import hashlib
 import os
 import shutil
 import sys
@@ -282,6 +283,37 @@ def test_links_in_a_circle_lead_nowhere(tmp_path):
     (tmp_path / "a/up").symlink_to("..")
     (tmp_path / "a/self").symlink_to("self")
     assert names(tmp_path) == [("kitti-mots", "0010")]
+
+
+def test_a_sequence_to_which_a_link_leads_is_read_once(tmp_path):
+    text = lay(tmp_path / "a/instances_txt/0010.txt")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/instances_txt").symlink_to(text.parent)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/0010.txt").symlink_to(text)
+    assert [(video.name, video.path) for video in find_videos(tmp_path)] == [("0010", text)]
+    shutil.copy(text, tmp_path / "c/0011.txt")
+    assert names(tmp_path) == [("kitti-mots", "0010"), ("kitti-mots", "0011")]
+
+
+def test_annotations_in_json_beside_a_set_are_named(tmp_path):
+    lay(tmp_path / "instances_txt/0010.txt")
+    (tmp_path / "train.json").write_text('{"videos": [], "annotations": []}')
+    (tmp_path / "notes.json").write_text("{}")
+    with pytest.warns(DatagenWarning, match=r"train\.json") as warned:
+        assert names(tmp_path) == [("kitti-mots", "0010")]
+    assert "notes" not in str(warned[0].message)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    path = lay(tmp_path / "a/0010.txt")
+    marked = tmp_path / "b/0010.txt"
+    marked.parent.mkdir()
+    marked.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    (first,), (second,) = find_videos(path.parent), find_videos(marked.parent)
+    assert (second.source, second.name) == (first.source, first.name) == ("kitti-mots", "0010")
+    assert second.read().object_id.tolist() == first.read().object_id.tolist()
+    assert list(second.read().inputs.values()) == [hashlib.sha256(marked.read_bytes()).hexdigest()]
 
 
 def test_a_sequence_without_text_is_read_from_its_label_maps(mots, tmp_path):

@@ -9,12 +9,14 @@ object 10000).
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import hashlib
 import os
 import re
 import warnings
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +27,7 @@ from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageErr
 from datagen.files import check_input
 from datagen.jit import njit
 from datagen.masks import Masks, decode_rle, is_frame_size, problem_of_rle
-from datagen.readers.other_forms import name_of_file, name_of_folder
+from datagen.readers.other_forms import name_of_annotation_file, name_of_file, name_of_folder
 from datagen.readers.png16 import kind_of_picture, read_label_map
 from datagen.tracks import Sampling, Tracks, Video, printable_name
 
@@ -173,11 +175,12 @@ class _Place:
 def _look_below(source: Path) -> tuple[list[_Place], dict[Path, str]]:
     """Return the places of sequences in a folder and below it, and what else lies there.
 
-    A folder is looked at once, whatever links lead to it.
+    A folder is looked at once, whatever links lead to it, and so is a sequence.
     """
     places: list[_Place] = []
     others: dict[Path, str] = {}
     seen: set[tuple[int, int]] = set()
+    known: set[tuple[str, int, int]] = set()
     waiting = deque([source])
     while waiting:
         folder = waiting.popleft()
@@ -194,8 +197,9 @@ def _look_below(source: Path) -> tuple[list[_Place], dict[Path, str]]:
                 continue
             folders = _folders(folder)
             new = _places_of_set(folder, folders, folder == source)
-            places += new
-            if not new and folder.name not in _NO_ANNOTATIONS and (what := name_of_folder(folder)):
+            places += _without_known(new, known)
+            what = name_of_annotation_file(folder) if new else name_of_folder(folder)
+            if what and folder.name not in _NO_ANNOTATIONS:
                 others[folder] = what
             taken = {path for place in new for _, path in place.sequences}
             waiting.extend(path for path in folders if path not in taken and (path / _GT) not in taken)
@@ -219,6 +223,23 @@ def _places_of_set(root: Path, folders: list[Path], is_source: bool) -> list[_Pl
     texts = [path for path in texts if os.path.lexists(path)]
     found.append(_Place(root, root, True, [(_name_of_gt(path), path) for path in texts]))
     return [place for place in found if place.sequences]
+
+
+def _without_known(places: list[_Place], known: set[tuple[str, int, int]]) -> list[_Place]:
+    """Return places without the sequences that are known by another path, as through a link, and add the others."""
+    kept = []
+    for place in places:
+        sequences = []
+        for name, path in place.sequences:
+            with contextlib.suppress(OSError):  # of a link that leads nowhere, which is said when it is read
+                status = path.stat()
+                if (key := (name, status.st_dev, status.st_ino)) in known:
+                    continue
+                known.add(key)
+            sequences.append((name, path))
+        if sequences:
+            kept.append(replace(place, sequences=sequences))
+    return kept
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -280,7 +301,7 @@ def _beginning(path: Path) -> bytes:
     """Return how a file begins; nothing of what cannot be read, which is said when it is its turn."""
     try:
         with check_input(path).open("rb") as stream:
-            return stream.read(1 << 16)
+            return stream.read(1 << 16).removeprefix(codecs.BOM_UTF8)
     except (OSError, DatagenError):
         return b""
 
@@ -334,7 +355,8 @@ class MotsText:
 
     def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
         """Read the masks; see `datagen.tracks.Video.read`."""
-        data = _read_bytes(self.path)
+        file = _read_bytes(self.path)
+        data = file.removeprefix(codecs.BOM_UTF8)  # which editors on Windows write
         text = np.frombuffer(data, dtype=np.uint8)
         numbers, begins, ends, lines, malformed = _scan_lines(text)
         if len(malformed) > _MOST_MALFORMED:
@@ -378,7 +400,7 @@ class MotsText:
             category_id=numbers[:, 2],
             masks=masks,
             category_names=_names_of(numbers[:, 2]),
-            inputs={_label(self.source, self.root, self.path): hashlib.sha256(data).hexdigest()},
+            inputs={_label(self.source, self.root, self.path): hashlib.sha256(file).hexdigest()},
             left_out=[f"{_label(self.source, self.root, self.path)}, line {line}: {bad[line]}" for line in sorted(bad)],
         )
 

@@ -9,7 +9,7 @@ import msgspec
 
 from datagen.readers.png16 import kind_of_picture
 
-__all__ = ["name_of_file", "name_of_folder", "name_of_json"]
+__all__ = ["name_of_annotation_file", "name_of_file", "name_of_folder", "name_of_json"]
 
 _ARCHIVES = {
     b"PK\x03\x04": "a zip",
@@ -97,15 +97,22 @@ def name_of_folder(folder: Path) -> str | None:
             return _FOLDERS[name]
     if any(name.endswith(("_manual.json", "_auto.json")) for name in names):
         return _SAV
-    for name in names:
-        if name.lower().endswith(".json") and _is_annotation_file(folder / name):
-            return f"holds annotations in JSON; give the file itself, {folder / name}, to a command that reads it"
+    if named := name_of_annotation_file(folder):
+        return named
     for name in names:
         if name.lower().endswith(_ARCHIVE_SUFFIXES) and (named := name_of_file(_head(folder / name))):
             return f"holds {name}, which {named}"
     picture = next((folder / name for name in names if name.lower().endswith(".png")), None)
     if picture is not None and (kind := kind_of_picture(_head(picture))):
         return _PALETTE if "palette" in kind else f"holds {kind} pictures, no label maps"
+    return None
+
+
+def name_of_annotation_file(folder: Path) -> str | None:
+    """Say which JSON file of annotations lies in a folder; None if there is none."""
+    for name in sorted(path.name for path in folder.iterdir())[:_MOST_ENTRIES]:
+        if name.lower().endswith(".json") and _is_annotation_file(folder / name):
+            return f"holds annotations in JSON; give the file itself, {folder / name}, to a command that reads it"
     return None
 
 
