@@ -116,6 +116,13 @@ def test_names_are_not_mixed_up_with_one_another():
         assert len(set(part[::2])) == len(set(part[1::2])) == 1
 
 
+@pytest.mark.parametrize("protocol", ["by-object", "by-sequence"])
+def test_videos_of_one_number_in_two_sources_are_two(protocol):
+    same = {"sequence": np.full(20, "0002"), "object_id": np.full(20, 2001)}
+    part = parts(random_masks([9, 1] * 10, 1, source=np.array(["kitti-mots", "motschallenge"] * 10), **same), protocol)
+    assert part[0] != part[1]
+
+
 def test_videos_need_no_objects_to_be_told_apart():
     dataset = people(3)
     unknown = replace(dataset, object_id=np.full(dataset.num_sequences, -1))
