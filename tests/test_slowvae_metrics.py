@@ -1,3 +1,4 @@
+import inspect
 import json
 
 import numpy as np
@@ -764,3 +765,17 @@ def test_only_columns_far_from_0_or_of_unusual_spread_are_moved():
     expected = np.stack([column * 2 + 10.5, column * 2 - 11, column * 2, column * 2, np.zeros(5)], axis=1)[:2]
     np.testing.assert_allclose(other, expected, rtol=1e-12, atol=1e-12)
     assert in_usual_range(unusual, unusual * 1e104)[1].max() == 1e100
+
+
+@pytest.mark.parametrize("metric", [metrics.mcc, metrics.dci, metrics.beta_vae, metrics.factor_vae])
+def test_published_numbers_and_seed_0_are_the_defaults(metric):
+    expected = {"num_samples": 10_000, "num_train": 10_000, "num_test": 5_000, "batch_size": 64, "seed": 0}
+    told = {name: each.default for name, each in inspect.signature(metric).parameters.items() if name in expected}
+    assert told == {name: expected[name] for name in told}
+    assert "seed" in told
+
+
+def test_modularity_of_two_factors_leaves_one_other():
+    factors = np.array([[0, 0], [1, 0], [0, 1], [1, 1]] * 9)
+    latents = np.stack([factors[:, 0], factors.sum(axis=1)], axis=1)  # the second tells as much of either
+    assert metrics.modularity(latents, factors) == pytest.approx(0.5)
