@@ -779,3 +779,11 @@ def test_modularity_of_two_factors_leaves_one_other():
     factors = np.array([[0, 0], [1, 0], [0, 1], [1, 1]] * 9)
     latents = np.stack([factors[:, 0], factors.sum(axis=1)], axis=1)  # the second tells as much of either
     assert metrics.modularity(latents, factors) == pytest.approx(0.5)
+
+
+def test_a_constant_latent_has_no_weight():
+    latents, factors = tangled(60)
+    latents[:, 2] = 0.5
+    told = metrics.dci(*halves(latents, factors), variant="linear")
+    assert told.importance[2].tolist() == [0, 0, 0]
+    assert np.isfinite(told.importance).all()
