@@ -67,6 +67,39 @@ def test_parts_are_as_near_to_the_shares_as_can_be():
     assert np.bincount(part, weights=dataset.lengths)[1:].sum() == 10
 
 
+def test_a_group_goes_where_the_middle_of_its_frames_falls():
+    # Middles of three equal groups, e.g., are at 0.17, 0.5 and 0.83, and train ends at 0.8, validation at 0.9.
+    for groups, expected in ((2, [2, 0, 0]), (3, [2, 1, 0]), (5, [4, 0, 1]), (10, [8, 1, 1]), (30, [24, 3, 3])):
+        part = parts(random_masks([4] * groups, 1), "by-object")
+        assert np.bincount(part, minlength=3).tolist() == expected
+
+
+def test_of_many_shuffles_the_one_is_taken_whose_worst_part_is_best():
+    lengths = [30, 20, 10, 5, 5, 3, 2, 2]
+    part = parts(random_masks(lengths, 1), "by-object")
+    # The nearest to 61.6, 7.7 and 7.7 of 77 frames.
+    assert np.bincount(part, weights=lengths).tolist() in ([62, 8, 7], [62, 7, 8])
+
+
+def test_the_warning_of_a_random_split_names_the_line_that_asked():
+    with pytest.warns(UserWarning, match="a random split leaks") as caught:
+        split_sequences(random_masks([3]), "train", "random")
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_the_release_is_all_for_training():
+    dataset = random_masks([1, 2, 3], 1)
+    assert split_sequences(dataset, "train", "release").tolist() == [0, 1, 2]
+    for split in ("val", "test"):
+        with pytest.raises(UsageError, match=f"the release has no {split} part"):
+            split_sequences(dataset, split, "release")
+
+
+def test_without_a_seed_it_is_that_of_the_documentation():
+    dataset = people(3)
+    np.testing.assert_array_equal(split_sequences(dataset, "test"), split_sequences(dataset, "test", "by-object", 0))
+
+
 def test_a_seed_gives_one_split_and_others_others():
     dataset = people(3)
     given = [parts(dataset, "by-object", seed).tolist() for seed in range(4)]
@@ -81,6 +114,13 @@ def test_names_are_not_mixed_up_with_one_another():
         part = parts(replace(dataset, object_id=np.zeros(20, np.int64)), protocol)
         assert part[0] != part[1]
         assert len(set(part[::2])) == len(set(part[1::2])) == 1
+
+
+@pytest.mark.parametrize("protocol", ["by-object", "by-sequence"])
+def test_videos_of_one_number_in_two_sources_are_two(protocol):
+    same = {"sequence": np.full(20, "0002"), "object_id": np.full(20, 2001)}
+    part = parts(random_masks([9, 1] * 10, 1, source=np.array(["kitti-mots", "motschallenge"] * 10), **same), protocol)
+    assert part[0] != part[1]
 
 
 def test_videos_need_no_objects_to_be_told_apart():

@@ -1,5 +1,8 @@
+import base64
+import re
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -7,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco
 
-from datagen.masks import RLE_PROBLEMS, Grid, Masks, decode_counts, decode_rle, is_frame_size
+from datagen.masks import RLE_PROBLEMS, Grid, Masks, decode_counts, decode_rle, is_frame_size, problem_of_rle
 from datagen.moments import latents_of_masks, latents_of_moments
 from datagen.views import nearest_indices
 
@@ -265,3 +268,49 @@ def test_latents_of_wide_and_high_masks(width):
 )
 def test_which_sizes_frames_have(height, width, possible):
     assert is_frame_size(height, width) == possible
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "area"),
+    [
+        ("[0,6]", 0, 6),
+        ("[ 1 ,\t2,\r\n3 ]", 0, 2),
+        ("[\x0b1,\x0c2, 3]", 0, 2),
+        ("[0, 5]", 4, 0),
+        ("[0, 7]", 4, 0),
+        ("[3, 4]", 4, 0),
+        ("[3, 2]", 4, 0),
+        ("[7, 0]", 4, 0),
+        ("[]", 4, 0),
+        ("[-1, 7]", 3, 0),
+        ("[0, 6.0]", 5, 0),
+        ("[0, 6e0]", 5, 0),
+        ('["0", 6]', 5, 0),
+        ("[null, 6]", 5, 0),
+        ("[0, [6]]", 5, 0),
+        ("[0, 99999999999999999999999999]", 4, 0),
+    ],
+)
+def test_what_is_wrong_with_a_list_of_run_lengths(text, status, area):
+    texts = [b"[4,2]", text.encode(), b"[4,2]"]
+    ends = np.cumsum([len(each) for each in texts])
+    begins = ends - [len(each) for each in texts]
+    masks, found = decode_counts(np.frombuffer(b"".join(texts), dtype=np.uint8), begins, ends, 3, 2)
+    assert found.tolist() == [0, status, 0]
+    assert masks.areas().tolist() == [2, area, 2]
+
+
+def test_what_an_encoding_is_instead():
+    # 36 pixels of background, as in the test of encodings above.
+    for encoding, message in (
+        (b"b'T1'", "printed as Python bytes"),
+        (b'b"T1"', "printed as Python bytes"),
+        (base64.b64encode(b"T1"), "is in base64"),
+        (base64.b64encode(zlib.compress(b"T1" * 9)), "is in base64"),
+        (base64.b64encode(b"T2"), r"do not fill height x width \(6 x 6\)"),
+        (base64.b64encode(b"xT"), r"do not fill height x width \(6 x 6\)"),
+        (b"", r"do not fill height x width \(6 x 6\)"),
+        (b"not base64", r"do not fill height x width \(6 x 6\)"),
+    ):
+        assert re.search(message, problem_of_rle(4, encoding, 6, 6)), encoding
+    assert problem_of_rle(2, b"T", 6, 6) == f"{RLE_PROBLEMS[2]} (6 x 6)"

@@ -68,11 +68,12 @@ def test_sequences_are_those_of_the_plain_way(data, rule, windows):
         pytest.param([8, 8, 8, 7, 8, 8], [1999, 2001], id="a pixel of background in one frame is enough"),
     ],
 )
-def test_background_in_a_single_frame_keeps_the_smallest_id(areas, kept):
+@pytest.mark.parametrize("begin", [0, 7])
+def test_background_in_a_single_frame_keeps_the_smallest_id(areas, kept, begin):
     # Per frame, 1999 and 2001 have 8 pixels each of a window of 4 x 4; 2002 has the largest id.
-    frame, object_id = [0, 0, 1, 1, 2, 2], [1999, 2001] * 3
+    frame, object_id = [begin, begin, begin + 1, begin + 1, begin + 2, begin + 2], [1999, 2001] * 3
     rule = SequenceRule(1, 2, 3, True, ())
-    frame, object_id, areas = [*frame, 2], [*object_id, 2002], [*areas, 1]
+    frame, object_id, areas = [*frame, begin + 2], [*object_id, 2002], [*areas, 1]
     sequences = found(frame, object_id, areas, rule)
     assert [rows[0][0] for _, rows in sequences] == kept
 

@@ -1,3 +1,4 @@
+import inspect
 import json
 
 import numpy as np
@@ -614,3 +615,175 @@ def test_boosting_of_nothing_to_tell_has_no_importance():
     importance, train, test = boost(np.zeros((50, 2)), np.arange(50) % 3, np.zeros((5, 2)))
     assert importance.tolist() == [0, 0]
     assert len(set(train)) == len(set(test)) == 1
+
+
+def tangled(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return latents that each tell something of several factors, and factors of 2, 3 and 4 values."""
+    rng = np.random.default_rng(seed)
+    factors = rng.integers([2, 3, 4], size=(n, 3))
+    return factors @ rng.normal(size=(3, 5)) + rng.normal(size=(n, 5)), factors
+
+
+@pytest.mark.parametrize("bins", [None, 2, 7])
+def test_mig_and_modularity_are_those_of_binned_latents(bins):
+    from sklearn.metrics import mutual_info_score
+
+    latents, factors = tangled()
+    told = {} if bins is None else {"bins": bins}
+    binned = [np.digitize(z, np.linspace(z.min(), z.max(), (bins or 20) + 1)[1:-1]) for z in latents.T]
+    table = np.array([[mutual_info_score(b, y) for y in factors.T] for b in binned])
+    entropy = [mutual_info_score(y, y) for y in factors.T]
+    best, second = np.sort(table, axis=0)[[-1, -2]]
+    assert metrics.mig(latents, factors, **told) == pytest.approx(np.mean((best - second) / entropy), rel=1e-9)
+    others = [sum(r**2 for r in row if r != max(row)) / (2 * max(row) ** 2) for row in table]
+    assert metrics.modularity(latents, factors, **told) == pytest.approx(1 - np.mean(others), rel=1e-9)
+
+
+def test_modularity_of_a_single_factor_is_1():
+    latents, factors = tangled()
+    assert metrics.modularity(latents, factors[:, :1]) == 1
+
+
+def test_sap_is_the_gap_between_the_machines_of_single_latents():
+    from sklearn.svm import LinearSVC
+
+    z, y, z_test, y_test = halves(*tangled())
+    right = np.zeros((5, 3))
+    for i, k in np.ndindex(5, 3):
+        machine = LinearSVC(C=0.01, class_weight="balanced", dual=False, random_state=0).fit(z[:, [i]], y[:, k])
+        right[i, k] = machine.score(z_test[:, [i]], y_test[:, k])
+    best, second = np.sort(right, axis=0)[[-1, -2]]
+    assert metrics.sap(z, y, z_test, y_test) == pytest.approx(np.mean(best - second), abs=1e-12)
+    best, second = np.sort(np.corrcoef(z.T, y.T)[:5, 5:] ** 2, axis=0)[[-1, -2]]
+    continuous = metrics.sap(z, y, z_test, y_test, continuous=True)
+    assert continuous == pytest.approx(np.mean(best - second), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("variant", "continuous"), [("tree", False), ("tree", True), ("linear", False), ("boosting", True)]
+)
+def test_dci_is_the_entropy_of_what_the_predictors_use(variant, continuous):
+    from scipy.stats import entropy
+    from sklearn import ensemble, linear_model
+
+    z, y, z_test, y_test = halves(*tangled(120))
+    mean, std = z.mean(0), z.std(0)
+    importance, train, test = [], [], []
+    for k in range(3):
+        if variant == "linear":
+            model = linear_model.Lasso(alpha=0.01, max_iter=10_000)
+            a, a_test, b, b_test = (
+                (z - mean) / std,
+                (z_test - mean) / std,
+                *((each[:, k] - y[:, k].mean()) / y[:, k].std() for each in (y, y_test)),
+            )
+        else:
+            kind = "Regressor" if continuous else "Classifier"
+            model = (
+                ensemble.GradientBoostingRegressor(random_state=5)
+                if variant == "boosting"
+                else getattr(ensemble, f"RandomForest{kind}")(n_estimators=10, max_features=None, random_state=5)
+            )
+            a, a_test, b, b_test = z, z_test, y[:, k], y_test[:, k]
+        model.fit(a, b)
+        importance.append(np.abs(model.coef_) if variant == "linear" else model.feature_importances_)
+        train.append(model.score(a, b))
+        test.append(model.score(a_test, b_test))
+    importance = np.array(importance).T
+    told = metrics.dci(z, y, z_test, y_test, variant=variant, continuous=continuous, seed=5)
+    np.testing.assert_allclose(told.importance, importance, rtol=1e-9)
+    assert told.informativeness_train == pytest.approx(np.mean(train), rel=1e-9)
+    assert told.informativeness_test == pytest.approx(np.mean(test), rel=1e-9)
+    for score, table in ((told.disentanglement, importance), (told.completeness, importance.T)):
+        pure = [1 - entropy(row, base=len(row)) if row.any() else 0 for row in table]
+        assert score == pytest.approx(np.average(pure, weights=table.sum(1)), abs=1e-8)
+
+
+@pytest.mark.parametrize("metric", ["beta", "factor"])
+@pytest.mark.parametrize("batch_size", [5, 3000])
+def test_votes_are_those_of_samples_with_one_value_of_the_factor(metric, batch_size):
+    from sklearn.linear_model import LogisticRegression
+
+    latents, factors = tangled(60)
+    latents[:, 3] = 0.5  # has no vote
+    rng = np.random.default_rng(4)
+    factor = rng.integers(3, size=30)
+    peers = {(k, v): np.flatnonzero(y == v) for k, y in enumerate(factors.T) for v in range(4)}
+    points = []
+    for part in np.array_split(np.arange(30), max(1, 30 * max(batch_size, 64) // 64_000)):
+        if metric == "beta":
+            first = rng.integers(60, size=(len(part), batch_size))
+        else:
+            first = np.repeat(rng.integers(60, size=(len(part), 1)), batch_size, axis=1)
+        for k, rows, shares in zip(factor[part], first, rng.random(first.shape), strict=True):
+            alike = [peers[k, factors[row, k]] for row in rows]
+            others = [each[int(share * len(each))] for each, share in zip(alike, shares, strict=True)]
+            if metric == "beta":
+                points.append(np.abs(latents[rows] - latents[others]).mean(0))
+            else:
+                spread = latents[others].var(0, ddof=1) / np.where(latents.var(0) > 0, latents.var(0), 0.1)
+                points.append(np.where(latents.var(0) > 0, spread, np.inf).argmin())
+    if metric == "beta":
+        model = LogisticRegression(max_iter=1000, random_state=0).fit(points[:20], factor[:20])
+        expected = model.score(points[20:], factor[20:])
+    else:
+        most = {v: np.bincount(factor[:20][np.array(points[:20]) == v], minlength=3).argmax() for v in range(5)}
+        expected = np.mean([most[v] == k for v, k in zip(points[20:], factor[20:], strict=True)])
+    score = metrics.beta_vae if metric == "beta" else metrics.factor_vae
+    assert score(latents, factors, 20, 10, batch_size, seed=4) == pytest.approx(expected, abs=1e-12)
+    assert 0 < expected < 1
+
+
+@pytest.mark.parametrize(("num_classes", "seed"), [(2, 0), (2, 4), (3, 0)])
+def test_a_few_stages_of_boosting_are_those_of_scikit_learn(num_classes, seed):
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    from slowvae.metrics.boosting import boost
+
+    # Of these seeds no node has two features that split it equally well, which would leave the choice to chance.
+    rng = np.random.default_rng(seed)
+    x, x_test = rng.normal(size=(300, 3)), rng.normal(size=(400, 3))
+    y = np.searchsorted([0.2] if num_classes == 2 else [-0.5, 0.8], x[:, 0] + x[:, 1] ** 2 / 2 + rng.normal(size=300))
+    for stages in (1, 4):
+        theirs = GradientBoostingClassifier(n_estimators=stages, random_state=0).fit(x, y)
+        importance, train, test = boost(x, y, x_test, stages)
+        np.testing.assert_allclose(importance, theirs.feature_importances_, rtol=1e-6)
+        np.testing.assert_array_equal(train, theirs.predict(x))
+        np.testing.assert_array_equal(test, theirs.predict(x_test))
+
+
+def test_only_columns_far_from_0_or_of_unusual_spread_are_moved():
+    from slowvae.metrics._arrays import in_usual_range
+
+    column = np.array([-3.0, -1, 0, 1, 5])  # median 0, median deviation 1
+    usual = np.stack([column, column + 10, column * 0.01, column * 100, np.zeros(5)], axis=1)
+    np.testing.assert_array_equal(in_usual_range(usual)[0], usual)
+    # The last: a median deviation of 0, so that its range is its spread.
+    unusual = np.stack([column + 10.5, column - 11, column * 0.009, column * 101, [0, 0, 0, 0, 200]], axis=1)
+    moved, other = in_usual_range(unusual, unusual[:2] * 2)
+    np.testing.assert_allclose(moved, np.stack([*[column] * 4, [0, 0, 0, 0, 1]], axis=1), rtol=1e-12, atol=1e-12)
+    expected = np.stack([column * 2 + 10.5, column * 2 - 11, column * 2, column * 2, np.zeros(5)], axis=1)[:2]
+    np.testing.assert_allclose(other, expected, rtol=1e-12, atol=1e-12)
+    assert in_usual_range(unusual, unusual * 1e104)[1].max() == 1e100
+
+
+@pytest.mark.parametrize("metric", [metrics.mcc, metrics.dci, metrics.beta_vae, metrics.factor_vae])
+def test_published_numbers_and_seed_0_are_the_defaults(metric):
+    expected = {"num_samples": 10_000, "num_train": 10_000, "num_test": 5_000, "batch_size": 64, "seed": 0}
+    told = {name: each.default for name, each in inspect.signature(metric).parameters.items() if name in expected}
+    assert told == {name: expected[name] for name in told}
+    assert "seed" in told
+
+
+def test_modularity_of_two_factors_leaves_one_other():
+    factors = np.array([[0, 0], [1, 0], [0, 1], [1, 1]] * 9)
+    latents = np.stack([factors[:, 0], factors.sum(axis=1)], axis=1)  # the second tells as much of either
+    assert metrics.modularity(latents, factors) == pytest.approx(0.5)
+
+
+def test_a_constant_latent_has_no_weight():
+    latents, factors = tangled(60)
+    latents[:, 2] = 0.5
+    told = metrics.dci(*halves(latents, factors), variant="linear")
+    assert told.importance[2].tolist() == [0, 0, 0]
+    assert np.isfinite(told.importance).all()
