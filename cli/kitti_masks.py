@@ -132,11 +132,13 @@ def command(
         workers=workers,
         show_progress=not (quiet or as_json),
     )
-    manifest = store.save(dataset, out, overwrite)
+    table = None  # measured before anything is written: a stop in between leaves no dataset without its table
     if transitions is not None:
+        table = kitti_masks.transitions(dataset, rotate, workers=workers, show_progress=not (quiet or as_json))
+    manifest = store.save(dataset, out, overwrite)
+    if transitions is not None and table is not None:
         from datagen.transitions import save as save_transitions
 
-        table = kitti_masks.transitions(dataset, rotate, workers=workers, show_progress=not (quiet or as_json))
         save_transitions(table, transitions, overwrite)
     if as_json:
         summary = {
