@@ -107,7 +107,8 @@ def compare(
 
     def trained(name: str, told: Settings, data: Frames) -> dict[int, Encoder]:
         networks = train(data, told, folder / name, dataset, resume=True, show_progress=show_progress)
-        curves[name] = read_log(folder / name)
+        if rows := read_log(folder / name):  # none where the run was shorter than a log interval
+            curves[name] = rows
         return networks
 
     def latents_of(networks: dict[int, Encoder]) -> dict[int, NDArray[np.float32]]:

@@ -19,6 +19,7 @@ from datagen.files import sha256_file
 from slowvae import checkpoints, runs
 from slowvae.batches import Frames
 from slowvae.comparison import compare
+from slowvae.report import draw_pictures
 from slowvae.settings import Settings, settings_json, settings_of
 from slowvae.trainer import Stack, train
 
@@ -347,3 +348,10 @@ def test_curves_are_those_of_the_baselines_that_were_asked_for(frames, tmp_path)
     assert again.curves.keys() == {"slowvae"}
     assert [row["iteration"] for row in again.curves["slowvae"]] == [4]
     assert np.isfinite(again.curves["slowvae"][0]["total"])
+
+
+def test_trainings_shorter_than_a_log_interval_have_no_curves(frames, tmp_path):
+    settings = replace(SMALL, iterations=2, z_dim=3)
+    found = compare(frames, settings, tmp_path, ("beta-vae",))
+    assert found.curves == {}
+    assert "curves.png" not in draw_pictures(frames, found, 0, "slowvae")
