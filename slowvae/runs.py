@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from datagen import __version__
-from datagen.errors import BadInputError, DatagenWarning, UsageError
+from datagen.errors import BadInputError, DatagenWarning, OutputError, UsageError
 from datagen.files import atomic_path, check_input
 from datagen.records import read_record, write_record
 from slowvae.checkpoints import Checkpoint, check_tensors, latest_checkpoint, load_checkpoint
@@ -224,15 +225,22 @@ class Log:
             with atomic_path(self._path) as temporary, temporary.open("w", newline="") as stream:
                 csv.writer(stream).writerows([self._columns, *kept] if self._columns else [])
         self._board: Any = None
+        self._hook = threading.excepthook
         try:
             from torch.utils.tensorboard import SummaryWriter
 
+            self._hook, threading.excepthook = threading.excepthook, self._leave_to_caller
             self._board = SummaryWriter(str(folder), purge_step=iteration + 1)
         except ImportError:
             pass
         except UnicodeEncodeError:
             problem = "TensorBoard takes only names in UTF-8, so nothing is written for it; log.csv has all"
             warnings.warn(f"{folder}: {problem}", DatagenWarning, stacklevel=2)
+
+    def _leave_to_caller(self, failure: threading.ExceptHookArgs) -> None:
+        """Print nothing of a full disk in TensorBoard's own thread, which raises it again where it is written to."""
+        if not issubclass(failure.exc_type, OSError):
+            self._hook(failure)
 
     def add(self, iteration: int, seed: int, values: dict[str, float]) -> None:
         """Write the row of one seed."""
@@ -250,8 +258,12 @@ class Log:
 
     def close(self) -> None:
         """Write what is left."""
+        threading.excepthook = self._hook
         if self._board is not None:
-            self._board.close()
+            try:
+                self._board.close()
+            except OSError as error:  # it names no file
+                raise OutputError(self._path.parent, error) from None
 
 
 def read_log(folder: Path) -> list[dict[str, float]]:
