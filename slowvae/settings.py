@@ -107,6 +107,7 @@ class Settings:
 
 
 def _is_whole(value: object) -> bool:
+    """Say whether a setting is Python's own whole number: numpy's, which `datagen.arguments` takes, are no JSON."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
