@@ -72,11 +72,13 @@ class OutputError(DatagenError, OSError):
         The file or folder.
     error : Exception
         What the system, or a library, said.
+    state : str
+        What the failure leaves.
     """
 
-    def __init__(self, path: str | Path, error: Exception) -> None:
+    def __init__(self, path: str | Path, error: Exception, state: str = "nothing was left behind") -> None:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
-        super().__init__(f"{path}: cannot be written ({reason}); nothing was left behind")
+        super().__init__(f"{path}: cannot be written ({reason}); {state}")
         self.filename, self.strerror, self.errno = str(path), reason, getattr(error, "errno", None)
 
     def __str__(self) -> str:

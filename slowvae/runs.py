@@ -230,7 +230,8 @@ class Log:
             from torch.utils.tensorboard import SummaryWriter
 
             self._hook, threading.excepthook = threading.excepthook, self._leave_to_caller
-            self._board = SummaryWriter(str(folder), purge_step=iteration + 1)
+            with self._named_errors():
+                self._board = SummaryWriter(str(folder), purge_step=iteration + 1)
         except ImportError:
             pass
         except UnicodeEncodeError:
@@ -245,7 +246,7 @@ class Log:
     def add(self, iteration: int, seed: int, values: dict[str, float]) -> None:
         """Write the row of one seed."""
         row = {"iteration": iteration, "seed": seed, **{name: f"{value:.9g}" for name, value in values.items()}}
-        with self._path.open("a", newline="") as stream:
+        with self._named_errors(), self._path.open("a", newline="") as stream:
             if not self._columns:
                 self._columns = list(row)
                 csv.writer(stream).writerow(self._columns)
@@ -253,17 +254,25 @@ class Log:
                 raise BadInputError(self._path, f"is of another run (its columns differ); {_REMEDY}")
             csv.DictWriter(stream, self._columns).writerow(row)
         if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(f"{name}/seed {seed}", value, iteration)
+            with self._named_errors():
+                for name, value in values.items():
+                    self._board.add_scalar(f"{name}/seed {seed}", value, iteration)
 
     def close(self) -> None:
         """Write what is left."""
         threading.excepthook = self._hook
         if self._board is not None:
-            try:
+            with self._named_errors():
                 self._board.close()
-            except OSError as error:  # it names no file
-                raise OutputError(self._path.parent, error) from None
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Name the run's folder in errors of the system: those of a full disk, and of TensorBoard, name no file."""
+        try:
+            yield
+        except OSError as error:
+            state = "the last checkpoint stays, go on with --resume"
+            raise OutputError(self._path.parent, error, state) from None
 
 
 def read_log(folder: Path) -> list[dict[str, float]]:

@@ -14,7 +14,7 @@ from test_slowvae_commands import QUICK, call
 from test_slowvae_trainer import CPU, SMALL, assert_equal, bars, parameters
 
 from datagen import __version__, store
-from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
+from datagen.errors import BadInputError, DatagenError, FailedCheckError, OutputError, UsageError
 from datagen.files import sha256_file
 from slowvae import checkpoints, runs
 from slowvae.batches import Frames
@@ -355,3 +355,14 @@ def test_trainings_shorter_than_a_log_interval_have_no_curves(frames, tmp_path):
     found = compare(frames, settings, tmp_path, ("beta-vae",))
     assert found.curves == {}
     assert "curves.png" not in draw_pictures(frames, found, 0, "slowvae")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_under_the_log_names_the_run_and_how_to_go_on(tmp_path):
+    log = runs.Log(tmp_path, 0)
+    (tmp_path / "log.csv").symlink_to("/dev/full")
+    with pytest.raises(OutputError) as error:
+        log.add(1, 0, {"total": 1.0})
+    log.close()
+    problem = "cannot be written (No space left on device); the last checkpoint stays, go on with --resume"
+    assert str(error.value) == f"{tmp_path}: {problem}"
