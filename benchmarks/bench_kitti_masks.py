@@ -107,8 +107,8 @@ class ReleaseDataset(Dataset):
 
     def __init__(self, data, max_delta_t=5):
         bounds = list(zip(data.offsets[:-1], data.offsets[1:], strict=True))
-        self.sequences = [data.masks[a:b] for a, b in bounds]
-        self.latents = [data.latents[a:b] for a, b in bounds]
+        self.sequences = [data.images[a:b] for a, b in bounds]
+        self.latents = [data.factors[a:b] for a, b in bounds]
         self.ends = np.cumsum([len(each) - 1 for each in self.sequences])
         self.max_delta_t = max_delta_t
 
@@ -150,7 +150,7 @@ def building(skip_release: bool) -> None:
             results: list[np.ndarray] = []
             release = seconds(lambda: results.extend(release_build(folders)[0]), 1)
             rows.append(("the release's way from PNG", f"{release:6.2f} s  ({release / wall:.1f} x)"))
-            same = np.array_equal(np.concatenate(results), store.load(out).masks)
+            same = np.array_equal(np.concatenate(results), store.load(out).images)
             rows.append(("  and its masks are", "the same" if same else "NOT THE SAME"))
     print_rows("Building KITTI Masks", rows)
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from datagen.transitions import load
+from datagen.store.tables import load
 from natsprites import NaturalSprites, Renderer, TorchRenderer, build
 from natsprites.sampling import factor_space
 from natsprites.shapes import SHAPES

@@ -79,8 +79,8 @@ def release(path: Path, steps: int, checkpoint: Path | None = None) -> float:
         def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
             first, last = starts[index], lasts[index]
             second = min(first + np.random.randint(1, 6), last)  # noqa: NPY002
-            frames = (data.masks[i].astype(np.float32)[None] for i in (first, second))
-            return *frames, data.latents[first], data.latents[second]
+            frames = (data.images[i].astype(np.float32)[None] for i in (first, second))
+            return *frames, data.factors[first], data.factors[second]
 
     def collate(items: list[tuple[np.ndarray, ...]]) -> torch.Tensor:
         return torch.from_numpy(np.stack([image for item in items for image in item[:2]]))

@@ -27,8 +27,8 @@ from scipy.ndimage import center_of_mass
 
 from datagen.measure import measure
 from datagen.samples import sample_youtube_vis
-from datagen.store.tables import write_measured
-from datagen.transitions import Transitions, load, save
+from datagen.store.tables import load, save, save_measured
+from datagen.transitions import Transitions
 
 
 def core_seconds(function: Callable[[], object], repeat: int = 3) -> float:
@@ -94,7 +94,7 @@ def measuring(folder: Path, videos: int) -> None:
     masks = sample_youtube_vis(source, videos=videos)["masks"]
 
     def build() -> None:
-        write_measured(measure(source, workers=1).videos, ours, overwrite=True)
+        save_measured(measure(source, workers=1).videos, ours, overwrite=True)
 
     build()  # compiled before it is timed
     mine, release = core_seconds(build), core_seconds(lambda: release_measure(source, theirs), 1)
@@ -137,7 +137,7 @@ def reading(folder: Path, pairs: int = 234_652) -> None:
     source, table = folder / "train.json", folder / "table.csv"
     once = measure(source)
     parts = [once.videos] * (pairs // len(once.transitions()) + 1)
-    write_measured([video for part in parts for video in part], table)
+    save_measured([video for part in parts for video in part], table)
     load(table)
     mine, release = core_seconds(lambda: load(table)), core_seconds(lambda: release_load(table), 1)
     expected, got = release_load(table), load(table)
@@ -146,7 +146,7 @@ def reading(folder: Path, pairs: int = 234_652) -> None:
     )
     rows = [
         ("the release's way", f"{release:6.2f} s"),
-        ("datagen.transitions.load, the release's table", f"{mine:6.2f} s  ({release / mine:.1f} x)"),
+        ("datagen.store.tables.load, the release's table", f"{mine:6.2f} s  ({release / mine:.1f} x)"),
         ("  and its pairs are", "the same" if same else "NOT THE SAME"),
     ]
     for suffix in (".csv", ".parquet"):
@@ -154,7 +154,7 @@ def reading(folder: Path, pairs: int = 234_652) -> None:
         whole: Transitions = got
         save(whole, long)
         rows.append(
-            (f"datagen.transitions.load, long {suffix}", f"{core_seconds(lambda path=long: load(path)):6.2f} s")
+            (f"datagen.store.tables.load, long {suffix}", f"{core_seconds(lambda path=long: load(path)):6.2f} s")
         )
     rows.append(("runs of 3 frames of it", f"{core_seconds(lambda: got.runs(3)):6.2f} s"))
     print_rows(f"Reading {len(got):,} pairs ({table.stat().st_size / 1e6:.0f} MB), one core,", rows)

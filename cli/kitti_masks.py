@@ -137,7 +137,7 @@ def command(
         table = kitti_masks.transitions(dataset, rotate, workers=workers, show_progress=not (quiet or as_json))
     manifest = store.save(dataset, out, overwrite)
     if transitions is not None and table is not None:
-        from datagen.transitions import save as save_transitions
+        from datagen.store.tables import save as save_transitions
 
         save_transitions(table, transitions, overwrite)
     if as_json:

@@ -99,7 +99,7 @@ def command(
     from datagen import store
     from datagen.files import sha256_file
     from datagen.measure import measure
-    from datagen.transitions import load
+    from datagen.store.tables import load
     from natsprites import build
     from natsprites.sampling import read_color
 

@@ -83,7 +83,7 @@ def command(
       datagen stats kitti.npz --fit-laplace --by video --bootstrap 1000 --report stats.html
     """
     from datagen.statistics import ALL_FITS, PAPER_FITS, summarize
-    from datagen.transitions import load
+    from datagen.store.tables import load
 
     file = find_dataset(file, as_json)
     if report is not None:

@@ -87,7 +87,7 @@ def command(
       datagen transitions --source train.json --preset clean --table transitions.parquet
     """
     from datagen.measure import measure
-    from datagen.store.tables import check_table, write_tables
+    from datagen.store.tables import check_table, save_tables
 
     outputs = [path for path in (out, table) if path is not None]
     if not outputs:
@@ -111,7 +111,7 @@ def command(
     manifest["counts"]["transitions"] = len(transitions)
     of_release = {path for path in outputs if path == out and path.suffix.lower() == ".csv"}
     tables = {path: measured.videos if path in of_release else transitions for path in outputs}
-    write_tables(tables, overwrite, manifest)
+    save_tables(tables, overwrite, manifest)
     if as_json:
         summary = {key: manifest[key] for key in ("preset", "parameters", "counts", "left_out")}
         print_json({"out": [str(path) for path in outputs], **summary})

@@ -60,8 +60,9 @@ def command(file: Path, against: str | None, as_json: bool, quiet: bool) -> int:
 def _check(
     file: Path, against: str | None, show_progress: bool
 ) -> tuple[list[Check], Comparison | TableComparison | None]:
-    from datagen import releases, store, transitions
+    from datagen import releases, store
     from datagen.releases.checksums import verify_folder
+    from datagen.store import tables
     from datagen.verify import compare, compare_tables, load_verified
 
     def other(name: str) -> Path:
@@ -74,8 +75,8 @@ def _check(
     if file.suffix.lower() in (".csv", ".parquet"):
         if against is None:
             raise click.UsageError("a table is compared with another; pass --against FILE or --against release")
-        table = transitions.load(file)
-        return [], compare_tables(table, transitions.load(other("natural-sprites")))
+        table = tables.load(file)
+        return [], compare_tables(table, tables.load(other("natural-sprites")))
     checks, dataset = load_verified(file)
     if against is None or dataset is None:
         return checks, None

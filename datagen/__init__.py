@@ -3,4 +3,38 @@
 Importing this package is cheap: nothing heavy (torch, cv2, scipy, numba) is loaded until it is used.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from datagen.datasets import Sequences
+    from datagen.transitions import Transitions
+
+__all__ = ["__version__", "load"]
+
 __version__ = "0.1.0"
+
+
+def load(path: str | Path) -> Sequences | Transitions:
+    """Read a dataset file, or a table of transitions.
+
+    Parameters
+    ----------
+    path : str or Path
+        A dataset (``.npz``, ``.h5``, ``.pickle``) or a table (``.csv``, ``.parquet``).
+
+    Returns
+    -------
+    Sequences or Transitions
+        See `datagen.store.load` and `datagen.store.tables.load`, and for their errors.
+    """
+    from pathlib import Path
+
+    from datagen import store
+    from datagen.store import tables
+
+    is_table = Path(path).suffix.lower() in (".csv", ".parquet")
+    return tables.load(path) if is_table else store.load(path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datagen.errors import UsageError
 
@@ -16,6 +18,7 @@ __all__ = [
     "RandomState",
     "apply_transform",
     "check_choice",
+    "check_items",
     "check_random_state",
     "check_transform",
     "check_whole",
@@ -117,18 +120,61 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
         raise UsageError(f"unknown {name} {_shown(value)}; there are {', '.join(choices)}")
 
 
-def check_random_state(value: Any) -> None:
-    """Refuse a source of randomness that is none.
+def check_items(indices: Iterable[Any], count: int) -> NDArray[np.int64]:
+    """Return the numbers of items of a dataset, from 0; negative ones count from the end.
+
+    Parameters
+    ----------
+    indices : iterable of int
+        What was asked for.
+    count : int
+        How many items there are.
+
+    Returns
+    -------
+    ndarray of int64
+
+    Raises
+    ------
+    TypeError
+        For a slice, and for what is no whole number.
+    IndexError
+        If there is no such item.
+
+    Examples
+    --------
+    >>> check_items([0, -1], 5)
+    array([0, 4])
+    """
+    items = []
+    for index in indices:
+        if isinstance(index, slice):
+            raise TypeError(
+                "an item has one number, no slice; torch.utils.data.Subset(dataset, range(0, 10)) is a part"
+            )
+        number = operator.index(index)
+        if not -count <= number < count:
+            raise IndexError(f"item {number} of {count}")
+        items.append(number % count)
+    return np.array(items, dtype=np.int64)
+
+
+def check_random_state(value: Any) -> RandomState:
+    """Return a source of random numbers, which a whole number stands for as its seed.
 
     Raises
     ------
     UsageError
-        If it is neither a `numpy.random.RandomState` nor a `numpy.random.Generator`.
+        If it is neither a whole number, nor a `numpy.random.RandomState`, nor a `numpy.random.Generator`.
     """
-    if not isinstance(value, RandomState):
+    if isinstance(value, RandomState):
+        return value
+    if not is_whole(value, 0, (1 << 64) - 1):
         raise UsageError(
-            f"random_state={_shown(value)}: must be a numpy.random.RandomState or Generator, e.g. RandomState(0)"
+            f"random_state={_shown(value)}: must be a seed (a whole number, at least 0), or a numpy.random.RandomState "
+            "or Generator"
         )
+    return np.random.default_rng(int(value))
 
 
 def check_transform(transform: Any) -> None:

@@ -1,63 +1,309 @@
-"""The two kinds of dataset: sequences of masks (KITTI Masks) and runs of rendered sprites (Natural Sprites).
+"""The one type of a dataset: sequences of images with the factors of every frame.
 
-Both are plain arrays plus a manifest that says how they were made. `datagen.store` writes and reads them; nothing
-here or above knows in which format.
+Masks cut from video and rendered sprites are both of it; what differs between them is said by the description of the
+factors (`Factor`) and by the columns. It is plain arrays and a manifest that says how they were made. `datagen.store`
+writes and reads them; nothing here or above knows in which format.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.errors import DatagenError, UsageError
+from datagen.manifest import make_manifest
+from datagen.moments import latents_of_masks
 from datagen.transitions import Transitions
 
-__all__ = ["Dataset", "MaskSequences", "SpriteSequences"]
+__all__ = ["COLUMNS", "MASK_FACTORS", "SPRITE_FACTORS", "Factor", "Sequences"]
 
 
 @dataclass(frozen=True)
-class MaskSequences:
-    """S sequences of binary masks of one object each, N frames in all, laid end to end.
-
-    Sequence `s` is the frames ``offsets[s]:offsets[s + 1]``; they are neighbouring frames of its video.
+class Factor:
+    """What is known of one factor.
 
     Attributes
     ----------
-    masks : ndarray of bool, shape (N, H, W)
-        The masks.
-    latents : ndarray of float32, shape (N, 3)
-        Centre of mass y and x (pixels, from the middle of the top left pixel) and area (pixels) of every mask.
-    offsets : ndarray of int64, shape (S + 1,)
-        Where each sequence begins; the last entry is N.
-    source, sequence : ndarray of str, shape (S,)
-        Data set and video, e.g. ``"kitti-mots"`` and ``"0002"``; empty where the file did not say.
-    object_id : ndarray of int64, shape (S,)
-        The object in its video; -1 where the file did not say.
-    category : ndarray of str, shape (S,)
-        Its category, e.g. ``"pedestrian"``.
-    window : ndarray of int64, shape (S,)
-        The window of the view, counted from the left; -1 where the file did not say.
-    first_frame : ndarray of int64, shape (S,)
-        Number of the first frame in the source's own count; -1 where the file did not say.
-    manifest : dict
-        How the data were made (`datagen.manifest`).
+    name : str
+        Its name, e.g. ``"area"``.
+    description : str
+        What it measures and in which units.
+    limits : tuple of float
+        Smallest and largest value of a frame that shows the object.
+    size : int
+        How many values it can take; 0 if it is continuous.
+    categorical : bool
+        Whether its values are codes without an order.
+    moves : bool
+        Whether it changes from frame to frame.
+    period : float or None
+        The turn after which an angle is the same again.
     """
 
-    kind: ClassVar[str] = "mask-sequences"
-    factor_names: ClassVar[tuple[str, ...]] = ("y", "x", "area")
+    name: str
+    description: str
+    limits: tuple[float, float]
+    size: int = 0
+    categorical: bool = False
+    moves: bool = True
+    period: float | None = None
 
-    masks: NDArray[np.bool_]
-    latents: NDArray[np.float32]
+
+MASK_FACTORS = ("y", "x", "area")
+"""The factors of a mask, in the order of its file."""
+
+SPRITE_FACTORS = ("x", "y", "scale", "orientation", "shape")
+"""The factors of a sprite, in the order of its file."""
+
+COLUMNS = {
+    "source": "Data set of the annotations; empty if unknown.",
+    "video": "Video in that data set; empty if unknown.",
+    "object_id": "Object in that video; -1 if unknown.",
+    "category": "Category of the object.",
+    "window": "Window of the frame, from the left; -1 if unknown.",
+    "first_frame": "Number of the first frame in its video; -1 if unknown.",
+    "transition": "Row of the transition table that gave the motion.",
+}
+"""What may be known of a sequence, by the name of the column."""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Sequences:
+    """S sequences of images, N frames in all, laid end to end.
+
+    Sequence `s` is the frames ``offsets[s]:offsets[s + 1]``; they follow each other in time.
+
+    Attributes
+    ----------
+    images : ndarray of bool or uint8, shape (N, H, W), or of uint8, shape (N, H, W, 3), or None
+        Masks are bool, grey pictures uint8, coloured ones have three channels. None in a file of factors only.
+    factors : ndarray of float32, shape (N, K)
+        The factors of every frame.
+    offsets : ndarray of int64, shape (S + 1,)
+        Where each sequence begins; the last entry is N.
+    factor_info : tuple of Factor
+        What the K factors are.
+    columns : dict of str to ndarray, shape (S,) each
+        What is known of each sequence: texts or int64, by the names of `COLUMNS`.
+    kind : str
+        The family of datasets whose layout its file has: ``"mask-sequences"`` or ``"sprite-sequences"``.
+    manifest : dict
+        How the data were made (`datagen.manifest`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> masks = np.zeros((3, 16, 16), dtype=bool)
+    >>> for t in range(3):
+    ...     masks[t, 4:8, 2 + t : 6 + t] = True
+    >>> dataset = Sequences.from_masks([masks], category="square")
+    >>> dataset
+    Sequences(mask-sequences: 1 sequences, 3 frames of 16 x 16 bool; factors y, x, area)
+    >>> dataset.factors[:, 1]
+    array([3.5, 4.5, 5.5], dtype=float32)
+    """
+
+    images: NDArray[Any] | None
+    factors: NDArray[np.float32]
     offsets: NDArray[np.int64]
-    source: NDArray[np.str_]
-    sequence: NDArray[np.str_]
-    object_id: NDArray[np.int64]
-    category: NDArray[np.str_]
-    window: NDArray[np.int64]
-    first_frame: NDArray[np.int64]
+    factor_info: tuple[Factor, ...]
+    columns: dict[str, NDArray[Any]] = field(default_factory=dict)
+    kind: str = "mask-sequences"
     manifest: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_masks(
+        cls,
+        masks: NDArray[np.bool_],
+        latents: NDArray[np.float32],
+        offsets: NDArray[np.int64],
+        manifest: dict[str, Any] | None = None,
+        **columns: NDArray[Any],
+    ) -> Sequences:
+        """Make a dataset of masks that are measured already.
+
+        Parameters
+        ----------
+        masks : ndarray of bool, shape (N, H, W)
+            The frames of all sequences.
+        latents : ndarray of float32, shape (N, 3)
+            Centre of mass y and x, and area, in pixels (`datagen.moments`).
+        offsets : ndarray of int64, shape (S + 1,)
+            Where each sequence begins; the last entry is N.
+        manifest : dict, optional
+            How the data were made (`datagen.manifest`).
+        **columns : ndarray, shape (S,)
+            What is known of each sequence, by the names of `COLUMNS`.
+        """
+        if unknown := sorted(columns.keys() - COLUMNS.keys()):
+            raise UsageError(f"unknown column {unknown[0]!r}; there are {', '.join(COLUMNS)}")
+        count = len(offsets) - 1
+        texts = {name: np.full(count, "") for name in ("source", "video", "category")}
+        numbers = {name: np.full(count, -1) for name in ("object_id", "window", "first_frame")}
+        height, width = masks.shape[1:]
+        info = (
+            Factor("y", "Centre of mass in pixels, downwards from the middle of the top left pixel.", (0, height - 1)),
+            Factor("x", "Centre of mass in pixels, rightwards from the middle of the top left pixel.", (0, width - 1)),
+            Factor("area", "Number of pixels of the mask.", (1, height * width)),
+        )
+        return cls(masks, latents, offsets, info, {**texts, **numbers, **columns}, "mask-sequences", manifest or {})
+
+    @classmethod
+    def from_masks(
+        cls,
+        masks: Sequence[NDArray[Any]],
+        *,
+        source: str | Sequence[str] = "own",
+        video: str | Sequence[str] | None = None,
+        object_id: int | Sequence[int] | None = None,
+        category: str | Sequence[str] = "object",
+        first_frame: int | Sequence[int] = 0,
+        manifest: dict[str, Any] | None = None,
+    ) -> Sequences:
+        """Make a dataset of own masks; latents and offsets are computed.
+
+        Parameters
+        ----------
+        masks : sequence of ndarray of bool, shape (T, H, W)
+            One array per sequence, its frames in the order of time, every mask with a pixel at least. H and W are
+            the same for all. Numbers are taken as masks where they are not 0.
+        source, video, object_id, category, first_frame : optional
+            What is known of each sequence, a value for each or one for all. By default every sequence is an object of
+            its own, in a video of its own: where two sequences show one object, say so, or a split by object tears it.
+        manifest : dict, optional
+            How the data were made (`datagen.manifest`).
+
+        Raises
+        ------
+        UsageError
+            If there is no sequence, an array is of another form, a mask is empty, or a column is of another length.
+        """
+        arrays = [np.asarray(each) for each in masks]
+        if not arrays:
+            raise UsageError("no masks; give one array (T, H, W) per sequence")
+        for number, each in enumerate(arrays):
+            if each.ndim != 3 or 0 in each.shape or each.dtype.kind not in "buif":
+                raise UsageError(f"masks, sequence {number}: {each.dtype} {each.shape}; they must be bool (T, H, W)")
+            if each.shape[1:] != arrays[0].shape[1:]:
+                raise UsageError(
+                    f"masks, sequence {number}: {each.shape[1:]} pixels, those before {arrays[0].shape[1:]}"
+                )
+        frames = np.concatenate([each != 0 for each in arrays])
+        offsets = np.concatenate([[0], np.cumsum([len(each) for each in arrays])]).astype(np.int64)
+        empty = ~frames.any(axis=(1, 2))
+        if empty.any():
+            sequence = int(np.searchsorted(offsets, np.argmax(empty), side="right")) - 1
+            frame = int(np.argmax(empty) - offsets[sequence])
+            raise UsageError(f"masks, sequence {sequence}: the mask of frame {frame} is empty; cut the sequence there")
+        count = len(arrays)
+        given: dict[str, Any] = {
+            "source": source,
+            "video": [f"{number:04}" for number in range(count)] if video is None else video,
+            "object_id": np.arange(count) if object_id is None else object_id,
+            "category": category,
+            "window": 0,
+            "first_frame": first_frame,
+        }
+        columns = {name: _column(name, value, count) for name, value in given.items()}
+        if manifest is None:
+            manifest = make_manifest("Sequences.from_masks", {}, np.unique(columns["source"]).tolist(), {})
+        return cls.of_masks(frames, latents_of_masks(frames), offsets, manifest, **columns)
+
+    @classmethod
+    def of_sprites(
+        cls,
+        images: NDArray[np.uint8] | None,
+        factors: NDArray[np.float32],
+        factor_sizes: NDArray[np.int64],
+        transition: NDArray[np.int64],
+        manifest: dict[str, Any] | None = None,
+    ) -> Sequences:
+        """Make a dataset of S sprites in T frames each.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (S, T, H, W) or (S, T, H, W, 3), or None
+            The frames: grey when every sprite is white, else RGB.
+        factors : ndarray of float32, shape (S, T, 5)
+            x, y and scale (fractions of the frame, y upwards), orientation (degrees, counter-clockwise) and shape
+            (its code).
+        factor_sizes : ndarray of int64, shape (5,)
+            Number of values of each factor; 0 for one that is continuous.
+        transition : ndarray of int64, shape (S,)
+            Row of the transition table that each motion came from.
+        manifest : dict, optional
+            How the data were made (`datagen.manifest`).
+        """
+        count, length = factors.shape[:2]
+        x, y, scale, orientation, shape = factor_sizes.tolist()
+        whole = (0, 1)
+        info = (
+            Factor("x", "Position, as a fraction of the frame's width, rightwards.", whole, x),
+            Factor("y", "Position, as a fraction of the frame's height, upwards.", whole, y),
+            Factor("scale", "Square root of the area as a fraction of the frame's.", whole, scale),
+            Factor(
+                "orientation", "Orientation in degrees, counter-clockwise.", (0, 360), orientation, False, False, 360
+            ),
+            Factor("shape", "Code of the shape.", (0, np.inf), shape, categorical=True, moves=False),
+        )
+        return cls(
+            None if images is None else images.reshape(count * length, *images.shape[2:]),
+            factors.reshape(count * length, factors.shape[2]),
+            np.arange(count + 1, dtype=np.int64) * length,
+            info,
+            {"transition": transition},
+            "sprite-sequences",
+            manifest or {},
+        )
+
+    def __repr__(self) -> str:
+        size = (
+            "no images" if self.images is None else f"{' x '.join(map(str, self.images.shape[1:]))} {self.images.dtype}"
+        )
+        held = f"{self.num_sequences} sequences, {self.num_frames} frames of {size}"
+        return f"Sequences({self.kind}: {held}; factors {', '.join(self.factor_names)})"
+
+    def with_columns(self, **columns: NDArray[Any]) -> Sequences:
+        """Return the same dataset with some columns, (S,) each, exchanged."""
+        return replace(self, columns={**self.columns, **columns})
+
+    def select(self, sequences: NDArray[np.int64]) -> Sequences:
+        """Return some sequences, by their numbers and in their order."""
+        chosen = np.asarray(sequences)
+        lengths = self.lengths[chosen]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        frames = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][chosen] - offsets[:-1], lengths)
+        return replace(
+            self,
+            images=None if self.images is None else self.images[frames],
+            factors=self.factors[frames],
+            offsets=offsets,
+            columns={name: column[chosen] for name, column in self.columns.items()},
+        )
+
+    @property
+    def factor_names(self) -> tuple[str, ...]:
+        """Names of the factors."""
+        return tuple(factor.name for factor in self.factor_info)
+
+    @property
+    def factor_sizes(self) -> NDArray[np.int64]:
+        """Number of values of each factor, int64 (K,); 0 for one that is continuous."""
+        return np.array([factor.size for factor in self.factor_info], dtype=np.int64)
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether every factor takes a known number of values."""
+        return all(factor.size > 0 for factor in self.factor_info)
+
+    @property
+    def holds_masks(self) -> bool:
+        """Whether images are masks, whose centre and area are the factors."""
+        return self.images is not None and self.images.dtype == bool and self.factor_names == MASK_FACTORS
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -72,12 +318,16 @@ class MaskSequences:
     @property
     def num_frames(self) -> int:
         """Number of frames N of all sequences together."""
-        return len(self.masks)
+        return len(self.factors)
 
     @property
     def num_pairs(self) -> int:
         """Number of pairs of neighbouring frames."""
         return self.num_frames - self.num_sequences
+
+    def sequence_of_frame(self) -> NDArray[np.int64]:
+        """Return the number of the sequence that each frame belongs to, int64 (N,)."""
+        return np.repeat(np.arange(self.num_sequences), self.lengths)
 
     def pair_starts(self) -> NDArray[np.int64]:
         """Return the index of every frame but the last of its sequence, int64 (N - S,), in order."""
@@ -86,58 +336,43 @@ class MaskSequences:
         return np.flatnonzero(~last)
 
     def transitions(self) -> Transitions:
-        """Return the table of all pairs of neighbouring frames, in order.
+        """Return the table of all pairs of neighbouring frames of masks, in order.
 
         Positions stay float32 and areas are int64, as in the release's table: their differences, and so every
         statistic, are taken in these types. Where a file does not say the object, the number of the sequence stands for
         it.
+
+        Raises
+        ------
+        DatagenError
+            If the factors are not those of masks.
         """
+        if self.factor_names != MASK_FACTORS:
+            raise DatagenError(f"a dataset of {self.kind} has no table of transitions")
         first = self.pair_starts()
         pair = np.stack([first, first + 1], axis=1)
         of_sequence = np.searchsorted(self.offsets, first, side="right") - 1
         step = first - self.offsets[of_sequence]
-        known = self.first_frame[of_sequence] >= 0
+        column = {name: values[of_sequence] for name, values in self.columns.items()}
         return Transitions(
-            source=self.source[of_sequence],
-            video=self.sequence[of_sequence],
-            object_id=np.where(self.object_id[of_sequence] >= 0, self.object_id[of_sequence], of_sequence),
-            category=self.category[of_sequence],
-            window=self.window[of_sequence],
-            frame=np.where(known, self.first_frame[of_sequence] + step, step),
-            y=self.latents[pair, 0],
-            x=self.latents[pair, 1],
-            area=self.latents[pair, 2].astype(np.int64),
+            source=column["source"],
+            video=column["video"],
+            object_id=np.where(column["object_id"] >= 0, column["object_id"], of_sequence),
+            category=column["category"],
+            window=column["window"],
+            frame=np.where(column["first_frame"] >= 0, column["first_frame"] + step, step),
+            y=self.factors[pair, 0],
+            x=self.factors[pair, 1],
+            area=self.factors[pair, 2].astype(np.int64),
         )
 
 
-@dataclass(frozen=True)
-class SpriteSequences:
-    """N runs of T frames of one sprite each (pairs when ``T == 2``).
-
-    Attributes
-    ----------
-    images : ndarray of uint8, shape (N, T, H, W) or (N, T, H, W, 3), or None
-        The frames: grey when every sprite is white, else RGB. None in a file of factors only.
-    factors : ndarray of float32, shape (N, T, 5)
-        x, y and scale (fractions of the frame, y upwards), orientation (degrees, counter-clockwise) and shape
-        (its code).
-    factor_sizes : ndarray of int64, shape (5,)
-        Number of values of each factor; 0 for one that is continuous.
-    transition : ndarray of int64, shape (N,)
-        Row of the transition table that each run's motion came from.
-    manifest : dict
-        How the data were made (`datagen.manifest`).
-    """
-
-    kind: ClassVar[str] = "sprite-sequences"
-    factor_names: ClassVar[tuple[str, ...]] = ("x", "y", "scale", "orientation", "shape")
-
-    images: NDArray[np.uint8] | None
-    factors: NDArray[np.float32]
-    factor_sizes: NDArray[np.int64]
-    transition: NDArray[np.int64]
-    manifest: dict[str, Any] = field(default_factory=dict)
-
-
-Dataset = MaskSequences | SpriteSequences
-"""Either kind."""
+def _column(name: str, value: Any, count: int) -> NDArray[Any]:
+    """Return a column of `count` rows: as given, or one value for all."""
+    column = np.full(count, value) if np.ndim(value) == 0 else np.asarray(value)
+    if column.shape != (count,):
+        raise UsageError(f"{name} has the shape {column.shape}; give one value, or one for each of {count} sequences")
+    wanted = "U" if name in ("source", "video", "category") else "iu"
+    if column.dtype.kind not in wanted:
+        raise UsageError(f"{name} holds {column.dtype}; it must hold {'texts' if wanted == 'U' else 'whole numbers'}")
+    return column if wanted == "U" else column.astype(np.int64)

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from datagen.datasets import Dataset, MaskSequences
+from datagen.datasets import Sequences
 from datagen.manifest import Manifest, typed_manifest
 
 __all__ = ["describe"]
 
 
-def describe(dataset: Dataset) -> dict[str, Any]:
+def describe(dataset: Sequences) -> dict[str, Any]:
     """Describe a dataset.
 
     Parameters
     ----------
-    dataset : MaskSequences or SpriteSequences
+    dataset : Sequences
         What to describe.
 
     Returns
@@ -27,30 +27,22 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         ``summary`` (counts, sizes), ``factors`` (range, mean and standard deviation of each), ``groups`` (counts by
         source and category; empty for sprites) and ``provenance`` (from the manifest). JSON types only.
     """
-    if isinstance(dataset, MaskSequences):
-        lengths = dataset.lengths
-        summary: dict[str, Any] = {
-            "kind": dataset.kind,
-            "sequences": dataset.num_sequences,
-            "frames": dataset.num_frames,
-            "pairs": dataset.num_pairs,
-            "shortest": int(lengths.min(initial=dataset.num_frames)),
-            "median length": float(np.median(lengths)) if len(lengths) else 0.0,
-            "longest": int(lengths.max(initial=0)),
-            "image": f"{dataset.masks.shape[1]} x {dataset.masks.shape[2]}, bool",
-        }
-        values, groups = dataset.latents, _groups(dataset)
-    else:
-        images = dataset.images
-        summary = {
-            "kind": dataset.kind,
-            "sequences": len(dataset.factors),
-            "frames": int(np.prod(dataset.factors.shape[:2])),
-            "length": dataset.factors.shape[1],
-            "image": "none (factors only)" if images is None else " x ".join(map(str, images.shape[2:])) + ", uint8",
-            "factor sizes": ", ".join(str(size) if size else "continuous" for size in dataset.factor_sizes.tolist()),
-        }
-        values, groups = dataset.factors.reshape(-1, len(dataset.factor_names)), []
+    lengths, images = dataset.lengths, dataset.images
+    shortest, longest = int(lengths.min(initial=dataset.num_frames)), int(lengths.max(initial=0))
+    summary: dict[str, Any] = {
+        "kind": dataset.kind,
+        "sequences": dataset.num_sequences,
+        "frames": dataset.num_frames,
+        "pairs": dataset.num_pairs,
+        "shortest": shortest,
+        "median length": float(np.median(lengths)) if len(lengths) else 0.0,
+        "longest": longest,
+        **({"length": longest} if shortest == longest else {}),
+        "image": "none (factors only)"
+        if images is None
+        else f"{' x '.join(map(str, images.shape[1:]))}, {images.dtype}",
+        "factor sizes": ", ".join(str(factor.size or "continuous") for factor in dataset.factor_info),
+    }
     return {
         "summary": summary,
         "factors": {
@@ -60,26 +52,29 @@ def describe(dataset: Dataset) -> dict[str, Any]:
                 "largest": float(column.max()),
                 "standard deviation": float(column.std(dtype=np.float64)),
             }
-            for name, column in zip(dataset.factor_names, values.T, strict=True)
+            for name, column in zip(dataset.factor_names, dataset.factors.T, strict=True)
             if len(column)
         },
-        "groups": groups,
+        "groups": _groups(dataset) if "source" in dataset.columns else [],
         "provenance": _provenance(typed_manifest(dataset.manifest)),
     }
 
 
-def _groups(dataset: MaskSequences) -> list[dict[str, Any]]:
+def _groups(dataset: Sequences) -> list[dict[str, Any]]:
     """Count by source and category."""
+    source, video, category, object_id = (
+        dataset.columns[name] for name in ("source", "video", "category", "object_id")
+    )
     rows = []
-    for source, category in sorted(set(zip(dataset.source.tolist(), dataset.category.tolist(), strict=True))):
-        here = (dataset.source == source) & (dataset.category == category)
-        objects = set(zip(dataset.sequence[here].tolist(), dataset.object_id[here].tolist(), strict=True))
-        known = (dataset.object_id[here] >= 0).all()
+    for one_source, one_category in sorted(set(zip(source.tolist(), category.tolist(), strict=True))):
+        here = (source == one_source) & (category == one_category)
+        objects = set(zip(video[here].tolist(), object_id[here].tolist(), strict=True))
+        known = (object_id[here] >= 0).all()
         rows.append(
             {
-                "source": source or "unknown",
-                "category": category,
-                "videos": len(set(dataset.sequence[here].tolist())) if source else "unknown",
+                "source": one_source or "unknown",
+                "category": one_category,
+                "videos": len(set(video[here].tolist())) if one_source else "unknown",
                 "objects": len(objects) if known else "unknown",
                 "sequences": int(here.sum()),
                 "frames": int(dataset.lengths[here].sum()),

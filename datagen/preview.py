@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from datagen.datasets import Dataset, MaskSequences
+from datagen.datasets import Sequences
 from datagen.errors import DatagenError, UsageError
 from datagen.files import atomic_path, check_output
 
@@ -21,12 +21,12 @@ _PAPER = (250, 250, 250)
 _FRAME_MILLISECONDS = 100
 
 
-def contact_sheet(dataset: Dataset, rows: int = 12, columns: int = 12) -> Image.Image:
+def contact_sheet(dataset: Sequences, rows: int = 12, columns: int = 12) -> Image.Image:
     """Draw a contact sheet: a sequence a row, its frames from left to right, its centre of mass as a cross.
 
     Parameters
     ----------
-    dataset : MaskSequences or SpriteSequences
+    dataset : Sequences
         What to show; sequences are taken evenly from the whole.
     rows, columns : int
         At most so many sequences and frames of each. Frames are taken evenly from a longer sequence.
@@ -47,12 +47,12 @@ def contact_sheet(dataset: Dataset, rows: int = 12, columns: int = 12) -> Image.
     return sheet
 
 
-def animation(dataset: Dataset, rows: int = 4, columns: int = 8, frames: int = 60) -> list[Image.Image]:
+def animation(dataset: Sequences, rows: int = 4, columns: int = 8, frames: int = 60) -> list[Image.Image]:
     """Draw the same as pictures of an animation: many sequences side by side, each going round.
 
     Parameters
     ----------
-    dataset : MaskSequences or SpriteSequences
+    dataset : Sequences
         What to show.
     rows, columns : int
         At most ``rows * columns`` sequences.
@@ -86,7 +86,7 @@ def check_suffix(path: str | Path) -> None:
         raise UsageError(f"{path}: a preview is a .png (contact sheet) or a .gif (animation)")
 
 
-def save_preview(dataset: Dataset, path: str | Path, overwrite: bool = False) -> None:
+def save_preview(dataset: Sequences, path: str | Path, overwrite: bool = False) -> None:
     """Write a contact sheet (``.png``) or an animation (``.gif``), whole or not at all.
 
     Raises
@@ -108,11 +108,10 @@ def save_preview(dataset: Dataset, path: str | Path, overwrite: bool = False) ->
             )
 
 
-def _count(dataset: Dataset) -> int:
-    count = dataset.num_sequences if isinstance(dataset, MaskSequences) else len(dataset.factors)
-    if not count:
+def _count(dataset: Sequences) -> int:
+    if not dataset.num_sequences:
         raise DatagenError("the dataset is empty; there is nothing to show")
-    return count
+    return dataset.num_sequences
 
 
 def _evenly(count: int, most: int) -> NDArray[np.int64]:
@@ -120,14 +119,14 @@ def _evenly(count: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
-def _sequence(dataset: Dataset, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
+def _sequence(dataset: Sequences, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
     """Return the frames of a sequence, uint8 (T, H, W) or (T, H, W, 3), and its centres (T, 2), y first, if known."""
-    if isinstance(dataset, MaskSequences):
-        frames = slice(dataset.offsets[index], dataset.offsets[index + 1])
-        return dataset.masks[frames].astype(np.uint8) * 255, dataset.latents[frames, :2].astype(np.float64)
     if dataset.images is None:
         raise DatagenError("the file holds factors only; there are no images to show")
-    return dataset.images[index], None
+    frames = slice(dataset.offsets[index], dataset.offsets[index + 1])
+    if dataset.holds_masks:
+        return dataset.images[frames].astype(np.uint8) * 255, dataset.factors[frames, :2].astype(np.float64)
+    return dataset.images[frames], None
 
 
 def _tile(image: NDArray[Any], centre: NDArray[np.float64] | None) -> Image.Image:

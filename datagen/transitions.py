@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import UsageError
 
-__all__ = ["FACTORS", "Transitions", "load", "save"]
+__all__ = ["FACTORS", "Transitions"]
 
 FACTORS = ("area", "x", "y")
 """The measured factors, in the order in which the paper reports them (its table 5)."""
@@ -213,56 +212,3 @@ class Transitions:
 
         begun = self.select(pairs[:, 0])
         return replace(begun, y=chain(self.y), x=chain(self.x), area=chain(self.area))
-
-
-def load(path: str | Path, sequence: int = 2) -> Transitions:
-    """Read a table of transitions.
-
-    Parameters
-    ----------
-    path : str or Path
-        A table that `save` wrote (``.csv``, ``.parquet``), the release's table of YouTube-VOS
-        (``downscale_keepaspect.csv``) or one written like it, the release's pairs of KITTI Masks
-        (``kitti_dict_p_v2.pkl``), or a dataset file of KITTI Masks (``.npz``, ``.h5``, ``.pickle``).
-    sequence : int
-        Number of frames of a row; more than 2 are had by chaining pairs (`Transitions.runs`).
-
-    Returns
-    -------
-    Transitions
-
-    Raises
-    ------
-    UsageError
-        If the file does not exist, its suffix is of no table, or `sequence` is below 2.
-    BadInputError
-        If it is damaged or holds no transitions.
-    """
-    from datagen.store.tables import read
-
-    return read(path).runs(sequence)
-
-
-def save(table: Transitions, path: str | Path, overwrite: bool = False, manifest: dict[str, Any] | None = None) -> None:
-    """Write a table of pairs, a row a pair, whole or not at all. `load` gives the same values and types back.
-
-    Parameters
-    ----------
-    table : Transitions
-        Pairs.
-    path : str or Path
-        The file, ``.csv`` or ``.parquet`` (which needs pyarrow).
-    overwrite : bool
-        Whether an existing file may be replaced.
-    manifest : dict, optional
-        How the table was made, to be written beside it as ``FILE.manifest.json``.
-
-    Raises
-    ------
-    UsageError
-        If the file exists and `overwrite` is false, its folder does not exist, its suffix is another, its rows are
-        longer than pairs, or pyarrow is wanting.
-    """
-    from datagen.store.tables import write
-
-    write(table, path, overwrite, manifest)

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.datasets import Dataset, MaskSequences
+from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError
 from datagen.manifest import StoredArray, typed_manifest
 from datagen.moments import latents_of_masks
@@ -58,7 +58,7 @@ def verify(path: str | Path) -> list[Check]:
     return load_verified(path)[0]
 
 
-def load_verified(path: str | Path) -> tuple[list[Check], Dataset | None]:
+def load_verified(path: str | Path) -> tuple[list[Check], Sequences | None]:
     """Check a dataset file as `verify` does, and return the dataset too, or None if it cannot be read.
 
     Its latents or factors may be such that `datagen.store.load` refuses them; a check has failed then.
@@ -87,10 +87,11 @@ def load_verified(path: str | Path) -> tuple[list[Check], Dataset | None]:
                 f"differ from the manifest: {', '.join(wrong)}" if wrong else f"all {len(arrays)} as the manifest says",
             )
         )
-    if isinstance(dataset, MaskSequences):
-        measured = latents_of_masks(dataset.masks)
+    if dataset.holds_masks:
+        assert dataset.images is not None
+        measured = latents_of_masks(dataset.images)
         # Compared as bytes: equal to the last bit, and an empty mask is equal to itself.
-        differ = (measured.view(np.uint32) != dataset.latents.view(np.uint32)).any(axis=1)
+        differ = (measured.view(np.uint32) != dataset.factors.view(np.uint32)).any(axis=1)
         first = f", first in frame {int(np.argmax(differ))}" if differ.any() else ""
         checks.append(
             Check("latents", not differ.any(), f"{int(differ.sum())} of {len(differ)} differ from the masks{first}")
@@ -98,7 +99,7 @@ def load_verified(path: str | Path) -> tuple[list[Check], Dataset | None]:
         problem = factor_problem(dataset)
         if problem is not None:
             checks.append(Check("factors", False, problem))
-        empty = int((dataset.latents[:, 2] == 0).sum())
+        empty = int((dataset.factors[:, 2] == 0).sum())
         checks.append(Check("masks", empty == 0, f"{empty} of {len(differ)} are empty"))
     else:
         problem = factor_problem(dataset)
@@ -180,7 +181,7 @@ class Comparison:
         return not (self.missing or self.extra or self.different)
 
 
-def compare(dataset: Dataset, other: Dataset) -> Comparison:
+def compare(dataset: Sequences, other: Sequences) -> Comparison:
     """Explain how two files of masks differ.
 
     Sequences are matched by their content, since the release's file does not say where its sequences come from: first
@@ -188,7 +189,7 @@ def compare(dataset: Dataset, other: Dataset) -> Comparison:
 
     Parameters
     ----------
-    dataset, other : MaskSequences
+    dataset, other : Sequences
         The two. Both must have masks of one size.
 
     Returns
@@ -200,11 +201,13 @@ def compare(dataset: Dataset, other: Dataset) -> Comparison:
     DatagenError
         If they cannot be compared.
     """
-    if not isinstance(dataset, MaskSequences) or not isinstance(other, MaskSequences):
+    if not dataset.holds_masks or not other.holds_masks:
         raise DatagenError("only files of masks can be compared with each other")
-    if dataset.masks.shape[1:] != other.masks.shape[1:]:
+    assert dataset.images is not None
+    assert other.images is not None
+    if dataset.images.shape[1:] != other.images.shape[1:]:
         raise DatagenError(
-            f"the masks are of different sizes, {dataset.masks.shape[1:]} and {other.masks.shape[1:]}; "
+            f"the masks are of different sizes, {dataset.images.shape[1:]} and {other.images.shape[1:]}; "
             "nothing can be compared"
         )
     mine, theirs = _frame_hashes(dataset), _frame_hashes(other)
@@ -315,9 +318,10 @@ def compare_tables(table: Transitions, other: Transitions) -> TableComparison:
     )
 
 
-def _frame_hashes(dataset: MaskSequences) -> list[tuple[int, ...]]:
+def _frame_hashes(dataset: Sequences) -> list[tuple[int, ...]]:
     """Return the hash of every frame, a tuple a sequence."""
-    packed = np.packbits(dataset.masks.reshape(dataset.num_frames, -1), axis=1)
+    assert dataset.images is not None
+    packed = np.packbits(dataset.images.reshape(dataset.num_frames, -1), axis=1)
     hashes = [hash(frame.tobytes()) for frame in packed]
     return [tuple(hashes[a:b]) for a, b in zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)]
 
@@ -329,14 +333,16 @@ def _shift(mine: tuple[int, ...], theirs: tuple[int, ...]) -> int:
     return shifts.most_common(1)[0][0] if shifts else 0
 
 
-def _difference(dataset: MaskSequences, other: MaskSequences, i: int, j: int, shift: int) -> Difference | None:
+def _difference(dataset: Sequences, other: Sequences, i: int, j: int, shift: int) -> Difference | None:
     """Compare sequence `i` with sequence `j` of the other, which begins `shift` frames later."""
     lengths = int(dataset.lengths[i]), int(other.lengths[j])
     begin, end = max(0, shift), min(lengths[0], lengths[1] + shift)
     a = slice(dataset.offsets[i] + begin, dataset.offsets[i] + end)
     b = slice(other.offsets[j] + begin - shift, other.offsets[j] + end - shift)
-    pixels = (dataset.masks[a] != other.masks[b]).sum(axis=(1, 2))
-    latents = (dataset.latents[a] != other.latents[b]).any(axis=1) & (pixels == 0)
+    assert dataset.images is not None
+    assert other.images is not None
+    pixels = (dataset.images[a] != other.images[b]).sum(axis=(1, 2))
+    latents = (dataset.factors[a] != other.factors[b]).any(axis=1) & (pixels == 0)
     common = end - begin
     if not pixels.any() and not latents.any() and lengths == (common, common):
         return None
@@ -353,12 +359,13 @@ def _difference(dataset: MaskSequences, other: MaskSequences, i: int, j: int, sh
     )
 
 
-def _name(dataset: MaskSequences, index: int) -> str:
+def _name(dataset: Sequences, index: int) -> str:
     """Say where a sequence comes from, as far as the file does."""
     length = int(dataset.lengths[index])
-    if not dataset.source[index]:
+    row = {name: column[index] for name, column in dataset.columns.items()}
+    if not row["source"]:
         return f"sequence {index} ({length} frames)"
     return (
-        f"sequence {index} ({dataset.source[index]} {dataset.sequence[index]}, object {dataset.object_id[index]}, "
-        f"window {dataset.window[index]}, {length} frames from {dataset.first_frame[index]})"
+        f"sequence {index} ({row['source']} {row['video']}, object {row['object_id']}, window {row['window']}, "
+        f"{length} frames from {row['first_frame']})"
     )

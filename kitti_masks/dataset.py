@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -17,13 +16,15 @@ from datagen import store
 from datagen.arguments import (
     RandomState,
     apply_transform,
+    check_items,
     check_random_state,
     check_transform,
     check_whole,
     find_file,
 )
-from datagen.datasets import MaskSequences, SpriteSequences
+from datagen.datasets import MASK_FACTORS, Sequences
 from datagen.errors import BadInputError, UsageError
+from datagen.pairs import first_frames, second_frames
 from kitti_masks.splits import Protocol, Split, split_sequences
 
 __all__ = ["KittiMasks", "SampledPairs"]
@@ -68,16 +69,15 @@ class SampledPairs(Sequence[Item]):
 class KittiMasks(Dataset[Item]):
     """KITTI Masks as a map-style dataset.
 
-    An item is a pair, as the release draws it: the first frame is any but the last of its sequence; the second lies
-    t ~ Uniform{1, ..., max_delta_t} frames later, or at the end of the sequence if that comes before. With
-    `sequence_length` an item is a sequence of so many frames.
+    An item is a pair, as the release draws it (`datagen.pairs`). With `sequence_length` an item is a sequence of so
+    many frames.
 
     The first three arguments are those of the release's class, in its order. Arrays are held as tensors, which the
     workers of a `DataLoader` share, however they are started.
 
     Parameters
     ----------
-    path : str, Path or MaskSequences
+    path : str, Path or Sequences
         A dataset file, the dataset itself, or a folder that holds the published file, `kitti_peds_v2.pickle`.
     transform : callable, optional
         Applied to all frames of an item at once, a float32 tensor (2, 1, H, W) of a pair or (T, 1, H, W) of a sequence,
@@ -116,11 +116,11 @@ class KittiMasks(Dataset[Item]):
         If the published file cannot be fetched, or the file does not say what the split keeps together.
     """
 
-    factor_names = MaskSequences.factor_names
+    factor_names = MASK_FACTORS
 
     def __init__(
         self,
-        path: str | Path | MaskSequences = "./data/kitti/",
+        path: str | Path | Sequences = "./data/kitti/",
         transform: Transform | None = None,
         max_delta_t: int | None = None,
         *,
@@ -164,20 +164,17 @@ class KittiMasks(Dataset[Item]):
                 raise UsageError(
                     f"protocol={protocol!r} leaves nothing for the {split} part: there is too little to split"
                 )
-        begins, ends = dataset.offsets[chosen], dataset.offsets[chosen + 1]
         reach = 1 if sequence_length is None else (sequence_length - 1) * self.delta_t
-        counts = np.maximum(ends - begins - reach, 0)
+        firsts, lasts, counts = first_frames(dataset.offsets, reach, chosen)
         self.lens: list[int] = counts.tolist()
         self.cumlens = np.cumsum(counts)
-        starts = _ranges(begins, counts)
-        if not len(starts):
+        if not len(firsts):
             raise UsageError(f"no sequence has the {reach + 1} frames that an item spans")
         # Tensors, because a worker that is spawned is sent a handle of their memory, but a copy of a numpy array. Bytes
         # of 0 and 1 take a quarter of the memory of floats, and only those that are asked for become floats.
-        self._masks = torch.from_numpy(np.require(dataset.masks, np.bool_, ["C", "W"]).view(np.uint8)[:, None])
-        self._latents = torch.from_numpy(np.require(dataset.latents, np.float32, ["C", "W"]))
-        self._starts = torch.from_numpy(starts)
-        self._lasts = torch.from_numpy(np.repeat(ends - 1, counts))
+        self._masks = torch.from_numpy(np.require(dataset.images, np.bool_, ["C", "W"]).view(np.uint8)[:, None])
+        self._latents = torch.from_numpy(np.require(dataset.factors, np.float32, ["C", "W"]))
+        self._firsts, self._lasts = torch.from_numpy(firsts), torch.from_numpy(lasts)
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         self._drawn: tuple[int, NDArray[np.int64]] | None = None
 
@@ -200,18 +197,20 @@ class KittiMasks(Dataset[Item]):
         """
         self._epoch.fill_(check_whole("epoch", epoch, 0))
 
-    def _distances(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return how far the second frames of items lie behind the first."""
+    def _seconds(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the second frames of items."""
+        firsts, lasts = self._firsts.numpy(), self._lasts.numpy()
         if self.seed is None:
-            return torch.randint(1, self.max_delta_t + 1, (len(items),)).numpy()
+            rng = np.random.default_rng(int(torch.randint(1 << 62, ())))
+            return second_frames(firsts[items], lasts[items], self.max_delta_t, rng)
         epoch = int(self._epoch)
         if self._drawn is None or self._drawn[0] != epoch:
             rng = np.random.default_rng((self.seed, epoch))
-            self._drawn = epoch, rng.integers(1, self.max_delta_t + 1, size=len(self))
+            self._drawn = epoch, second_frames(firsts, lasts, self.max_delta_t, rng)
         return self._drawn[1][items]
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._firsts)
 
     def __getitem__(self, index: int) -> Item:
         """Return an item.
@@ -219,7 +218,7 @@ class KittiMasks(Dataset[Item]):
         Parameters
         ----------
         index : int
-            Which; negative ones count from the end.
+            Which; negative ones count from the end. A slice is a `TypeError`.
 
         Returns
         -------
@@ -231,16 +230,13 @@ class KittiMasks(Dataset[Item]):
 
     def __getitems__(self, indices: Sequence[int]) -> Sequence[Item]:
         """Return a batch of items at once; torch's `DataLoader` calls it if it is there."""
-        items = np.array([operator.index(index) for index in indices], dtype=np.int64)
-        for index in items[(items < -len(self)) | (items >= len(self))]:
-            raise IndexError(f"item {index} of {len(self)}")
-        starts = self._starts.numpy()[items]
+        items = check_items(indices, len(self))
+        firsts = self._firsts.numpy()[items]
         if self.sequence_length is None:
-            ends = np.minimum(starts + self._distances(items), self._lasts.numpy()[items])
-            batch = np.stack([starts, ends])
+            batch = np.stack([firsts, self._seconds(items)])
             frames = batch.T
         else:
-            batch = frames = starts[:, None] + np.arange(self.sequence_length) * self.delta_t
+            batch = frames = firsts[:, None] + np.arange(self.sequence_length) * self.delta_t
         if self.transform is None:
             return SampledPairs(self._parts(batch))
         return [self._parts(of_item) for of_item in frames]
@@ -265,15 +261,15 @@ class KittiMasks(Dataset[Item]):
         """
         return batch.tensors if isinstance(batch, SampledPairs) else tuple(default_collate(list(batch)))
 
-    def sample(self, num: int, random_state: RandomState) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def sample(self, num: int, random_state: int | RandomState) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Draw single frames, as disentanglement_lib's ground-truth data do.
 
         Parameters
         ----------
         num : int
             How many.
-        random_state : numpy.random.RandomState or numpy.random.Generator
-            Where the randomness comes from.
+        random_state : int, numpy.random.RandomState or numpy.random.Generator
+            Where the randomness comes from; a number is a seed.
 
         Returns
         -------
@@ -288,33 +284,26 @@ class KittiMasks(Dataset[Item]):
             For another kind of argument.
         """
         check_whole("num", num, 1, _FURTHEST)
-        check_random_state(random_state)
-        drawn = random_state.choice(len(self), num, replace=num > len(self))
-        frames = self._starts.numpy()[drawn]
+        drawn = check_random_state(random_state).choice(len(self), num, replace=num > len(self))
+        frames = self._firsts.numpy()[drawn]
         images = self._images(frames)
         if self.transform is not None:
             images = torch.cat([apply_transform(self.transform, image[None]) for image in images])
         return self._latents.numpy()[frames], images.numpy()
 
-    def sample_observations(self, num: int, random_state: RandomState) -> NDArray[np.float32]:
+    def sample_observations(self, num: int, random_state: int | RandomState) -> NDArray[np.float32]:
         """Draw the images of `sample` alone; arguments and errors as there."""
         return self.sample(num, random_state)[1]
 
 
-def _load(path: str | Path | MaskSequences, download: bool) -> MaskSequences:
+def _load(path: str | Path | Sequences, download: bool) -> Sequences:
     """Return the dataset that a path, a folder of the release or a dataset stands for."""
-    if isinstance(path, MaskSequences):
+    if isinstance(path, Sequences):
+        if not path.holds_masks:
+            raise UsageError("path is a dataset of sprites, not of masks; natsprites.NaturalSprites takes it")
         return path
-    if isinstance(path, SpriteSequences):
-        raise UsageError("path is a dataset of sprites, not of masks; natsprites.NaturalSprites takes it")
     path = find_file("path", path, "kitti-masks", download)
     dataset = store.load(path)
-    if not isinstance(dataset, MaskSequences):
+    if not dataset.holds_masks:
         raise BadInputError(path, "holds sprites, not masks; natsprites.NaturalSprites reads it")
     return dataset
-
-
-def _ranges(begins: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return ``begins[i], begins[i] + 1, ...``, `counts[i]` numbers each, laid end to end."""
-    ends = np.cumsum(counts)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(begins - (ends - counts), counts)

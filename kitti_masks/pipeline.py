@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.datasets import MaskSequences
+from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError, quote
 from datagen.manifest import make_manifest
 from datagen.moments import latents_of_moments
@@ -107,7 +107,7 @@ def build(
     skip_bad: bool = False,
     workers: int | None = None,
     show_progress: bool = False,
-) -> MaskSequences:
+) -> Sequences:
     """Build KITTI Masks.
 
     Parameters
@@ -137,7 +137,7 @@ def build(
 
     Returns
     -------
-    MaskSequences
+    Sequences
         Sequences by video, window, object id and time.
 
     Raises
@@ -238,12 +238,12 @@ def _what_was_lost(found: Sequence[_Found], include_cars: bool) -> str | None:
     )
 
 
-def count_by_video(dataset: MaskSequences) -> list[dict[str, Any]]:
+def count_by_video(dataset: Sequences) -> list[dict[str, Any]]:
     """Count what every video gave.
 
     Parameters
     ----------
-    dataset : MaskSequences
+    dataset : Sequences
         KITTI Masks.
 
     Returns
@@ -252,12 +252,13 @@ def count_by_video(dataset: MaskSequences) -> list[dict[str, Any]]:
         ``source``, ``video``, ``objects``, ``sequences``, ``frames``, in order; also of videos that gave nothing.
     """
     used = dataset.manifest["parameters"]["sequences"]
-    videos = np.char.add(np.char.add(dataset.source, "/"), dataset.sequence)
+    columns = dataset.columns
+    videos = np.char.add(np.char.add(columns["source"], "/"), columns["video"])
     return [
         {
             "source": video.split("/")[0],
             "video": video.split("/")[1],
-            "objects": len(np.unique(dataset.object_id[videos == video])),
+            "objects": len(np.unique(columns["object_id"][videos == video])),
             "sequences": int((videos == video).sum()),
             "frames": int(dataset.lengths[videos == video].sum()),
         }
@@ -276,7 +277,7 @@ def _what_was_mended(found: Sequence[_Found]) -> dict[str, Any]:
     }
 
 
-def _paint(found: Sequence[_Found], image_size: int, workers: int | None, manifest: dict[str, Any]) -> MaskSequences:
+def _paint(found: Sequence[_Found], image_size: int, workers: int | None, manifest: dict[str, Any]) -> Sequences:
     """Paint the windows of all sequences and lay them end to end."""
     pairs = [(item, each) for item in found for each in item.sequences]
     lengths = np.array([len(each.rows) for _, each in pairs], dtype=np.int64)
@@ -298,12 +299,12 @@ def _paint(found: Sequence[_Found], image_size: int, workers: int | None, manife
     for _ in map_ordered(paint, range(len(found)), workers):
         pass
     first_rows = [(item.tracks, each.rows[0]) for item, each in pairs]
-    return MaskSequences(
+    return Sequences.of_masks(
         masks=masks,
         latents=latents,
         offsets=offsets,
         source=np.array([tracks.source for tracks, _ in first_rows]),
-        sequence=np.array([tracks.video for tracks, _ in first_rows]),
+        video=np.array([tracks.video for tracks, _ in first_rows]),
         object_id=np.array([tracks.object_id[row] for tracks, row in first_rows], dtype=np.int64),
         category=np.array([tracks.category_names[int(tracks.category_id[row])] for tracks, row in first_rows]),
         window=np.array([each.window for _, each in pairs], dtype=np.int64),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.arguments import check_choice, check_whole
-from datagen.datasets import MaskSequences
+from datagen.datasets import Sequences
 from datagen.errors import DatagenError, UsageError
 
 __all__ = ["PROTOCOLS", "SPLITS", "Protocol", "Split", "split_sequences"]
@@ -30,7 +30,7 @@ _SHUFFLES = 100
 
 
 def split_sequences(
-    dataset: MaskSequences, split: Split, protocol: Protocol = "by-object", seed: int = 0
+    dataset: Sequences, split: Split, protocol: Protocol = "by-object", seed: int = 0
 ) -> NDArray[np.int64]:
     """Return the sequences of one part of a split.
 
@@ -39,7 +39,7 @@ def split_sequences(
 
     Parameters
     ----------
-    dataset : MaskSequences
+    dataset : Sequences
         KITTI Masks.
     split : {"train", "val", "test"}
         Which part.
@@ -66,9 +66,12 @@ def split_sequences(
     check_choice("split", split, SPLITS)
     check_choice("protocol", protocol, PROTOCOLS)
     check_whole("seed", seed, 0, (1 << 64) - 1)
-    if not isinstance(dataset, MaskSequences):
-        raise UsageError(f"dataset is a {type(dataset).__name__}; give a MaskSequences, as datagen.store.load returns")
-    everything = np.arange(dataset.num_sequences)
+    if not isinstance(dataset, Sequences):
+        raise UsageError(f"dataset is a {type(dataset).__name__}; give a Sequences, as datagen.load returns")
+    missing = [name for name in ("source", "video", "object_id") if name not in dataset.columns]
+    if missing:
+        raise UsageError(f"dataset is of {dataset.kind}, whose sequences have no {' or '.join(missing)} to split by")
+    everything, columns = np.arange(dataset.num_sequences), dataset.columns
     if protocol == "release":
         if split != "train":
             raise UsageError(
@@ -83,11 +86,11 @@ def split_sequences(
         )
         group = everything
     else:
-        unknown = (dataset.source == "") | (dataset.sequence == "")
-        kept: list[NDArray[Any]] = [dataset.source, dataset.sequence]
+        unknown = (columns["source"] == "") | (columns["video"] == "")
+        kept: list[NDArray[Any]] = [columns["source"], columns["video"]]
         if protocol == "by-object":
-            unknown |= dataset.object_id < 0
-            kept.append(dataset.object_id)
+            unknown |= columns["object_id"] < 0
+            kept.append(columns["object_id"])
         if unknown.any():
             raise DatagenError(
                 f"the file does not say which {'object' if protocol == 'by-object' else 'video'} its sequences show "

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.datasets import MaskSequences
+from datagen.datasets import Sequences
 from datagen.errors import UsageError
 from datagen.moments import latents_of_masks
 from datagen.parallel import map_ordered
@@ -20,13 +20,13 @@ _CHUNK = 1024
 
 
 def transitions(
-    dataset: MaskSequences, rotate: float | None = None, workers: int | None = None, show_progress: bool = False
+    dataset: Sequences, rotate: float | None = None, workers: int | None = None, show_progress: bool = False
 ) -> Transitions:
     """Return the table of all pairs of neighbouring frames.
 
     Parameters
     ----------
-    dataset : MaskSequences
+    dataset : Sequences
         KITTI Masks.
     rotate : float, optional
         Rotate every mask by so many degrees before it is measured. The paper does so by 45 degrees (appendix D.3)
@@ -53,8 +53,11 @@ def transitions(
         raise UsageError(f"rotation by {rotate} degrees: must be a finite number")
     from scipy.ndimage import rotate as rotate_image
 
+    images = dataset.images
+    assert images is not None
+
     def measure(begin: int) -> NDArray[np.float32]:
-        masks = dataset.masks[begin : begin + _CHUNK].view(np.uint8)
+        masks = images[begin : begin + _CHUNK].view(np.uint8)
         return latents_of_masks(np.stack([rotate_image(mask, rotate) for mask in masks]))
 
     begins = range(0, dataset.num_frames, _CHUNK)
@@ -62,4 +65,4 @@ def transitions(
     latents = np.concatenate(list(parts))
     if not latents[:, 2].all():
         raise UsageError(f"frame {int(np.argmin(latents[:, 2]))} has no pixel left after rotating by {rotate} degrees")
-    return replace(dataset, latents=latents).transitions()
+    return replace(dataset, factors=latents).transitions()

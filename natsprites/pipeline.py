@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from datagen.datasets import SpriteSequences
+from datagen.datasets import SPRITE_FACTORS, Sequences
 from datagen.errors import UsageError
 from datagen.manifest import make_manifest
 from datagen.parallel import check_workers, map_ordered
@@ -36,7 +36,7 @@ def build(
     inputs: dict[str, str] | None = None,
     workers: int | None = None,
     show_progress: bool = False,
-) -> SpriteSequences:
+) -> Sequences:
     """Build Natural Sprites.
 
     Each run takes its motion from one transition, and an orientation, a shape and a colour that its frames share, all
@@ -69,7 +69,7 @@ def build(
 
     Returns
     -------
-    SpriteSequences
+    Sequences
         Its images are grey when all colours are. The manifest holds the parameters, and as ``factor_values`` the
         values of each factor that is not continuous.
 
@@ -125,7 +125,7 @@ def build(
         sources=sorted({str(source) for source in np.unique(transitions.source)} - {""}),
         inputs=inputs or {},
     )
-    return SpriteSequences(
+    return Sequences.of_sprites(
         images=images,
         factors=factors.astype(np.float32),
         factor_sizes=space.factor_sizes,
@@ -143,4 +143,4 @@ def _values(space: FactorSpace) -> dict[str, list[float]]:
     """Return the values that each factor on a grid can take."""
     if space.grid is None:
         return {}
-    return {name: values.tolist() for name, values in zip(SpriteSequences.factor_names, space.grid, strict=True)}
+    return {name: values.tolist() for name, values in zip(SPRITE_FACTORS, space.grid, strict=True)}

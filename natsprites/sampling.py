@@ -234,7 +234,7 @@ def factor_space(
         For no shape, an unknown one or one that is given twice, and for colours that are not (C, 3) or outside [0, 1].
     """
     if not isinstance(transitions, Transitions):
-        raise UsageError(f"transitions are a {type(transitions).__name__}; datagen.transitions.load reads a table")
+        raise UsageError(f"transitions are a {type(transitions).__name__}; datagen.load reads a table")
     names: list[Any] = list(shapes) if isinstance(shapes, Iterable) and not isinstance(shapes, str) else [None]
     if not all(isinstance(name, str) for name in names):
         raise UsageError(f"shapes must be a list of names; the shapes are {', '.join(SHAPES)}")

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datagen.datasets import Dataset, MaskSequences
+from datagen.datasets import Sequences
 from datagen.errors import DatagenError, UsageError
+from datagen.pairs import first_frames, second_frames
 
 __all__ = ["Frames", "PairOrder"]
 
@@ -41,31 +42,26 @@ class Frames:
     offsets: NDArray[np.int64]
 
     @classmethod
-    def of(cls, dataset: Dataset, device: torch.device) -> Frames:
-        """Take a dataset of either kind to the device.
+    def of(cls, dataset: Sequences, device: torch.device) -> Frames:
+        """Take a dataset to the device.
 
         Raises
         ------
         DatagenError
             If it has no images, they are not square, or a factor is not finite.
         """
-        if isinstance(dataset, MaskSequences):
-            images = dataset.masks.view(np.uint8)[:, None]  # shares the memory
-            factors, offsets, white, discrete = dataset.latents, dataset.offsets, 1, False
-        else:
-            if dataset.images is None:
-                raise DatagenError("the file holds factors only; make it again with images to train on it")
-            runs, length = dataset.factors.shape[:2]
-            images = dataset.images.reshape(runs * length, *dataset.images.shape[2:])
-            images = images[:, None] if images.ndim == 3 else np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-            factors = dataset.factors.reshape(runs * length, -1)
-            offsets, white, discrete = np.arange(runs + 1) * length, 255, bool((dataset.factor_sizes > 0).all())
+        if dataset.images is None:
+            raise DatagenError("the file holds factors only; make it again with images to train on it")
+        white = 1 if dataset.images.dtype == bool else 255
+        images, factors = dataset.images.view(np.uint8), dataset.factors
+        images = images[:, None] if images.ndim == 3 else np.ascontiguousarray(images.transpose(0, 3, 1, 2))
         if images.shape[2] != images.shape[3]:
             raise DatagenError(f"images of {images.shape[2]} x {images.shape[3]} pixels: the networks take square ones")
         bad = ~np.isfinite(factors).all(axis=1)
         if bad.any():
             raise DatagenError(f"the factors of frame {np.argmax(bad)} are not finite ({bad.sum()} frames in all)")
-        return cls(torch.from_numpy(images).to(device), white, factors, dataset.factor_names, discrete, offsets)
+        held = torch.from_numpy(images).to(device)
+        return cls(held, white, factors, dataset.factor_names, dataset.is_discrete, dataset.offsets)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -74,13 +70,6 @@ class Frames:
         """Return images as float32 in [0, 1], (*rows.shape, C, H, W)."""
         images = self.images[rows].float()
         return images if self.white == 1 else images / self.white
-
-    def pair_starts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return every frame that has a later one in its sequence, and the last of that sequence; int64 (P,) each."""
-        lengths = np.diff(self.offsets)
-        lasts = np.repeat(self.offsets[1:] - 1, lengths)
-        starts = np.flatnonzero(np.arange(len(lasts)) < lasts)
-        return starts, lasts[starts]
 
     def changing_factors(self) -> tuple[NDArray[np.float32], tuple[str, ...]]:
         """Return the factors that change at all, (N, K), and their names; no metric can score the others."""
@@ -101,9 +90,8 @@ class Frames:
 class PairOrder:
     """In which order each seed sees the pairs.
 
-    As the release's loader draws them: the first frame is any but the last of its sequence, the second lies
-    t ~ Uniform{1..max_delta_t} frames later or at the end of the sequence. An epoch goes through all first frames
-    in random order and leaves out what does not fill a batch. Batch `i` depends on (seed, i) alone.
+    As the release's loader draws them (`datagen.pairs`). An epoch goes through all first frames in random order and
+    leaves out what does not fill a batch. Batch `i` depends on (seed, i) alone.
 
     Parameters
     ----------
@@ -121,11 +109,11 @@ class PairOrder:
     """
 
     def __init__(self, frames: Frames, seeds: tuple[int, ...], batch_size: int, max_delta_t: int) -> None:
-        self._starts, self._lasts = frames.pair_starts()
+        self._firsts, self._lasts, _ = first_frames(frames.offsets)
         self._seeds, self._batch_size, self._max_delta_t = seeds, batch_size, max_delta_t
         self._device = frames.images.device
         self._epoch, self._rows = -1, torch.empty(0)
-        pairs = len(self._starts)
+        pairs = len(self._firsts)
         if pairs < batch_size // 2:
             raise UsageError(f"{pairs} pairs do not fill a batch of {batch_size // 2}; take a smaller batch size")
         self.batches_per_epoch = pairs // (batch_size // 2)
@@ -141,7 +129,7 @@ class PairOrder:
     def _draw(self, seed: int, epoch: int) -> NDArray[Any]:
         """Return the frames of all batches of an epoch, (batches, B)."""
         rng = np.random.default_rng((seed, epoch))
-        chosen = rng.permutation(len(self._starts))[: self.batches_per_epoch * (self._batch_size // 2)]
-        first = self._starts[chosen]
-        second = np.minimum(first + rng.integers(1, self._max_delta_t + 1, len(chosen)), self._lasts[chosen])
+        chosen = rng.permutation(len(self._firsts))[: self.batches_per_epoch * (self._batch_size // 2)]
+        first = self._firsts[chosen]
+        second = second_frames(first, self._lasts[chosen], self._max_delta_t, rng)
         return np.stack([first, second], axis=1).reshape(self.batches_per_epoch, self._batch_size)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.datasets import Dataset, MaskSequences
+from datagen.datasets import Sequences
 from datagen.errors import DatagenError
 
 __all__ = ["STILL", "Finding", "Status", "check_file", "control_order", "ratio_interval", "worst"]
@@ -49,7 +49,7 @@ def worst(findings: list[Finding]) -> Status:
     return max((finding.status for finding in findings), key=order.index, default="pass")
 
 
-def check_file(path: str | Path, seed: int = 0) -> tuple[list[Finding], Dataset | None]:
+def check_file(path: str | Path, seed: int = 0) -> tuple[list[Finding], Sequences | None]:
     """Run every check that needs no training.
 
     Parameters
@@ -64,7 +64,7 @@ def check_file(path: str | Path, seed: int = 0) -> tuple[list[Finding], Dataset 
     findings : list of Finding
         Those of the file itself (`datagen.verify`), then of its factors, its frames and its motion. If the file
         cannot be read there are no others.
-    dataset : Dataset or None
+    dataset : Sequences or None
         What the file holds, or None if it cannot be read or its factors cannot be used.
 
     Raises
@@ -87,19 +87,14 @@ def check_file(path: str | Path, seed: int = 0) -> tuple[list[Finding], Dataset 
     return findings + _sparsity(dataset, seed) + _order(dataset, seed), dataset
 
 
-def _factors(dataset: Dataset) -> NDArray[np.float64]:
+def _factors(dataset: Sequences) -> NDArray[np.float64]:
     """Return the factors of all frames, (N, K)."""
-    factors = dataset.latents if isinstance(dataset, MaskSequences) else dataset.factors
-    return factors.reshape(-1, factors.shape[-1]).astype(np.float64)
+    return dataset.factors.astype(np.float64)
 
 
-def _ranges(dataset: Dataset) -> list[Finding]:
+def _ranges(dataset: Sequences) -> list[Finding]:
     """Check that every factor lies where it can."""
-    if isinstance(dataset, MaskSequences):
-        height, width = dataset.masks.shape[1:]
-        limits = [(0, height - 1), (0, width - 1), (1, height * width)]
-    else:
-        limits = [(0, 1), (0, 1), (0, 1), (0, 360), (0, np.inf)]
+    limits = [factor.limits for factor in dataset.factor_info]
     factors = _factors(dataset)
     outside = [
         int(((column < low) | (column > high) | ~np.isfinite(column)).sum())
@@ -115,7 +110,7 @@ def _ranges(dataset: Dataset) -> list[Finding]:
     return [Finding("range of factors", "fail" if sum(outside) else "pass", float(sum(outside)), detail)]
 
 
-def _balance(dataset: Dataset) -> list[Finding]:
+def _balance(dataset: Sequences) -> list[Finding]:
     """Check that no factor is stuck at a few of its values: its entropy in 20 bins against that of equal shares."""
     findings = []
     for name, column in zip(dataset.factor_names, _factors(dataset).T, strict=True):
@@ -131,14 +126,13 @@ def _balance(dataset: Dataset) -> list[Finding]:
     return findings
 
 
-def _images(dataset: Dataset) -> NDArray[np.uint64] | None:
+def _images(dataset: Sequences) -> NDArray[np.uint64] | None:
     """Return a hash of every frame's image, (N,), or None where there are none."""
-    if isinstance(dataset, MaskSequences):
-        rows = np.packbits(dataset.masks.reshape(len(dataset.masks), -1), axis=1)
-    elif dataset.images is not None:
-        rows = dataset.images.reshape(int(np.prod(dataset.images.shape[:2])), -1)
-    else:
+    if dataset.images is None:
         return None
+    rows = dataset.images.reshape(dataset.num_frames, -1)
+    if rows.dtype == bool:
+        rows = np.packbits(rows, axis=1)
     # Random odd multipliers modulo 2^64, over words of 8 bytes: equal rows agree, others but by a chance of 1e-15.
     padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 8)))
     words = np.ascontiguousarray(padded).view(np.uint64)
@@ -149,22 +143,15 @@ def _images(dataset: Dataset) -> NDArray[np.uint64] | None:
     return hashes
 
 
-def _sequence_of(dataset: Dataset) -> NDArray[np.int64]:
-    """Return the sequence of every frame, (N,)."""
-    if isinstance(dataset, MaskSequences):
-        return np.repeat(np.arange(dataset.num_sequences), dataset.lengths)
-    return np.repeat(np.arange(len(dataset.factors)), dataset.factors.shape[1])
-
-
-def _duplicates(dataset: Dataset, hashes: NDArray[np.uint64] | None) -> list[Finding]:
+def _duplicates(dataset: Sequences, hashes: NDArray[np.uint64] | None) -> list[Finding]:
     """Count frames whose image occurs in another sequence too."""
     if hashes is None:
         return [Finding("duplicates", "warn", None, "the file holds no images")]
-    pairs = np.unique(np.stack([hashes, _sequence_of(dataset).astype(np.uint64)], axis=1), axis=0)
+    pairs = np.unique(np.stack([hashes, dataset.sequence_of_frame().astype(np.uint64)], axis=1), axis=0)
     values, sequences = np.unique(pairs[:, 0], return_counts=True)
     share = float(np.isin(hashes, values[sequences > 1]).mean())
     # Sprites on grids repeat by design; masks of real objects hardly do.
-    limit = 0.01 if isinstance(dataset, MaskSequences) else 0.5
+    limit = 0.01 if dataset.holds_masks else 0.5
     return [
         Finding(
             "duplicates", "pass" if share <= limit else "warn", share, f"{share:.2%} of frames are in two sequences"
@@ -172,9 +159,9 @@ def _duplicates(dataset: Dataset, hashes: NDArray[np.uint64] | None) -> list[Fin
     ]
 
 
-def _leakage(dataset: Dataset, hashes: NDArray[np.uint64] | None) -> list[Finding]:
+def _leakage(dataset: Sequences, hashes: NDArray[np.uint64] | None) -> list[Finding]:
     """Check that no image of the test part of the split by object is in its training part."""
-    if not isinstance(dataset, MaskSequences) or hashes is None:
+    if not dataset.holds_masks or hashes is None:
         return []
     from kitti_masks import split_sequences
 
@@ -182,7 +169,7 @@ def _leakage(dataset: Dataset, hashes: NDArray[np.uint64] | None) -> list[Findin
         train, test = (split_sequences(dataset, part, "by-object") for part in ("train", "test"))
     except DatagenError as error:
         return [Finding("leakage between splits", "warn", None, str(error))]
-    sequence = _sequence_of(dataset)
+    sequence = dataset.sequence_of_frame()
     tested = hashes[np.isin(sequence, test)]
     if not len(tested):
         return [Finding("leakage between splits", "warn", None, "too few objects to split by object")]
@@ -191,9 +178,9 @@ def _leakage(dataset: Dataset, hashes: NDArray[np.uint64] | None) -> list[Findin
     return [Finding("leakage between splits", "pass" if share <= 0.01 else "fail", share, detail)]
 
 
-def _sparsity(dataset: Dataset, seed: int) -> list[Finding]:
+def _sparsity(dataset: Sequences, seed: int) -> list[Finding]:
     """Check that the factors' changes are sparse: generalised normal of shape below 1 (paper, section 3)."""
-    if not isinstance(dataset, MaskSequences):
+    if not dataset.holds_masks:
         return []  # their motion is that of their transition table
     from datagen.statistics.summary import shape_fit, summarize
 
@@ -213,16 +200,16 @@ def _sparsity(dataset: Dataset, seed: int) -> list[Finding]:
     return findings
 
 
-def _order(dataset: Dataset, seed: int) -> list[Finding]:
+def _order(dataset: Sequences, seed: int) -> list[Finding]:
     """Check that neighbouring frames are closer than the same frames in random order, by what the pixels show."""
-    if isinstance(dataset, MaskSequences):
+    values, sequence = _factors(dataset), dataset.sequence_of_frame()
+    if dataset.holds_masks:
         from datagen.moments import latents_of_masks
 
-        values, sequence = latents_of_masks(dataset.masks).astype(np.float64), _sequence_of(dataset)
-        names = dataset.factor_names
-    else:
-        values, sequence = _factors(dataset)[:, :3], _sequence_of(dataset)  # what moves: x, y, scale
-        names = dataset.factor_names[:3]
+        assert dataset.images is not None
+        values = latents_of_masks(dataset.images).astype(np.float64)
+    moves = [factor.moves for factor in dataset.factor_info]
+    values, names = values[:, moves], [factor.name for factor in dataset.factor_info if factor.moves]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(sequence))])
     first = np.flatnonzero(sequence[:-1] == sequence[1:])
     if not len(first):

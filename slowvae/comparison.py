@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
+from datagen.pairs import first_frames
 from slowvae import metrics
 from slowvae.batches import Frames
 from slowvae.checks import STILL, Finding, Status, control_order, ratio_interval
@@ -173,7 +174,7 @@ def _learned_order(latents: dict[int, NDArray[np.float32]], frames: Frames) -> F
     The order of the pairs is exchanged within one network, so training noise cannot make a difference where the file
     has none.
     """
-    first = frames.pair_starts()[0]
+    first, _, _ = first_frames(frames.offsets)
     order = control_order(frames.offsets, 0)
     near, far = (
         np.mean([np.abs(z[b] - z[a]).sum(axis=1) for z in latents.values()], axis=0)[:, None]

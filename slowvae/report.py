@@ -14,6 +14,7 @@ import torch
 
 from datagen.extras import has_extra
 from datagen.files import atomic_path
+from datagen.pairs import first_frames
 from datagen.records import json_text
 from slowvae.batches import Frames
 from slowvae.comparison import Comparison
@@ -43,7 +44,7 @@ def draw_pictures(frames: Frames, found: Comparison, seed: int, model: str) -> d
     Without matplotlib there are samples and traversals only.
     """
     pictures = {}
-    starts = frames.pair_starts()[0]
+    starts, _, _ = first_frames(frames.offsets)
     rows = np.random.default_rng(0).choice(starts, min(16, len(starts)), replace=False)
     shown = np.stack(
         [np.moveaxis((frames.at(torch.from_numpy(r)).cpu().numpy() * 255), 1, -1) for r in (rows, rows + 1)]

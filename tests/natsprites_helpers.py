@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from datagen.transitions import Transitions, load
+from datagen.store.tables import load
+from datagen.transitions import Transitions
 
 
 def golden_arrays(golden, name):

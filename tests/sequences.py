@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from datagen.datasets import MaskSequences
+from datagen.datasets import Sequences
 
 
 def random_masks(lengths, size=64, seed=0, **columns):
@@ -12,7 +12,7 @@ def random_masks(lengths, size=64, seed=0, **columns):
     numbered = np.repeat(np.arange(frames, dtype=np.float32)[:, None], 3, axis=1)
     told = {
         "source": np.full(sequences, "here"),
-        "sequence": np.array([f"{number:04}" for number in range(sequences)]),
+        "video": np.array([f"{number:04}" for number in range(sequences)]),
         "object_id": np.arange(sequences),
         "category": np.full(sequences, "pedestrian"),
         "window": np.zeros(sequences, np.int64),
@@ -20,4 +20,4 @@ def random_masks(lengths, size=64, seed=0, **columns):
         **columns,
     }
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    return MaskSequences(rng.random((frames, size, size)) < 0.3, numbered, offsets, **told)
+    return Sequences.of_masks(rng.random((frames, size, size)) < 0.3, numbered, offsets, **told)

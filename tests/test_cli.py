@@ -116,15 +116,15 @@ def test_options_of_kitti_masks(capsys, mots, tmp_path):
     )  # fmt: skip
     assert (code, text, err) == (0, "", "")
     dataset = store.load(out)
-    assert dataset.masks.shape[1:] == (32, 32)
-    assert set(dataset.window) <= {0, 1, 2}
-    assert set(dataset.category) == {"car", "pedestrian"}
+    assert dataset.images.shape[1:] == (32, 32)
+    assert set(dataset.columns["window"]) <= {0, 1, 2}
+    assert set(dataset.columns["category"]) == {"car", "pedestrian"}
     parameters = dataset.manifest["parameters"]
     assert (parameters["min_area"], parameters["annotations"]) == (8, ["png"])
 
 
 def test_the_table_of_pairs(capsys, mots, tmp_path):
-    from datagen.transitions import load
+    from datagen.store.tables import load
 
     for name, rotate in (("plain", ()), ("turned", ("--rotate", 45))):
         arguments = ["--out", tmp_path / f"{name}.npz", "--transitions", tmp_path / f"{name}.csv", *rotate]
@@ -142,7 +142,7 @@ def test_the_table_of_pairs(capsys, mots, tmp_path):
 def test_converting_round(capsys, kitti, file, tmp_path):
     for source, target in (("kitti.npz", "a.h5"), ("a.h5", "b.pickle"), ("b.pickle", "c.npz"), ("a.h5", "d.npz")):
         assert run(capsys, "convert", tmp_path / source, tmp_path / target, "--quiet") == (0, "", "")
-    np.testing.assert_array_equal(store.load(tmp_path / "c.npz").masks, kitti.masks)
+    np.testing.assert_array_equal(store.load(tmp_path / "c.npz").images, kitti.images)
     assert store.load(tmp_path / "d.npz").manifest == store.load(file).manifest
 
 

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from cli.main import datagen, main
 from datagen import store
-from datagen.transitions import load
+from datagen.store.tables import load
 from natsprites import build
 
 pytestmark = pytest.mark.golden
@@ -40,7 +40,7 @@ def test_options_reach_the_dataset(table, tmp_path):
     answer = json.loads(result.output)
     assert answer["factor_sizes"] == [0, 0, 0, 40, 2]
     assert answer["parameters"]["colors"] == [[1, 0, 0], [0, 0, 1]]
-    assert store.load(out).images.shape == (6, 3, 32, 32, 3)
+    assert store.load(out).images.shape == (18, 32, 32, 3)
 
 
 def test_factors_only_and_quiet(table, tmp_path):
@@ -78,7 +78,7 @@ def test_annotations_give_what_their_table_gives(table, golden, tmp_path):
         assert result.exit_code == 0, result.output
     a, b = (store.load(out) for out in outs)
     np.testing.assert_array_equal(a.images, b.images)
-    np.testing.assert_array_equal(a.transition, b.transition)
+    np.testing.assert_array_equal(a.columns["transition"], b.columns["transition"])
     assert list(b.manifest["inputs"]) == ["youtube-vis/train.json"]
 
 

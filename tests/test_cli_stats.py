@@ -6,7 +6,7 @@ from test_statistics_summary import check_json
 from cli.main import main
 from datagen import store
 from datagen.statistics import summarize
-from datagen.transitions import load
+from datagen.store.tables import load
 
 
 @pytest.fixture

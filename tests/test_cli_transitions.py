@@ -4,7 +4,7 @@ import pytest
 from annotations import annotation, coco_vid, write, youtube_vis
 from test_cli import run
 
-from datagen.transitions import load
+from datagen.store.tables import load
 
 
 @pytest.fixture

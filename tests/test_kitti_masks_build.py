@@ -107,7 +107,7 @@ def test_other_sizes_and_windows(golden, size, windows, min_area):
         return
     dataset = kitti_masks.build(root, image_size=size, windows=windows, min_area=min_area)
     assert dataset.lengths.tolist() == [len(masks) for masks in expected]
-    np.testing.assert_array_equal(dataset.masks, np.concatenate(expected))
+    np.testing.assert_array_equal(dataset.images, np.concatenate(expected))
 
 
 def test_text_label_maps_and_workers_give_the_same(mots, kitti):
@@ -122,12 +122,12 @@ def test_text_label_maps_and_workers_give_the_same(mots, kitti):
 
 def test_cars_and_single_sequences(mots, kitti):
     both = kitti_masks.build(mots, include_cars=True)
-    assert set(both.category) == {"car", "pedestrian"}
-    people = both.category == "pedestrian"
-    np.testing.assert_array_equal(both.object_id[people], kitti.object_id)
+    assert set(both.columns["category"]) == {"car", "pedestrian"}
+    people = both.columns["category"] == "pedestrian"
+    np.testing.assert_array_equal(both.columns["object_id"][people], kitti.columns["object_id"])
     one = kitti_masks.build(mots, sequences=["0001"])
-    assert set(one.sequence) == {"0001"}
-    assert one.num_sequences == (kitti.sequence == "0001").sum()
+    assert set(one.columns["video"]) == {"0001"}
+    assert one.num_sequences == (kitti.columns["video"] == "0001").sum()
 
 
 def paint(tmp_path, frames):
@@ -178,7 +178,7 @@ def test_the_rules_of_both_presets(tmp_path, frames, paper, clean):
 def test_people_lost_without_an_ignore_region_are_named(tmp_path):
     root = paint(tmp_path / "a", [{2001: (0, 8), 2003: (10, 20)}] * 3)
     with pytest.warns(DatagenWarning, match=r"1 people lose 1 sequences of 3 frames.*--preset clean"):
-        assert kitti_masks.build(root, windows=1).object_id.tolist() == [2001]
+        assert kitti_masks.build(root, windows=1).columns["object_id"].tolist() == [2001]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         kitti_masks.build(root, "clean", windows=1)
@@ -215,7 +215,7 @@ def test_a_portrait_video_is_named_or_left_out(mots, tmp_path):
     with pytest.raises(BadInputError, match=r"0009\.txt, sequence 0009: its frames of 30 x 20 pixels are less wide"):
         kitti_masks.build(tmp_path / "set")
     dataset = kitti_masks.build(tmp_path / "set", skip_bad=True)
-    assert set(dataset.sequence) == {"0000", "0001"}
+    assert set(dataset.columns["video"]) == {"0000", "0001"}
     assert len(dataset.manifest["left_out"]) == 1
     assert "kitti-mots/0009: its frames" in dataset.manifest["left_out"][0]
 
@@ -239,8 +239,8 @@ def test_without_background_the_smallest_id_is_lost_too(tmp_path):
     labels[20:40], labels[40:] = 2002, 2003
     for number in range(3):
         cv2.imwrite(str(folder / f"{number:06d}.png"), labels)
-    assert kitti_masks.build(tmp_path, windows=1).object_id.tolist() == [2002]
-    assert kitti_masks.build(tmp_path, "clean", windows=1).object_id.tolist() == [2001, 2002, 2003]
+    assert kitti_masks.build(tmp_path, windows=1).columns["object_id"].tolist() == [2002]
+    assert kitti_masks.build(tmp_path, "clean", windows=1).columns["object_id"].tolist() == [2001, 2002, 2003]
 
 
 def test_skipping_a_bad_frame_is_in_the_manifest(mots, tmp_path):
@@ -292,13 +292,13 @@ def test_a_quarter_turn_swaps_the_axes(kitti):
 def test_the_published_data_on_the_whole_ground_truth(real_kitti):
     assert (real_kitti.num_sequences, real_kitti.num_frames, real_kitti.num_pairs) == (2120, 84626, 82506)
     assert (real_kitti.lengths.min(), real_kitti.lengths.max()) == (2, 710)
-    assert (real_kitti.source == "kitti-mots").sum() == 627
+    assert (real_kitti.columns["source"] == "kitti-mots").sum() == 627
     assert (
-        hashlib.sha256(real_kitti.masks).hexdigest()
+        hashlib.sha256(real_kitti.images).hexdigest()
         == "7807def4f769ebde39ad75b6a522a76131761bb178767edc8efa0b328c591ea7"
     )
     assert (
-        hashlib.sha256(real_kitti.latents).hexdigest()
+        hashlib.sha256(real_kitti.factors).hexdigest()
         == "919759edcaad19f779d387e4c599300b901978a70d17571f42099af5c41e3a57"
     )
     table = real_kitti.transitions()
@@ -313,8 +313,8 @@ def test_real_label_maps_give_what_the_text_gives(realdata, tmp_path):
     expected = kitti_masks.build(tmp_path)
     dataset = kitti_masks.build(realdata / "motschallenge", annotations="png")
     np.testing.assert_array_equal(dataset.offsets, expected.offsets)
-    np.testing.assert_array_equal(dataset.masks, expected.masks)
-    np.testing.assert_array_equal(dataset.object_id, expected.object_id)
+    np.testing.assert_array_equal(dataset.images, expected.images)
+    np.testing.assert_array_equal(dataset.columns["object_id"], expected.columns["object_id"])
 
 
 @pytest.mark.realdata
@@ -323,11 +323,11 @@ def test_clean_holds_everything_that_paper_holds(realdata, real_kitti):
 
     def keys(dataset):
         columns = (
-            dataset.source,
-            dataset.sequence,
-            dataset.object_id,
-            dataset.window,
-            dataset.first_frame,
+            dataset.columns["source"],
+            dataset.columns["video"],
+            dataset.columns["object_id"],
+            dataset.columns["window"],
+            dataset.columns["first_frame"],
             dataset.lengths,
         )
         return set(zip(*(column.tolist() for column in columns), strict=True))

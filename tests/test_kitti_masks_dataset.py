@@ -25,7 +25,14 @@ def test_items_are_the_releases(golden, monkeypatch):
     data = KittiMasks(golden / "release/kitti_peds_v2.pickle", max_delta_t=5)
     assert len(data) == len(expected["first"])
     # With the release's draws of t, every item must be the release's.
-    monkeypatch.setattr(data, "_distances", lambda items: expected["randint_draws"][items])
+    draws = iter(expected["randint_draws"].tolist())
+
+    class Draws:
+        def integers(self, low, high, count):
+            assert (low, high) == (1, 6)
+            return np.array([next(draws) for _ in range(count)])
+
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Draws())
     for first, second, latents_first, latents_second, names in [(*data[i], i) for i in range(len(data))]:
         np.testing.assert_array_equal(first, expected["first"][names])
         np.testing.assert_array_equal(second, expected["second"][names])
@@ -49,7 +56,7 @@ def test_an_item(kitti):
 
 def test_second_frames_lie_within_reach_and_within_the_sequence(kitti):
     numbered = np.repeat(np.arange(kitti.num_frames, dtype=np.float32)[:, None], 3, axis=1)  # latents name their frame
-    data = KittiMasks(replace(kitti, latents=numbered), max_delta_t=3, seed=1)
+    data = KittiMasks(replace(kitti, factors=numbered), max_delta_t=3, seed=1)
     seen = set()
     for _, _, first, second in (data[i] for i in range(len(data))):
         a, b = int(first[0]), int(second[0])
@@ -108,8 +115,8 @@ def test_sequences_of_fixed_length(kitti, length, delta_t):
     for item, start in enumerate(starts):
         frames, latents = data[item]
         assert frames.shape == (length, 1, 64, 64)
-        np.testing.assert_array_equal(latents, kitti.latents[start : start + reach + 1 : delta_t])
-        np.testing.assert_array_equal(frames[:, 0], kitti.masks[start : start + reach + 1 : delta_t])
+        np.testing.assert_array_equal(latents, kitti.factors[start : start + reach + 1 : delta_t])
+        np.testing.assert_array_equal(frames[:, 0], kitti.images[start : start + reach + 1 : delta_t])
 
 
 def test_sample(kitti):
@@ -127,7 +134,9 @@ def test_sample(kitti):
 def test_splits_keep_together_what_belongs_together(kitti, protocol):
     parts = [split_sequences(kitti, part, protocol) for part in PARTS]
     assert sorted(np.concatenate(parts)) == list(range(kitti.num_sequences))
-    columns = [kitti.source, kitti.sequence] + ([kitti.object_id] if protocol == "by-object" else [])
+    columns = [kitti.columns["source"], kitti.columns["video"]] + (
+        [kitti.columns["object_id"]] if protocol == "by-object" else []
+    )
     keys = [{tuple(column[row] for column in columns) for row in part} for part in parts]
     assert not keys[0] & keys[1]
     assert not keys[0] & keys[2]
@@ -161,7 +170,7 @@ def test_splits_that_cannot_be(kitti):
     with pytest.raises(UsageError, match="no test part"):
         split_sequences(kitti, "test", "release")
     with pytest.raises(DatagenError, match="does not say which object"):
-        split_sequences(replace(kitti, object_id=np.full(kitti.num_sequences, -1)), "test", "by-object")
+        split_sequences(kitti.with_columns(object_id=np.full(kitti.num_sequences, -1)), "test", "by-object")
 
 
 @pytest.mark.parametrize("option", ["max_delta_t", "delta_t", "sequence_length"])
@@ -305,7 +314,7 @@ def test_a_spawned_worker_is_sent_handles_not_arrays(mode):
     data = KittiMasks(noise, seed=1, **mode)
     data[0]
     sent = ForkingPickler.dumps(data)
-    assert len(sent) < 10_000 < noise.masks.nbytes / 100
+    assert len(sent) < 10_000 < noise.images.nbytes / 100
     there = ForkingPickler.loads(sent)
     for epoch in (0, 3):
         data.set_epoch(epoch)
@@ -344,7 +353,7 @@ def test_what_users_of_the_release_find():
     for observation, item in zip(observations, np.random.RandomState(4).choice(38, 20, replace=False), strict=True):
         sequence = np.searchsorted(data.cumlens, item, side="right")
         frame = noise.offsets[sequence] + item - (data.cumlens[sequence - 1] if sequence else 0)
-        np.testing.assert_array_equal(observation[0], noise.masks[frame])
+        np.testing.assert_array_equal(observation[0], noise.images[frame])
     # Its collating takes items for arrays.
     items = [data[i] for i in range(4)]
     images = torch.tensor(np.stack([image for item in items for image in item[:2]]))
@@ -401,7 +410,7 @@ def test_what_is_no_epoch(epoch):
         KittiMasks(random_masks([9]), seed=0).set_epoch(epoch)
 
 
-@pytest.mark.parametrize("arguments", [(0, None), (5, 0), (5, np.random), (-5, 0), (2.0, 0), ("5", 0)])
+@pytest.mark.parametrize("arguments", [(0, None), (5, -1), (5, 0.0), (5, np.random), (-5, 0), (2.0, 0), ("5", 0)])
 def test_what_cannot_be_sampled(arguments):
     num, state = arguments
     state = np.random.RandomState(0) if num != 5 else state

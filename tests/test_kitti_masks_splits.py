@@ -1,5 +1,4 @@
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ def people(lengths, videos=4, per_video=10, windows=2):
     return random_masks(
         [lengths] * count,
         1,
-        sequence=np.array([f"{video:04}" for video in number // (per_video * windows)]),
+        video=np.array([f"{video:04}" for video in number // (per_video * windows)]),
         object_id=number // windows % per_video,
         window=number % windows,
     )
@@ -37,7 +36,9 @@ def parts(dataset, protocol, seed=0):
 
 def columns_of(dataset, protocol):
     """What is kept together, as a tuple for each sequence."""
-    columns = [dataset.source, dataset.sequence, dataset.object_id][: 3 if protocol == "by-object" else 2]
+    columns = [dataset.columns["source"], dataset.columns["video"], dataset.columns["object_id"]][
+        : 3 if protocol == "by-object" else 2
+    ]
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
@@ -109,32 +110,32 @@ def test_a_seed_gives_one_split_and_others_others():
 
 def test_names_are_not_mixed_up_with_one_another():
     # Joined by a slash, these two videos would have one name.
-    dataset = random_masks([9, 1] * 10, 1, source=np.array(["a/b", "a"] * 10), sequence=np.array(["c", "b/c"] * 10))
+    dataset = random_masks([9, 1] * 10, 1, source=np.array(["a/b", "a"] * 10), video=np.array(["c", "b/c"] * 10))
     for protocol in ("by-object", "by-sequence"):
-        part = parts(replace(dataset, object_id=np.zeros(20, np.int64)), protocol)
+        part = parts(dataset.with_columns(object_id=np.zeros(20, np.int64)), protocol)
         assert part[0] != part[1]
         assert len(set(part[::2])) == len(set(part[1::2])) == 1
 
 
 @pytest.mark.parametrize("protocol", ["by-object", "by-sequence"])
 def test_videos_of_one_number_in_two_sources_are_two(protocol):
-    same = {"sequence": np.full(20, "0002"), "object_id": np.full(20, 2001)}
+    same = {"video": np.full(20, "0002"), "object_id": np.full(20, 2001)}
     part = parts(random_masks([9, 1] * 10, 1, source=np.array(["kitti-mots", "motschallenge"] * 10), **same), protocol)
     assert part[0] != part[1]
 
 
 def test_videos_need_no_objects_to_be_told_apart():
     dataset = people(3)
-    unknown = replace(dataset, object_id=np.full(dataset.num_sequences, -1))
+    unknown = dataset.with_columns(object_id=np.full(dataset.num_sequences, -1))
     np.testing.assert_array_equal(parts(unknown, "by-sequence"), parts(dataset, "by-sequence"))
     for protocol, lost, what in [
         ("by-object", {"object_id": np.where(np.arange(80) == 7, -1, 5)}, "object"),
-        ("by-object", {"sequence": np.where(np.arange(80) == 7, "", "0001")}, "object"),
+        ("by-object", {"video": np.where(np.arange(80) == 7, "", "0001")}, "object"),
         ("by-sequence", {"source": np.where(np.arange(80) == 7, "", "here")}, "video"),
-        ("by-sequence", {"sequence": np.where(np.arange(80) == 7, "", "0001")}, "video"),
+        ("by-sequence", {"video": np.where(np.arange(80) == 7, "", "0001")}, "video"),
     ]:
         with pytest.raises(DatagenError, match=f"which {what} its sequences show .*build it from the annotations"):
-            split_sequences(replace(dataset, **lost), "train", protocol)
+            split_sequences(dataset.with_columns(**lost), "train", protocol)
 
 
 @pytest.mark.parametrize("lengths", [[], [1], [3, 3]])
@@ -159,7 +160,7 @@ def test_arguments_that_cannot_be(arguments):
 
 
 def test_a_path_is_no_dataset():
-    with pytest.raises(UsageError, match=r"give a MaskSequences, as datagen\.store\.load"):
+    with pytest.raises(UsageError, match=r"give a Sequences, as datagen\.load"):
         split_sequences("kitti.npz", "test")
 
 
@@ -183,7 +184,7 @@ def test_the_table_of_the_documentation_is_that_of_the_real_data(real_kitti):
     videos = re.search(r"validates on (.*?), and tests on (.*?)\.", text, re.S)
     for part, sentence in zip(("val", "test"), videos.groups(), strict=True):
         chosen = split_sequences(real_kitti, part, "by-sequence")
-        shown = {(real_kitti.source[row], real_kitti.sequence[row]) for row in chosen}
+        shown = {(real_kitti.columns["source"][row], real_kitti.columns["video"][row]) for row in chosen}
         named, source = set(), ""
         for word in sentence.split():
             source = {"KITTI": "kitti-mots", "MOTSChallenge": "motschallenge"}.get(word, source)

@@ -14,8 +14,8 @@ import kitti_masks
 from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.measure import make_view, measure
 from datagen.readers import find_videos
-from datagen.store.tables import write_measured
-from datagen.transitions import FACTORS, load
+from datagen.store.tables import load, save_measured
+from datagen.transitions import FACTORS
 from datagen.views import CoverageView, FrameView, KittiView, YoutubeView
 
 
@@ -38,7 +38,7 @@ FLAGS = {
 def test_the_releases_table_byte_for_byte(golden, tmp_path, name, flags, workers):
     release = golden / "release"
     measured = measure(release / "inputs/data/youtube_voc/train.json", workers=workers, **flags)
-    write_measured(measured.videos, tmp_path / "table.csv")
+    save_measured(measured.videos, tmp_path / "table.csv")
     assert (tmp_path / "table.csv").read_bytes() == (release / f"{name}.csv").read_bytes()
 
 
@@ -46,7 +46,7 @@ def test_the_releases_table_byte_for_byte(golden, tmp_path, name, flags, workers
 @pytest.mark.parametrize("flags", FLAGS.values(), ids=FLAGS)
 def test_pairs_are_those_read_back_from_the_releases_table(golden, tmp_path, flags):
     measured = measure(golden / "release/inputs/data/youtube_voc/train.json", **flags)
-    write_measured(measured.videos, tmp_path / "table.csv")
+    save_measured(measured.videos, tmp_path / "table.csv")
     direct, back = measured.transitions(), load(tmp_path / "table.csv")
     assert len(direct) > 100
     assert direct.area.dtype == back.area.dtype == np.int64
@@ -56,7 +56,7 @@ def test_pairs_are_those_read_back_from_the_releases_table(golden, tmp_path, fla
 
 def test_a_row_a_track_in_the_order_of_annotations(tmp_path):
     measured = measure(write(tmp_path / "train.json", youtube_vis()))
-    write_measured(measured.videos, tmp_path / "table.csv")
+    save_measured(measured.videos, tmp_path / "table.csv")
     text = (tmp_path / "table.csv").read_bytes()
     assert text.count(b"\r\n") == text.count(b"\n") == 4
     header, *rows = csv.reader(text.decode().splitlines())
@@ -79,7 +79,7 @@ def test_a_mask_lost_in_resizing_leaves_a_cell_without_measures(tmp_path):
         "annotations": [annotation(1, 1, 1, [as_list(pixel), {"counts": [720 * 1280], "size": [720, 1280]}])],
     }
     measured = measure(write(tmp_path / "train.json", content))
-    write_measured(measured.videos, tmp_path / "table.csv")
+    save_measured(measured.videos, tmp_path / "table.csv")
     assert (tmp_path / "table.csv").read_text().splitlines()[1] == '1,1,"[None, None, None]",'
 
 
@@ -121,7 +121,7 @@ def test_clean_measures_coverage_and_says_so(tmp_path):
     assert first.area[0].tolist() == pytest.approx([7 * 9 * scale**2, 7 * scale * (12 * scale - 32)])
     assert first.y[0].tolist() == pytest.approx([5.5 * scale - 0.5] * 2)
     assert first.x[0].tolist() == pytest.approx([7.5 * scale - 0.5, (12 * scale - 32) / 2 - 0.5])
-    write_measured(measured.videos, tmp_path / "table.csv")
+    save_measured(measured.videos, tmp_path / "table.csv")
     back = load(tmp_path / "table.csv")
     assert back.area.dtype == np.float64
     same_tables(measured.transitions().select([]), back.select([]))
@@ -141,7 +141,7 @@ def test_mots_folders_are_sources_too(mots, view):
 
 def test_ids_are_counted_where_objects_of_two_videos_share_them(mots, tmp_path):
     measured = measure(mots)
-    write_measured(measured.videos, tmp_path / "table.csv")
+    save_measured(measured.videos, tmp_path / "table.csv")
     rows = [line.split(",")[:2] for line in (tmp_path / "table.csv").read_text().splitlines()[1:]]
     assert [row[0] for row in rows] == [str(number) for number in range(1, 4 * 7 + 1)]
     assert {row[1] for row in rows} == {"1", "2"}
@@ -205,9 +205,9 @@ def test_the_manifest_names_inputs_and_what_was_left_out(tmp_path):
 
 def test_names_of_categories_come_back_with_the_table(tmp_path):
     measured = measure(write(tmp_path / "train.json", youtube_vis()))
-    write_measured(measured.videos, tmp_path / "table.csv", manifest=measured.manifest)
+    save_measured(measured.videos, tmp_path / "table.csv", manifest=measured.manifest)
     assert set(load(tmp_path / "table.csv").category) == {"ape", "person"}
-    write_measured(measured.videos, tmp_path / "table.csv", overwrite=True)  # takes the manifest away
+    save_measured(measured.videos, tmp_path / "table.csv", overwrite=True)  # takes the manifest away
     # 7 and 1 are apes and people in YouTube-VIS 2019 as well.
     assert set(load(tmp_path / "table.csv").category) == {"ape", "person"}
     (tmp_path / "table.csv.manifest.json").write_text('{"categories": {"7": "gorilla"}}')
@@ -290,6 +290,6 @@ def test_the_table_is_that_of_the_plain_way(tmp_path, tracks, stride):
             cells.append(f'"{measures}"')
         lines.append(",".join([str(number), "1", *cells]))
     measured = measure(write(tmp_path / "train.json", content), stride=stride, workers=1)
-    write_measured(measured.videos, tmp_path / "table.csv", overwrite=True)
+    save_measured(measured.videos, tmp_path / "table.csv", overwrite=True)
     assert (tmp_path / "table.csv").read_bytes().decode() == "".join(f"{line}\r\n" for line in lines)
     assert len(find_videos(tmp_path / "train.json")) == 1

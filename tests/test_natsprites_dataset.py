@@ -8,7 +8,7 @@ from natsprites_helpers import golden_arrays, golden_transitions, random_transit
 from transforms import Noise, Scaled, V1Flip, V2Flip, real_transforms
 
 from datagen import store
-from datagen.datasets import MaskSequences
+from datagen.datasets import Sequences
 from datagen.errors import UsageError
 from natsprites.dataset import NaturalSprites
 from natsprites.pipeline import build
@@ -42,8 +42,8 @@ def test_an_item_is_two_images_and_their_factors(stored):
     for frame, image, factors in ((0, first, factors_first), (1, second, factors_second)):
         assert image.shape == (3, 64, 64)
         assert image.dtype == factors.dtype == torch.float32
-        np.testing.assert_array_equal(image.numpy(), np.stack([stored.images[7, frame] / np.float32(255)] * 3))
-        np.testing.assert_array_equal(factors.numpy(), stored.factors[7, frame])
+        np.testing.assert_array_equal(image.numpy(), np.stack([stored.images[14 + frame] / np.float32(255)] * 3))
+        np.testing.assert_array_equal(factors.numpy(), stored.factors[14 + frame])
 
 
 def test_files_and_both_ways_to_render_give_the_same_items(tmp_path, transitions, stored):
@@ -77,20 +77,44 @@ def test_runs_of_several_frames_give_all_their_neighbours():
     assert len(sprites) == 15
     for index in range(15):
         _, _, first, second = sprites[index]
-        np.testing.assert_array_equal(first.numpy(), runs.factors[index // 3, index % 3])
-        np.testing.assert_array_equal(second.numpy(), runs.factors[index // 3, index % 3 + 1])
+        np.testing.assert_array_equal(first.numpy(), runs.factors[4 * (index // 3) + index % 3])
+        np.testing.assert_array_equal(second.numpy(), runs.factors[4 * (index // 3) + index % 3 + 1])
 
 
-@pytest.mark.parametrize("index", [-1, 50])
+@pytest.mark.parametrize("index", [-51, 50])
 def test_an_index_out_of_range(stored, index):
-    with pytest.raises(IndexError, match="from 0 to 49"):
+    with pytest.raises(IndexError, match=f"item {index} of 50"):
         NaturalSprites(stored)[index]
+
+
+def test_an_index_from_the_end_and_a_slice(stored):
+    sprites = NaturalSprites(stored)
+    assert torch.equal(sprites[-1][2], sprites[49][2])
+    with pytest.raises(TypeError, match="no slice"):
+        sprites[:3]
+
+
+def test_a_number_is_a_seed_of_samples(stored):
+    sprites = NaturalSprites(stored)
+    for mine, again in zip(sprites.sample(5, 3), sprites.sample(5, np.random.default_rng(3)), strict=True):
+        np.testing.assert_array_equal(mine, again)
+
+
+def test_grey_sprites_have_as_many_channels_as_asked_for(stored, transitions):
+    three, one = NaturalSprites(stored), NaturalSprites(stored, channels=1)
+    assert one.observation_shape == [1, 64, 64]
+    assert torch.equal(one[3][0], three[3][0][:1])
+    np.testing.assert_array_equal(one.sample(4, 0)[1], three.sample(4, 0)[1][:, :1])
+    colored = build(transitions, pairs=3, colors=[(1, 0, 0)])
+    for wrong, data in (("channels=1, but", colored), ("must be 3 or 1", stored)):
+        with pytest.raises(UsageError, match=wrong):
+            NaturalSprites(data, channels=1 if data is colored else 2)
 
 
 def test_coloured_images_keep_their_colour(transitions):
     colored = build(transitions, pairs=10, colors=[(1, 0, 0)])
     sprites = NaturalSprites(colored)
-    np.testing.assert_array_equal(sprites[4][0].numpy(), colored.images[4, 0].transpose(2, 0, 1) / np.float32(255))
+    np.testing.assert_array_equal(sprites[4][0].numpy(), colored.images[8].transpose(2, 0, 1) / np.float32(255))
     _, observations = sprites.sample(5, np.random.RandomState(0))
     assert observations[:, 0].max() == 1
     assert not observations[:, 1:].any()
@@ -100,8 +124,8 @@ def test_natural_factors_are_those_of_the_data(stored):
     sprites = NaturalSprites(stored)
     factors, observations = sprites.sample(30, np.random.RandomState(0))
     assert factors.shape == (30, 5)
-    rows = [(stored.factors[:, 0] == one).all(axis=1).argmax() for one in factors]
-    np.testing.assert_array_equal(factors, stored.factors[rows, 0])
+    rows = [(stored.factors[::2] == one).all(axis=1).argmax() for one in factors]
+    np.testing.assert_array_equal(factors, stored.factors[::2][rows])
     assert observations.dtype == np.float32
     assert len(set(rows)) > 10
     again, _ = sprites.sample(30, np.random.RandomState(0))
@@ -136,9 +160,15 @@ def test_discrete_places_mean_values_of_the_grid(transitions):
 
 
 def masks():
-    zero, text, offsets = np.zeros(1, np.int64), np.array(["a"]), np.array([0, 2])
+    offsets = np.array([0, 2])
     images, latents = np.ones((2, 8, 8), bool), np.ones((2, 3), np.float32)
-    return MaskSequences(images, latents, offsets, text, text, zero, text, zero, zero)
+    return Sequences.of_masks(images, latents, offsets)
+
+
+def single_frames(pairs):
+    """Leave out the second frame of each pair."""
+    images, factors = pairs.images[::2], pairs.factors[::2]
+    return replace(pairs, images=images, factors=factors, offsets=np.arange(pairs.num_sequences + 1))
 
 
 def test_what_cannot_serve_gets_one_clear_line(tmp_path, transitions, stored):
@@ -150,7 +180,7 @@ def test_what_cannot_serve_gets_one_clear_line(tmp_path, transitions, stored):
         (stored, {"discrete": True}, "continuous"),
         (build(transitions, pairs=5, factors_only=True), {"render": "stored"}, "no images"),
         (build(transitions, pairs=5, colors=[(1, 0, 0)]), {"render": "on-the-fly"}, "coloured"),
-        (replace(once, images=once.images[:, :1], factors=once.factors[:, :1]), {}, "single frames"),
+        (single_frames(once), {}, "single frames"),
     ]:
         with pytest.raises(UsageError, match=message):
             NaturalSprites(source, **options)

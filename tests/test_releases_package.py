@@ -46,8 +46,8 @@ def test_the_package_holds_the_dataset(kitti, folder):
     assert {path.name for path in folder.iterdir()} == FILES | {"kitti-masks-000000.tar"}
     for suffix in (".npz", ".h5"):
         back = store.load(folder / f"kitti-masks{suffix}")
-        np.testing.assert_array_equal(back.masks, kitti.masks)
-        np.testing.assert_array_equal(back.object_id, kitti.object_id)
+        np.testing.assert_array_equal(back.images, kitti.images)
+        np.testing.assert_array_equal(back.columns["object_id"], kitti.columns["object_id"])
 
 
 @pytest.mark.parametrize("kind", ["masks", "sprites", "coloured sprites", "factors only"])
@@ -123,8 +123,8 @@ def test_datasets_loads_the_parquet(kitti, folder, tmp_path):
     assert isinstance(by_card.features["image"], datasets.Image)
     for row in (0, kitti.num_frames - 1):
         for item in (by_file[row], by_card[row]):
-            np.testing.assert_array_equal(np.asarray(item["image"]), kitti.masks[row])
-            np.testing.assert_array_equal([item["y"], item["x"], item["area"]], kitti.latents[row])
+            np.testing.assert_array_equal(np.asarray(item["image"]), kitti.images[row])
+            np.testing.assert_array_equal([item["y"], item["x"], item["area"]], kitti.factors[row])
     np.testing.assert_array_equal(np.bincount(by_card["sequence"]), kitti.lengths)
 
 
@@ -166,16 +166,16 @@ def test_mlcroissant_validates_and_loads(kitti, folder):
     records = list(dataset.records("frames"))
     assert len(records) == kitti.num_frames
     record = records[-1]
-    np.testing.assert_array_equal(np.asarray(record["frames/image"]), kitti.masks[-1])
-    assert record["frames/area"] == kitti.latents[-1, 2]
-    assert record["frames/video"] == kitti.sequence[-1].encode()
+    np.testing.assert_array_equal(np.asarray(record["frames/image"]), kitti.images[-1])
+    assert record["frames/area"] == kitti.factors[-1, 2]
+    assert record["frames/video"] == kitti.columns["video"][-1].encode()
 
 
 def test_webdataset_reads_the_shards(kitti, folder):
     webdataset = pytest.importorskip("webdataset", reason="webdataset is not installed")
     samples = list(webdataset.WebDataset(str(folder / "kitti-masks-000000.tar"), shardshuffle=False).decode("pil"))
     assert len(samples) == kitti.num_frames
-    np.testing.assert_array_equal(np.asarray(samples[5]["png"].convert("1")), kitti.masks[5])
+    np.testing.assert_array_equal(np.asarray(samples[5]["png"].convert("1")), kitti.images[5])
     assert samples[5]["json"]["step"] == 5
     with tarfile.open(folder / "kitti-masks-000000.tar") as archive:
         assert {(each.mtime, each.uid, each.uname) for each in archive} == {(0, 0, "")}
@@ -366,9 +366,9 @@ def test_the_published_arrays_carry_the_published_authors(real_kitti):
     assert (description.published, description.title, description.date) == (True, release.title, release.published)
     assert description.creators[0].name == "Klindt, David A."
     assert [creator.name for creator in describe_dataset(bare, ["Doe, Jane"]).creators] == ["Doe, Jane"]
-    latents = real_kitti.latents.copy()
+    latents = real_kitti.factors.copy()
     latents[0, 0] += 1
-    assert not describe_dataset(replace(bare, latents=latents)).published
+    assert not describe_dataset(replace(bare, factors=latents)).published
 
 
 HOSTILE = [

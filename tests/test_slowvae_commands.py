@@ -11,7 +11,7 @@ from test_slowvae_trainer import bars
 
 from cli.main import COMMANDS, datagen, main
 from datagen import store
-from datagen.datasets import SpriteSequences
+from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, UsageError
 from slowvae.scores import METRICS, score
 
@@ -100,7 +100,9 @@ def test_sprites_are_trained_on_and_scored_by_every_metric(tmp_path):
         images[n, t, 4 * y : 4 * y + 4, 4 * x : 4 * x + 4, colour] = 255
     factors = np.zeros((200, 2, 5), dtype=np.float32)
     factors[..., [0, 1, 4]] = codes
-    store.save(SpriteSequences(images, factors, np.array([4, 4, 1, 1, 3]), np.arange(200)), tmp_path / "sprites.h5")
+    store.save(
+        Sequences.of_sprites(images, factors, np.array([4, 4, 1, 1, 3]), np.arange(200)), tmp_path / "sprites.h5"
+    )
     call("train", tmp_path / "sprites.h5", "--out", tmp_path / "run", "--seeds", "0,1", *QUICK)
     with Image.open(tmp_path / "run/traversals_0.gif") as gif:
         assert gif.convert("RGB").size == (4 * 18, 4 * 18)
@@ -112,7 +114,7 @@ def test_sprites_are_trained_on_and_scored_by_every_metric(tmp_path):
 
 def test_factors_that_never_change_are_left_out_and_named(tmp_path):
     dataset = bars(lengths=(20,) * 4)
-    dataset.latents[:, 2] = 7
+    dataset.factors[:, 2] = 7
     store.save(dataset, tmp_path / "flat.npz")
     call("train", tmp_path / "flat.npz", "--out", tmp_path / "run", *QUICK)
     assert "left out, since they never change: area" in call("evaluate", tmp_path / "run")

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from datagen.datasets import MaskSequences, SpriteSequences
+from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
 from slowvae import checkpoints, device, runs
 from slowvae.batches import Frames, PairOrder
@@ -31,10 +31,10 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
-def bars(lengths=(7, 2, 12, 5), size=16, seed=0) -> MaskSequences:
+def bars(lengths=(7, 2, 12, 5), size=16, seed=0) -> Sequences:
     """Return sequences of a bar that moves: y and area constant within a sequence."""
     rng = np.random.default_rng(seed)
-    n, s = sum(lengths), len(lengths)
+    n = sum(lengths)
     masks = np.zeros((n, size, size), dtype=bool)
     row = 0
     for length in lengths:
@@ -46,9 +46,8 @@ def bars(lengths=(7, 2, 12, 5), size=16, seed=0) -> MaskSequences:
     y, x = np.mgrid[:size, :size]
     area = masks.sum((1, 2))
     latents = np.stack([(masks * y).sum((1, 2)) / area, (masks * x).sum((1, 2)) / area, area], 1).astype(np.float32)
-    text, number = np.full(s, ""), np.full(s, -1)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return MaskSequences(masks, latents, offsets, text, text, number, text, number, number)
+    return Sequences.of_masks(masks, latents, offsets)
 
 
 @pytest.fixture
@@ -75,9 +74,8 @@ def test_pairs_are_those_of_the_release(golden):
     items = np.load(golden / "release/kittimasks_items.npz")
     masks = np.unpackbits(canonical["masks_packed"], axis=1).reshape(-1, 64, 64).astype(bool)
     lengths = canonical["lens"]
-    text, number = np.full(len(lengths), ""), np.full(len(lengths), -1)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    data = MaskSequences(masks, canonical["latents"], offsets, text, text, number, text, number, number)
+    data = Sequences.of_masks(masks, canonical["latents"], offsets)
     frames = Frames.of(data, CPU)
     starts, lasts = frames.pair_starts()
     np.testing.assert_array_equal(frames.at(torch.from_numpy(starts)).numpy(), items["first"])
@@ -126,7 +124,7 @@ def test_sprites_become_frames(colour):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (6, 3, 16, 16, 3) if colour else (6, 3, 16, 16), dtype=np.uint8)
     factors = rng.random((6, 3, 5), dtype=np.float32)
-    sprites = SpriteSequences(images, factors, np.array([3, 3, 3, 3, 3]), np.arange(6))
+    sprites = Sequences.of_sprites(images, factors, np.array([3, 3, 3, 3, 3]), np.arange(6))
     frames = Frames.of(sprites, CPU)
     assert frames.discrete
     assert frames.offsets.tolist() == [0, 3, 6, 9, 12, 15, 18]
@@ -138,12 +136,14 @@ def test_sprites_become_frames(colour):
 def test_data_that_cannot_be_trained_on_are_refused_in_one_line():
     good = bars()
     with pytest.raises(DatagenError, match="square"):
-        Frames.of(replace(good, masks=np.zeros((26, 16, 32), dtype=bool)), CPU)
-    latents = good.latents.copy()
+        Frames.of(replace(good, images=np.zeros((26, 16, 32), dtype=bool)), CPU)
+    latents = good.factors.copy()
     latents[9, 1] = np.nan
     with pytest.raises(DatagenError, match="frame 9 are not finite"):
-        Frames.of(replace(good, latents=latents), CPU)
-    nothing = SpriteSequences(None, np.zeros((2, 2, 5), dtype=np.float32), np.zeros(5, dtype=np.int64), np.arange(2))
+        Frames.of(replace(good, factors=latents), CPU)
+    nothing = Sequences.of_sprites(
+        None, np.zeros((2, 2, 5), dtype=np.float32), np.zeros(5, dtype=np.int64), np.arange(2)
+    )
     with pytest.raises(DatagenError, match="factors only"):
         Frames.of(nothing, CPU)
     with pytest.raises(UsageError, match="22 pairs do not fill a batch of 32"):

@@ -14,7 +14,7 @@ from test_slowvae_trainer import CPU, bars
 
 from cli.main import main
 from datagen import store
-from datagen.datasets import MaskSequences, SpriteSequences
+from datagen.datasets import Sequences
 from datagen.errors import UsageError
 from slowvae import checks, comparison, metrics
 from slowvae.batches import Frames
@@ -26,7 +26,7 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
-def walks(sequences=40, length=25, size=16, seed=0) -> MaskSequences:
+def walks(sequences=40, length=25, size=16, seed=0) -> Sequences:
     """Return rectangles whose place and size take sparse steps, as objects of a video do."""
     rng = np.random.default_rng(seed)
     masks = np.zeros((sequences * length, size, size), dtype=bool)
@@ -43,22 +43,22 @@ def walks(sequences=40, length=25, size=16, seed=0) -> MaskSequences:
     latents = np.stack([(masks * rows).sum((1, 2)) / area, (masks * columns).sum((1, 2)) / area, area], axis=1)
     text, number = np.full(sequences, "walk"), np.arange(sequences)
     offsets = np.arange(sequences + 1) * length
-    return MaskSequences(
+    return Sequences.of_masks(
         masks, latents.astype(np.float32), offsets, text, text, number, text, number * 0, number * 0
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def walk() -> MaskSequences:
+def walk() -> Sequences:
     return walks()
 
 
-def shuffled(dataset: MaskSequences, within: bool, seed: int = 1) -> MaskSequences:
+def shuffled(dataset: Sequences, within: bool, seed: int = 1) -> Sequences:
     """Return the dataset with its frames in another order, in their sequences or over all."""
     rng = np.random.default_rng(seed)
     sequence = np.repeat(np.arange(dataset.num_sequences), dataset.lengths)
     order = np.lexsort((rng.random(len(sequence)), sequence * within))
-    return replace(dataset, masks=dataset.masks[order], latents=dataset.latents[order])
+    return replace(dataset, images=dataset.images[order], factors=dataset.factors[order])
 
 
 def check(dataset, folder: Path) -> dict[str, checks.Finding]:
@@ -86,8 +86,8 @@ def test_frames_shuffled_in_time_fail_by_their_order(walk, within, tmp_path):
 
 
 def test_latents_permuted_fail_against_the_pixels(walk, tmp_path):
-    latents = walk.latents[np.random.default_rng(0).permutation(len(walk.latents))]
-    findings = check(replace(walk, latents=latents), tmp_path)
+    latents = walk.factors[np.random.default_rng(0).permutation(len(walk.factors))]
+    findings = check(replace(walk, factors=latents), tmp_path)
     assert findings["latents"].status == "fail"
     assert findings["order in time"].status == "pass"  # it looks at the pixels
 
@@ -99,35 +99,35 @@ def test_dense_motion_is_not_sparse(tmp_path):
 
 
 def test_other_faults_of_a_file_are_named(walk, tmp_path):
-    outside = walk.latents.copy()
+    outside = walk.factors.copy()
     outside[3, 1] = 99
-    findings = check(replace(walk, latents=outside), tmp_path)
+    findings = check(replace(walk, factors=outside), tmp_path)
     assert findings["range of factors"].status == "fail"
     assert "1 frames have a x outside" in findings["range of factors"].detail
 
-    constant = walk.latents.copy()
+    constant = walk.factors.copy()
     constant[:, 2] = 12
-    assert check(replace(walk, latents=constant), tmp_path)["balance of area"].status == "warn"
+    assert check(replace(walk, factors=constant), tmp_path)["balance of area"].status == "warn"
 
-    skewed = walk.latents.copy()
+    skewed = walk.factors.copy()
     skewed[:, 0] = 1
     skewed[0, 0] = 9
-    assert check(replace(walk, latents=skewed), tmp_path)["balance of y"].status == "warn"
+    assert check(replace(walk, factors=skewed), tmp_path)["balance of y"].status == "warn"
 
-    twice = np.concatenate([walk.masks[:500], walk.masks[:500]])
-    findings = check(replace(walk, masks=twice, latents=np.tile(walk.latents[:500], (2, 1))), tmp_path)
+    twice = np.concatenate([walk.images[:500], walk.images[:500]])
+    findings = check(replace(walk, images=twice, factors=np.tile(walk.factors[:500], (2, 1))), tmp_path)
     assert findings["duplicates"].figure == pytest.approx(1)
     assert findings["duplicates"].status == "warn"
     assert findings["leakage between splits"].status == "fail"
 
-    unknown = replace(walk, source=np.full(40, ""), object_id=np.full(40, -1))
+    unknown = walk.with_columns(source=np.full(40, ""), object_id=np.full(40, -1))
     assert check(unknown, tmp_path)["leakage between splits"].status == "warn"
 
 
 def test_equal_images_have_equal_hashes_and_others_do_not(walk):
     hashes = checks._images(walk)
     _, first, inverse = np.unique(
-        walk.masks.reshape(len(walk.masks), -1), axis=0, return_index=True, return_inverse=True
+        walk.images.reshape(len(walk.images), -1), axis=0, return_index=True, return_inverse=True
     )
     assert len(np.unique(hashes)) == len(first)
     np.testing.assert_array_equal(hashes, hashes[first][inverse.ravel()])
@@ -140,15 +140,15 @@ def test_sprites_are_checked(tmp_path):
     step[:, 1, :3] = rng.laplace(0, 0.01, (300, 3))
     factors = np.clip(start + step, 0, 1)
     images = rng.integers(0, 256, (300, 2, 16, 16), dtype=np.uint8)
-    sprites = SpriteSequences(images, factors, np.zeros(5, dtype=np.int64), np.arange(300))
+    sprites = Sequences.of_sprites(images, factors, np.zeros(5, dtype=np.int64), np.arange(300))
     findings = check(sprites, tmp_path)
     assert findings["order in time"].status == "pass"
     assert findings["duplicates"].status == "pass"
-    still = replace(sprites, factors=np.repeat(factors[:, :1], 2, axis=1)[rng.permutation(300)])
+    still = replace(sprites, factors=np.repeat(factors[:, :1], 2, axis=1)[rng.permutation(300)].reshape(600, 5))
     assert check(still, tmp_path)["order in time"].figure == 0
     apart = factors.copy()
     apart[:, 1] = apart[rng.permutation(300), 1]
-    assert check(replace(sprites, factors=apart), tmp_path)["order in time"].status == "fail"
+    assert check(replace(sprites, factors=apart.reshape(600, 5)), tmp_path)["order in time"].status == "fail"
 
 
 def test_a_file_that_cannot_be_read_has_one_finding(tmp_path):

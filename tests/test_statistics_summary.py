@@ -17,7 +17,8 @@ from datagen.statistics import ALL_FITS, PAPER_FITS, summarize
 from datagen.statistics.bootstrap import ObjectBootstrap
 from datagen.statistics.dependence import correlations, mutual_information
 from datagen.statistics.fits import fit_distributions
-from datagen.transitions import FACTORS, Transitions, load
+from datagen.store.tables import load
+from datagen.transitions import FACTORS, Transitions
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs/stats.schema.json").read_text())
 

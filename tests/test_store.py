@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen import store
-from datagen.datasets import SpriteSequences
+from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, UsageError
 
 
 def sprites(images=True, color=False):
     rng = np.random.default_rng(0)
     shape = (5, 2, 16, 16, 3) if color else (5, 2, 16, 16)
-    return SpriteSequences(
+    return Sequences.of_sprites(
         images=rng.integers(0, 256, shape, dtype=np.uint8) if images else None,
         factors=rng.random((5, 2, 5), dtype=np.float32),
         factor_sizes=np.array([0, 0, 0, 40, 4]),
@@ -60,14 +60,14 @@ def test_the_pickle_keeps_masks_and_latents(kitti, tmp_path):
     assert list(data) == ["pedestrians", "pedestrians_latents"]
     assert [len(masks) for masks in data["pedestrians"]] == kitti.lengths.tolist()
     back = store.load(tmp_path / "kitti.pickle")
-    np.testing.assert_array_equal(back.masks, kitti.masks)
-    np.testing.assert_array_equal(back.latents, kitti.latents)
+    np.testing.assert_array_equal(back.images, kitti.images)
+    np.testing.assert_array_equal(back.factors, kitti.factors)
 
 
 def test_plain_numpy_reads_the_npz(kitti, tmp_path):
     store.save(kitti, tmp_path / "kitti.npz")
     with np.load(tmp_path / "kitti.npz", allow_pickle=False) as file:
-        np.testing.assert_array_equal(file["masks"], kitti.masks)
+        np.testing.assert_array_equal(file["masks"], kitti.images)
         assert file["factor_names"].tolist() == ["y", "x", "area"]
         assert json.loads(str(file["manifest"]))["kind"] == "mask-sequences"
 
@@ -155,11 +155,11 @@ def test_a_malicious_pickle_is_refused(tmp_path, payload, protocol):
 def test_honest_pickles_of_any_protocol_are_read(kitti, tmp_path, protocol):
     bounds = list(zip(kitti.offsets[:-1], kitti.offsets[1:], strict=True))
     data = {
-        "pedestrians": [kitti.masks[a:b] for a, b in bounds],
-        "pedestrians_latents": [kitti.latents[a:b] for a, b in bounds],
+        "pedestrians": [kitti.images[a:b] for a, b in bounds],
+        "pedestrians_latents": [kitti.factors[a:b] for a, b in bounds],
     }
     (tmp_path / "kitti.pickle").write_bytes(pickle.dumps(data, protocol=protocol))
-    np.testing.assert_array_equal(store.load(tmp_path / "kitti.pickle").masks, kitti.masks)
+    np.testing.assert_array_equal(store.load(tmp_path / "kitti.pickle").images, kitti.images)
 
 
 MASK, LATENT = np.zeros((2, 4, 4), bool), np.zeros((2, 3), np.float32)
@@ -239,15 +239,12 @@ def test_no_room_on_the_disk(kitti, tmp_path, suffix):
 def test_a_kill_in_the_middle_of_writing(kitti, tmp_path, kill):
     many = replace(
         kitti,
-        masks=np.tile(np.random.default_rng(0).random((kitti.num_frames, 64, 64)) < 0.5, (20, 1, 1)),
-        latents=np.tile(kitti.latents, (20, 1)),
+        images=np.tile(np.random.default_rng(0).random((kitti.num_frames, 64, 64)) < 0.5, (20, 1, 1)),
+        factors=np.tile(kitti.factors, (20, 1)),
         offsets=np.concatenate(
             [kitti.offsets[:-1] + part * kitti.num_frames for part in range(20)] + [[20 * kitti.num_frames]]
         ),
-        **{
-            name: np.tile(getattr(kitti, name), 20)
-            for name in ("source", "sequence", "object_id", "category", "window", "first_frame")
-        },
+        columns={name: np.tile(column, 20) for name, column in kitti.columns.items()},
     )
     source, target = tmp_path / "in.npz", tmp_path / "out" / "kitti.h5"
     target.parent.mkdir()

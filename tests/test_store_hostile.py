@@ -117,20 +117,20 @@ def test_a_member_that_no_dataset_has_is_not_read(kitti, tmp_path):
         members["README.txt"] = b"hello"
         members["evil.npy"] = npy(np.array([print], dtype=object))
 
-    np.testing.assert_array_equal(store.load(rewritten(kitti, tmp_path / "x.npz", change)).masks, kitti.masks)
+    np.testing.assert_array_equal(store.load(rewritten(kitti, tmp_path / "x.npz", change)).images, kitti.images)
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_compressions_are_read(kitti, tmp_path, compression):
     path = rewritten(kitti, tmp_path / "x.npz", lambda members: None, compression)
-    np.testing.assert_array_equal(store.load(path).masks, kitti.masks)
+    np.testing.assert_array_equal(store.load(path).images, kitti.images)
 
 
 def test_fortran_order_is_read(kitti, tmp_path):
-    path = with_arrays(kitti, tmp_path / "x.npz", masks=np.asfortranarray(kitti.masks))
+    path = with_arrays(kitti, tmp_path / "x.npz", masks=np.asfortranarray(kitti.images))
     found = store.load(path)
-    np.testing.assert_array_equal(found.masks, kitti.masks)
-    assert found.masks.flags.c_contiguous
+    np.testing.assert_array_equal(found.images, kitti.images)
+    assert found.images.flags.c_contiguous
 
 
 @pytest.mark.parametrize("extra", [b"", bytes(100)], ids=["shorter", "longer"])
@@ -177,13 +177,13 @@ def h5(dataset, path, change):
 def test_no_other_file_is_read(kitti, tmp_path):
     """What lies elsewhere must not come into a dataset, which may then be published."""
     secret = tmp_path / "secret"
-    secret.write_bytes(b"\1" * kitti.masks.size)
+    secret.write_bytes(b"\1" * kitti.images.size)
     store.save(kitti, tmp_path / "private.h5")
     os.mkfifo(tmp_path / "pipe")
 
     def external(file, where=secret):
         del file["masks"]
-        file.create_dataset("masks", kitti.masks.shape, bool, external=[(str(where), 0, kitti.masks.size)])
+        file.create_dataset("masks", kitti.images.shape, bool, external=[(str(where), 0, kitti.images.size)])
 
     def linked(file, where=tmp_path / "private.h5"):
         del file["masks"]
@@ -191,8 +191,8 @@ def test_no_other_file_is_read(kitti, tmp_path):
 
     def virtual(file, source=str(tmp_path / "private.h5")):
         del file["masks"]
-        layout = h5py.VirtualLayout(kitti.masks.shape, bool)
-        layout[:] = h5py.VirtualSource(source, "masks", kitti.masks.shape)
+        layout = h5py.VirtualLayout(kitti.images.shape, bool)
+        layout[:] = h5py.VirtualSource(source, "masks", kitti.images.shape)
         file.create_virtual_dataset("masks", layout)
 
     for number, (change, problem) in enumerate(
@@ -280,22 +280,22 @@ def test_what_hdf5_can_do_and_no_dataset_does(kitti, tmp_path, change, problem):
 
 def test_the_filters_of_h5py_are_read(kitti, tmp_path):
     for number, compression in enumerate(["gzip", "lzf", None]):
-        change = replaced("latents", data=kitti.latents, compression=compression, shuffle=True, fletcher32=True)
+        change = replaced("latents", data=kitti.factors, compression=compression, shuffle=True, fletcher32=True)
         found = store.load(h5(kitti, tmp_path / f"{number}.h5", change))
-        np.testing.assert_array_equal(found.latents, kitti.latents)
+        np.testing.assert_array_equal(found.factors, kitti.factors)
 
 
 def test_chunks_of_any_shape_are_read(kitti, tmp_path):
     for number, chunks in enumerate([(50, 64, 64), (40, 30, 64), (90, 64, 40), (kitti.num_frames, 64, 64)]):
-        change = replaced("masks", data=kitti.masks, chunks=chunks, compression="lzf" if number == 1 else "gzip")
-        np.testing.assert_array_equal(store.load(h5(kitti, tmp_path / f"{number}.h5", change)).masks, kitti.masks)
+        change = replaced("masks", data=kitti.images, chunks=chunks, compression="lzf" if number == 1 else "gzip")
+        np.testing.assert_array_equal(store.load(h5(kitti, tmp_path / f"{number}.h5", change)).images, kitti.images)
 
 
 def test_texts_of_hdf5_come_back(kitti, tmp_path):
     rows = kitti.num_sequences
     source = np.array(["", "é" * 3000, "a", *["b"] * (rows - 3)])
-    store.save(replace(kitti, source=source), tmp_path / "x.h5")
-    np.testing.assert_array_equal(store.load(tmp_path / "x.h5").source, source)
+    store.save(kitti.with_columns(source=source), tmp_path / "x.h5")
+    np.testing.assert_array_equal(store.load(tmp_path / "x.h5").columns["source"], source)
     with h5py.File(tmp_path / "x.h5") as file:
         assert file["source"].asstr()[:].tolist() == source.tolist()
 
@@ -344,15 +344,16 @@ def test_offsets_that_wrap_around_are_refused(kitti, tmp_path):
     offsets = np.array([(int(step) + 2**63) % 2**64 - 2**63 for step in steps], dtype=np.int64)
     with np.errstate(over="ignore"):
         assert (np.diff(offsets) > 0).all()
-    rows = ("source", "sequence", "object_id", "category", "window", "first_frame")
-    path = with_arrays(kitti, tmp_path / "x.npz", offsets=offsets, **{name: getattr(kitti, name)[:3] for name in rows})
+    names = ("source", "sequence", "object_id", "category", "window", "first_frame")
+    rows = {name: store.arrays_of(kitti)[name][:3] for name in names}
+    path = with_arrays(kitti, tmp_path / "x.npz", offsets=offsets, **rows)
     refused(path, "offsets do not rise")
 
 
 @pytest.mark.parametrize("column", range(3))
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -1, 5000.5])
 def test_latents_that_cannot_be(kitti, tmp_path, column, value):
-    latents = kitti.latents.copy()
+    latents = kitti.factors.copy()
     latents[5, column] = value
     refused(with_arrays(kitti, tmp_path / "x.npz", latents=latents), "frame 5")
     assert not all(check.passed for check in verify(tmp_path / "x.npz"))
@@ -385,7 +386,7 @@ def test_arrays_of_masks_that_cannot_be(kitti, tmp_path, change, problem):
 
 
 def test_bytes_that_are_no_bool(kitti, tmp_path):
-    masks = kitti.masks.view(np.uint8) * 255
+    masks = kitti.images.view(np.uint8) * 255
     refused(with_arrays(kitti, tmp_path / "x.npz", masks=masks.view(bool)), "neither 0 nor 1")
 
 
@@ -401,7 +402,7 @@ def test_texts_that_are_none(kitti, tmp_path, code):
 def test_names_that_are_not_unicode_are_not_written(kitti, tmp_path, suffix):
     source = np.full(kitti.num_sequences, os.fsdecode(b"\xff"))
     with pytest.raises(DatagenError, match="'source' holds a text that is not Unicode"):
-        store.save(replace(kitti, source=source), tmp_path / f"x{suffix}")
+        store.save(kitti.with_columns(source=source), tmp_path / f"x{suffix}")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen import store
-from datagen.datasets import MaskSequences
 from datagen.errors import BadInputError
 from datagen.store.release_pickle import unpickle
 
@@ -210,8 +209,8 @@ def test_the_releases_numpy_reads_what_is_written(kitti, old_numpy, tmp_path):
     told = subprocess.run([old_numpy, "-c", program, tmp_path / "kitti.pickle"], capture_output=True, text=True)
     assert told.returncode == 0, told.stderr
     assert told.stdout.split() == [
-        *(str(kitti.num_sequences), store.sha256_array(kitti.masks)),
-        *(str(kitti.num_sequences), store.sha256_array(kitti.latents)),
+        *(str(kitti.num_sequences), store.sha256_array(kitti.images)),
+        *(str(kitti.num_sequences), store.sha256_array(kitti.factors)),
     ]
 
 
@@ -235,9 +234,9 @@ def test_damaged_pickles_are_read_or_refused(tmp_path_factory, data):
         found = store.load(path)
     except BadInputError:
         return
-    assert isinstance(found, MaskSequences)
-    assert found.masks.dtype == bool
-    assert found.latents.dtype == np.float32
+    assert found.holds_masks
+    assert found.images.dtype == bool
+    assert found.factors.dtype == np.float32
 
 
 OPCODES = [opcode.code.encode("latin1") for opcode in pickletools.opcodes if opcode.arg is None]

@@ -14,8 +14,8 @@ import datagen.store.tables as tables_module
 from datagen import store
 from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.store import long_table
-from datagen.store.tables import write_tables
-from datagen.transitions import FACTORS, Transitions, load, save
+from datagen.store.tables import load, save, save_tables
+from datagen.transitions import FACTORS, Transitions
 
 
 def assert_same(got, expected):
@@ -379,7 +379,7 @@ def test_names_in_a_manifest(tmp_path):
 def test_tables_are_replaced_together_or_not_at_all(tmp_path, monkeypatch, fail_at):
     """As on a full disk."""
     paths = [tmp_path / "first.csv", tmp_path / "second.csv"]
-    write_tables(dict.fromkeys(paths, small()), manifest={"tool": "old"})
+    save_tables(dict.fromkeys(paths, small()), manifest={"tool": "old"})
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def write_csv(path, table):
@@ -389,7 +389,7 @@ def test_tables_are_replaced_together_or_not_at_all(tmp_path, monkeypatch, fail_
 
     monkeypatch.setitem(tables_module._WRITERS, ".csv", write_csv)
     with pytest.raises(OSError, match="No space left"):
-        write_tables(dict.fromkeys(paths, small()), overwrite=True, manifest={"tool": "new"})
+        save_tables(dict.fromkeys(paths, small()), overwrite=True, manifest={"tool": "new"})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

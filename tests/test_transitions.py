@@ -7,7 +7,8 @@ import pytest
 
 from datagen.errors import BadInputError, UsageError
 from datagen.store.release_pickle import unpickle
-from datagen.transitions import FACTORS, Transitions, load
+from datagen.store.tables import load
+from datagen.transitions import FACTORS, Transitions
 
 
 def table(rows: list[tuple[int, int, int]]) -> Transitions:

@@ -60,7 +60,7 @@ def test_sprites(tmp_path):
     store.save(sprites(), tmp_path / "sprites.npz")
     assert names(verify(tmp_path / "sprites.npz")) == {"structure": True, "hashes": True, "factors": True}
     factors = sprites().factors.copy()
-    factors[0, 0, 0] = np.nan
+    factors[0, 0] = np.nan
     store.save(replace(sprites(), factors=factors), tmp_path / "nan.npz")
     assert not names(verify(tmp_path / "nan.npz"))["factors"]
 
@@ -74,7 +74,7 @@ def tampered(kitti, path, **arrays):
 
 
 def test_changed_pixels_are_found(kitti, tmp_path):
-    masks = kitti.masks.copy()
+    masks = kitti.images.copy()
     masks[7, 3, 3] ^= True
     tampered(kitti, tmp_path / "kitti.npz", masks=masks)
     checks = {check.name: check for check in verify(tmp_path / "kitti.npz")}
@@ -85,16 +85,16 @@ def test_changed_pixels_are_found(kitti, tmp_path):
 
 
 def test_latents_are_compared_to_the_last_bit(kitti, tmp_path):
-    latents = kitti.latents.copy()
+    latents = kitti.factors.copy()
     latents[5, 0] = np.nextafter(latents[5, 0], np.float32(100))
-    store.save(replace(kitti, latents=latents), tmp_path / "kitti.npz")
+    store.save(replace(kitti, factors=latents), tmp_path / "kitti.npz")
     assert names(verify(tmp_path / "kitti.npz")) == {"structure": True, "hashes": True, "latents": False, "masks": True}
 
 
 def test_an_empty_mask_is_found(kitti, tmp_path):
-    masks = kitti.masks.copy()
+    masks = kitti.images.copy()
     masks[5] = False
-    store.save(replace(kitti, masks=masks, latents=latents_of_masks(masks)), tmp_path / "kitti.npz")
+    store.save(replace(kitti, images=masks, factors=latents_of_masks(masks)), tmp_path / "kitti.npz")
     assert names(verify(tmp_path / "kitti.npz"))["masks"] is False
 
 
@@ -105,18 +105,7 @@ def test_a_broken_file_fails_its_structure(tmp_path):
 
 def without(dataset, sequence):
     """Take one sequence away."""
-    a, b = dataset.offsets[sequence : sequence + 2]
-    rows = np.arange(dataset.num_sequences) != sequence
-    frames = np.r_[:a, b : dataset.num_frames]
-    offsets = np.concatenate([dataset.offsets[: sequence + 1], dataset.offsets[sequence + 2 :] - (b - a)])
-    columns = ("source", "sequence", "object_id", "category", "window", "first_frame")
-    return replace(
-        dataset,
-        masks=dataset.masks[frames],
-        latents=dataset.latents[frames],
-        offsets=offsets,
-        **{name: getattr(dataset, name)[rows] for name in columns},
-    )
+    return dataset.select(np.delete(np.arange(dataset.num_sequences), sequence))
 
 
 def test_equal_files(kitti, tmp_path):
@@ -136,21 +125,21 @@ def test_a_sequence_missing_and_extra(kitti):
 
 
 def test_frames_that_differ(kitti):
-    masks = kitti.masks.copy()
+    masks = kitti.images.copy()
     longest = int(kitti.lengths.argmax())
     a = kitti.offsets[longest]
     masks[a + 1, :2, :3] ^= True
     masks[a + 5, 0, 0] ^= True
-    (difference,) = compare(replace(kitti, masks=masks), kitti).different
+    (difference,) = compare(replace(kitti, images=masks), kitti).different
     assert (difference.sequence, difference.other) == (longest, longest)
     assert (difference.frames, difference.pixels) == ([1, 5], 7)
     assert (difference.missing_frames, difference.extra_frames, difference.latents) == (0, 0, 0)
 
 
 def test_every_frame_of_a_sequence_differs(kitti):
-    masks = kitti.masks.copy()
+    masks = kitti.images.copy()
     masks[kitti.offsets[2] : kitti.offsets[3], 0, 0] ^= True
-    (difference,) = compare(replace(kitti, masks=masks), kitti).different
+    (difference,) = compare(replace(kitti, images=masks), kitti).different
     assert difference.pixels == len(difference.frames) == kitti.lengths[2]
 
 
@@ -158,7 +147,7 @@ def test_a_sequence_that_begins_later(kitti):
     a = kitti.offsets[2]
     keep = np.arange(kitti.num_frames) != a
     offsets = kitti.offsets - (kitti.offsets > a)
-    shorter = replace(kitti, masks=kitti.masks[keep], latents=kitti.latents[keep], offsets=offsets)
+    shorter = replace(kitti, images=kitti.images[keep], factors=kitti.factors[keep], offsets=offsets)
     (difference,) = compare(shorter, kitti).different
     assert (difference.missing_frames, difference.extra_frames, difference.frames) == (1, 0, [])
     (difference,) = compare(kitti, shorter).different
@@ -166,9 +155,9 @@ def test_a_sequence_that_begins_later(kitti):
 
 
 def test_latents_alone_may_differ(kitti):
-    latents = kitti.latents.copy()
+    latents = kitti.factors.copy()
     latents[0] += 1
-    (difference,) = compare(replace(kitti, latents=latents), kitti).different
+    (difference,) = compare(replace(kitti, factors=latents), kitti).different
     assert (difference.latents, difference.frames) == (1, [])
 
 
@@ -176,7 +165,7 @@ def test_what_cannot_be_compared(kitti):
     with pytest.raises(DatagenError, match="only files of masks"):
         compare(kitti, sprites())
     with pytest.raises(DatagenError, match="different sizes"):
-        compare(kitti, replace(kitti, masks=kitti.masks[:, :32]))
+        compare(kitti, replace(kitti, images=kitti.images[:, :32]))
 
 
 def test_tables_are_compared_row_by_row(kitti):

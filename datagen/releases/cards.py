@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import yaml
 
-from datagen.datasets import Dataset, MaskSequences
+from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.info import describe
 from datagen.manifest import SOURCES
@@ -183,7 +183,7 @@ def _check_digit(orcid: str) -> str:
 
 
 def describe_dataset(
-    dataset: Dataset, creators: Sequence[str] = (), version: str = "1.0.0", date: str | None = None
+    dataset: Sequences, creators: Sequence[str] = (), version: str = "1.0.0", date: str | None = None
 ) -> Description:
     """Gather what there is to say of a dataset.
 
@@ -191,7 +191,7 @@ def describe_dataset(
 
     Parameters
     ----------
-    dataset : MaskSequences or SpriteSequences
+    dataset : Sequences
         The dataset.
     creators : sequence of str
         Who publishes it, each as `parse_creator` reads it.
@@ -266,7 +266,7 @@ def _described(source: _Source) -> dict[str, str]:
     return {**told, "name": told["name"] or told["id"] or "a source without a name", "url": url}
 
 
-def _is_published(dataset: Dataset, release: Release) -> bool:
+def _is_published(dataset: Sequences, release: Release) -> bool:
     """Whether a dataset's arrays are those that were published."""
     if not release.arrays:
         return False
@@ -275,13 +275,18 @@ def _is_published(dataset: Dataset, release: Release) -> bool:
     return all(sha256_array(arrays[name]) == release.arrays[name] for name in sorted(release.arrays, reverse=True))
 
 
-def _is_made_as(release: Release, dataset: Dataset, manifest: _Manifest) -> bool:
+def _is_made_as(release: Release, dataset: Sequences, manifest: _Manifest) -> bool:
     """Whether a manifest says that a dataset was made as a release was, of the same annotations."""
     same = {name: manifest.parameters.get(name) for name in release.parameters} == release.parameters
     made = manifest.command == release.name and manifest.preset == "paper"
     ids = {source.id for source in manifest.sources}
-    people = not isinstance(dataset, MaskSequences) or set(dataset.category.tolist()) <= {"pedestrian"}
+    people = _categories(dataset) <= {"pedestrian"}
     return made and same and bool(ids) and ids <= set(release.sources) and people
+
+
+def _categories(dataset: Sequences) -> set[str]:
+    """Return the categories of the objects, as far as the file says."""
+    return set(dataset.columns["category"].tolist()) if "category" in dataset.columns else set()
 
 
 def _texts_of(release: Release) -> dict[str, Any]:
@@ -290,11 +295,11 @@ def _texts_of(release: Release) -> dict[str, Any]:
 
 
 def _texts_from(
-    dataset: Dataset, manifest: _Manifest, sources: Sequence[dict[str, str]], release: Release, assumed: bool
+    dataset: Sequences, manifest: _Manifest, sources: Sequence[dict[str, str]], release: Release, assumed: bool
 ) -> dict[str, Any]:
     """Say what can be said of a dataset that was not made as the release was."""
-    masks = isinstance(dataset, MaskSequences)
-    named = set(dataset.category.tolist()) if isinstance(dataset, MaskSequences) else set()
+    masks = dataset.holds_masks
+    named = _categories(dataset)
     by_us = manifest.command == release.name
     categories = sorted({plain(each, 100) for each in named} - {""})
     shown = ", ".join(categories[:_NAMED]) + (

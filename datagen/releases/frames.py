@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from datagen.datasets import Dataset, MaskSequences, SpriteSequences
+from datagen.datasets import COLUMNS, Sequences
 from datagen.extras import extra
 from datagen.progress import progress_bar
 
@@ -64,63 +64,34 @@ class Frames:
         return stream.getvalue()
 
 
-def frames_of(dataset: Dataset) -> Frames:
+def frames_of(dataset: Sequences) -> Frames:
     """Lay a dataset out by frames.
 
     Parameters
     ----------
-    dataset : MaskSequences or SpriteSequences
+    dataset : Sequences
         The dataset.
 
     Returns
     -------
     Frames
     """
-    return _frames_of_masks(dataset) if isinstance(dataset, MaskSequences) else _frames_of_sprites(dataset)
-
-
-def _frames_of_masks(dataset: MaskSequences) -> Frames:
-    sequence = np.repeat(np.arange(dataset.num_sequences), dataset.lengths)
+    sequence = dataset.sequence_of_frame()
     step = np.arange(dataset.num_frames) - dataset.offsets[sequence]
-    first = dataset.first_frame[sequence]
-    y, x, area = dataset.latents.T
-    return Frames(
-        dataset.masks,
-        {
-            "sequence": Column(sequence, "Number of the sequence; its frames follow each other."),
-            "step": Column(step, "Number of the frame in its sequence."),
-            "source": Column(dataset.source[sequence], "Data set of the annotations; empty if unknown."),
-            "video": Column(dataset.sequence[sequence], "Video in that data set; empty if unknown."),
-            "object_id": Column(dataset.object_id[sequence], "Object in that video; -1 if unknown."),
-            "category": Column(dataset.category[sequence], "Category of the object."),
-            "window": Column(dataset.window[sequence], "Window of the frame, from the left; -1 if unknown."),
-            "frame": Column(np.where(first < 0, -1, first + step), "Number of the frame in its video; -1 if unknown."),
-            "y": Column(y, "Centre of mass in pixels, downwards from the middle of the top left pixel."),
-            "x": Column(x, "Centre of mass in pixels, rightwards from the middle of the top left pixel."),
-            "area": Column(area, "Number of pixels of the mask."),
-        },
-    )
-
-
-def _frames_of_sprites(dataset: SpriteSequences) -> Frames:
-    runs, length, _ = dataset.factors.shape
-    x, y, scale, orientation, shape = dataset.factors.reshape(runs * length, -1).T
-    images = dataset.images
-    return Frames(
-        None if images is None else images.reshape(runs * length, *images.shape[2:]),
-        {
-            "sequence": Column(np.repeat(np.arange(runs), length), "Number of the run; its frames follow each other."),
-            "step": Column(np.tile(np.arange(length), runs), "Number of the frame in its run."),
-            "transition": Column(
-                np.repeat(dataset.transition, length), "Row of the transition table that gave the run's motion."
-            ),
-            "x": Column(x, "Position, as a fraction of the frame's width, rightwards."),
-            "y": Column(y, "Position, as a fraction of the frame's height, upwards."),
-            "scale": Column(scale, "Square root of the area as a fraction of the frame's."),
-            "orientation": Column(orientation, "Orientation in degrees, counter-clockwise."),
-            "shape": Column(shape, "Code of the shape."),
-        },
-    )
+    columns = {
+        "sequence": Column(sequence, "Number of the sequence; its frames follow each other."),
+        "step": Column(step, "Number of the frame in its sequence."),
+    }
+    for name, column in dataset.columns.items():
+        values = column[sequence]
+        if name == "first_frame":
+            known = np.where(values < 0, -1, values + step)
+            columns["frame"] = Column(known, "Number of the frame in its video; -1 if unknown.")
+        else:
+            columns[name] = Column(values, COLUMNS[name])
+    for factor, values in zip(dataset.factor_info, dataset.factors.T, strict=True):
+        columns[factor.name] = Column(values, factor.description)
+    return Frames(dataset.images, columns)
 
 
 def write_parquet(frames: Frames, path: Path, show_progress: bool = False) -> int:

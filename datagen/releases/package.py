@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datagen import store
-from datagen.datasets import Dataset
+from datagen.datasets import Sequences
 from datagen.errors import UsageError
 from datagen.files import atomic_folder
 from datagen.preview import save_preview
@@ -20,7 +20,7 @@ __all__ = ["package"]
 
 
 def package(
-    dataset: Dataset,
+    dataset: Sequences,
     out: str | Path,
     creators: Sequence[str] = (),
     version: str = "1.0.0",
@@ -37,7 +37,7 @@ def package(
 
     Parameters
     ----------
-    dataset : MaskSequences or SpriteSequences
+    dataset : Sequences
         The dataset.
     out : str or Path
         The folder.

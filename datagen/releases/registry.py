@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from datagen.datasets import MaskSequences, SpriteSequences
 from datagen.errors import UsageError
 
 __all__ = ["BY_HAND", "PAPER", "RELEASES", "Paper", "Release", "find_release"]
@@ -146,7 +145,7 @@ RELEASES = {
         Release(
             name="kitti-masks",
             title="KITTI Masks",
-            kind=MaskSequences.kind,
+            kind="mask-sequences",
             record=3931823,
             file="kitti_peds_v2.pickle",
             published="2020-07-21",
@@ -194,7 +193,7 @@ RELEASES = {
         Release(
             name="natural-sprites",
             title="Natural Sprites",
-            kind=SpriteSequences.kind,
+            kind="sprite-sequences",
             record=3948069,
             file="downscale_keepaspect.csv",
             published="2020-07-21",

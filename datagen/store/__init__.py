@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.datasets import Dataset, MaskSequences
+from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, OutputError, UsageError
 from datagen.files import atomic_path, check_input, check_output
 from datagen.manifest import ManifestError, typed_manifest
 from datagen.store import checks
+from datagen.store.layouts import LAYOUTS
 
 __all__ = ["SUFFIXES", "arrays_of", "check_suffix", "holds_manifest", "load", "load_to_verify", "save", "sha256_array"]
 
@@ -48,12 +48,12 @@ def holds_manifest(path: str | Path) -> bool:
     return check_suffix(path) != "release_pickle"
 
 
-def save(dataset: Dataset, path: str | Path, overwrite: bool = False) -> dict[str, Any]:
+def save(dataset: Sequences, path: str | Path, overwrite: bool = False) -> dict[str, Any]:
     """Write a dataset file, whole or not at all.
 
     Parameters
     ----------
-    dataset : MaskSequences or SpriteSequences
+    dataset : Sequences
         What to write.
     path : str or Path
         The file. ``.npz`` and ``.h5`` hold everything; ``.pickle`` is the release's file of KITTI Masks (masks and
@@ -100,7 +100,7 @@ def save(dataset: Dataset, path: str | Path, overwrite: bool = False) -> dict[st
     return manifest
 
 
-def load(path: str | Path) -> Dataset:
+def load(path: str | Path) -> Sequences:
     """Read a dataset file.
 
     Parameters
@@ -110,7 +110,7 @@ def load(path: str | Path) -> Dataset:
 
     Returns
     -------
-    MaskSequences or SpriteSequences
+    Sequences
         What has passed `datagen.store.checks`: arrays of the types and shapes of its kind, offsets that rise, latents
         or factors that are finite and can be, texts in Unicode, a manifest as `datagen.manifest.Manifest` says.
 
@@ -128,7 +128,7 @@ def load(path: str | Path) -> Dataset:
     return dataset
 
 
-def load_to_verify(path: str | Path) -> Dataset:
+def load_to_verify(path: str | Path) -> Sequences:
     """Read a dataset file as `load` does, but let pass latents or factors that cannot be right."""
     backend = _backend(path)
     path = check_input(path)
@@ -136,24 +136,21 @@ def load_to_verify(path: str | Path) -> Dataset:
         with backend.open_file(path) as file:
             # Nothing large is read before all that the file says of itself has been checked.
             manifest = checks.check_manifest(path, file.manifest())
-            kind = checks.kind_of(path, manifest)
-            wanted = [*(item.name for item in fields(kind) if item.name != "manifest"), "factor_names"]
+            layout = checks.layout_of(path, manifest)
+            wanted = [*layout.dtypes, "factor_names"]
             headers = {name: file.header(name) for name in wanted if name in file.names}
-            checks.check_headers(path, kind, headers)
+            checks.check_headers(path, layout, headers)
             arrays: dict[str, Any] = {name: file.read(name) if name in headers else None for name in wanted}
     except MemoryError:
         raise BadInputError(path, "does not fit into memory") from None
-    factor_names = arrays.pop("factor_names")
-    dataset = kind(**arrays, manifest=manifest)
-    checks.check_structure(path, dataset, factor_names)
+    dataset = layout.dataset(arrays, manifest)
+    checks.check_structure(path, layout, dataset, arrays)
     return dataset
 
 
-def arrays_of(dataset: Dataset) -> dict[str, NDArray[Any]]:
+def arrays_of(dataset: Sequences) -> dict[str, NDArray[Any]]:
     """Return the arrays of a dataset by name, as a file holds them."""
-    names = [item.name for item in fields(dataset) if item.name != "manifest"]
-    arrays = {name: getattr(dataset, name) for name in names if getattr(dataset, name) is not None}
-    return {**arrays, "factor_names": np.array(dataset.factor_names)}
+    return {**LAYOUTS[dataset.kind].arrays(dataset), "factor_names": np.array(dataset.factor_names)}
 
 
 def sha256_array(array: NDArray[Any]) -> str:
@@ -169,12 +166,10 @@ def _backend(path: str | Path) -> ModuleType:
     return import_module(f"datagen.store.{check_suffix(path)}")
 
 
-def _complete_manifest(dataset: Dataset, arrays: dict[str, NDArray[Any]], digests: list[str]) -> dict[str, Any]:
-    counts = (
-        {"sequences": dataset.num_sequences, "frames": dataset.num_frames, "pairs": dataset.num_pairs}
-        if isinstance(dataset, MaskSequences)
-        else {"sequences": len(dataset.factors), "frames": int(np.prod(dataset.factors.shape[:2]))}
-    )
+def _complete_manifest(dataset: Sequences, arrays: dict[str, NDArray[Any]], digests: list[str]) -> dict[str, Any]:
+    counts = {"sequences": dataset.num_sequences, "frames": dataset.num_frames}
+    if dataset.holds_masks:
+        counts["pairs"] = dataset.num_pairs
     described = {
         name: {
             "dtype": checks.Header.of(array).dtype,

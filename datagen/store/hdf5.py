@@ -22,7 +22,8 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError
-from datagen.store.checks import ARRAYS, LARGEST_TEXT, Header
+from datagen.store.checks import LARGEST_TEXT, Header
+from datagen.store.layouts import ARRAYS
 
 __all__ = ["open_file", "write"]
 

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from stream_zip import ZIP_64, MemberFile, stream_zip
 
 from datagen.errors import BadInputError
-from datagen.store.checks import ARRAYS, LARGEST_TEXT, Header
+from datagen.store.checks import LARGEST_TEXT, Header
+from datagen.store.layouts import ARRAYS
 
 __all__ = ["open_file", "write"]
 

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.datasets import MaskSequences
+from datagen.datasets import MASK_FACTORS
 from datagen.errors import BadInputError, UsageError
 from datagen.store.checks import LARGEST_TEXT, Header
 
@@ -384,7 +384,7 @@ class PickleFile:
 
     def manifest(self) -> str:
         """Return a manifest that says what the file does not."""
-        return json.dumps({"kind": MaskSequences.kind, "tool": None, "command": None, "sources": [], "inputs": {}})
+        return json.dumps({"kind": "mask-sequences", "tool": None, "command": None, "sources": [], "inputs": {}})
 
     def header(self, name: str) -> Header:
         """Return the type and shape of an array."""
@@ -418,7 +418,7 @@ def _arrays_of(data: Any, path: Path) -> dict[str, NDArray[Any]]:
         "category": np.full(count, "pedestrian"),
         "window": np.full(count, -1, dtype=np.int64),
         "first_frame": np.full(count, -1, dtype=np.int64),
-        "factor_names": np.array(MaskSequences.factor_names),
+        "factor_names": np.array(MASK_FACTORS),
     }
 
 

@@ -20,11 +20,12 @@ from datagen.files import atomic_paths, check_input, check_output, sha256_file
 from datagen.measure import MeasuredVideo
 from datagen.readers.annotation_file import YOUTUBE_VIS_NAMES
 from datagen.records import json_text
-from datagen.store import SUFFIXES, load, long_table, release_csv
+from datagen.store import SUFFIXES, long_table, release_csv
+from datagen.store import load as load_dataset
 from datagen.store.release_pickle import unpickle
 from datagen.transitions import Transitions
 
-__all__ = ["check_table", "read", "write", "write_measured", "write_tables"]
+__all__ = ["check_table", "load", "save", "save_measured", "save_tables"]
 
 _WRITERS = {".csv": long_table.write_csv, ".parquet": long_table.write_parquet}
 _PAIR_COLUMNS = ("id", "category", "y", "x", "area")
@@ -41,7 +42,7 @@ class _Manifest(msgspec.Struct):
 
 
 def check_table(path: str | Path, overwrite: bool = False) -> Path:
-    """Say early that a table cannot be written; raises what `write` would."""
+    """Say early that a table cannot be written; raises what `save` would."""
     path = check_output(path, overwrite)
     if path.suffix.lower() not in _WRITERS:
         raise UsageError(f"{path}: no table has the suffix {path.suffix!r}; use {' or '.join(_WRITERS)}")
@@ -51,21 +52,37 @@ def check_table(path: str | Path, overwrite: bool = False) -> Path:
     return path
 
 
-def write(
-    table: Transitions, path: str | Path, overwrite: bool = False, manifest: dict[str, Any] | None = None
-) -> None:
-    """Write a table of pairs, a row a pair; see `datagen.transitions.save`."""
-    write_tables({Path(path): table}, overwrite, manifest)
+def save(table: Transitions, path: str | Path, overwrite: bool = False, manifest: dict[str, Any] | None = None) -> None:
+    """Write a table of pairs, one row per pair, whole or not at all. `load` gives the same values and types back.
+
+    Parameters
+    ----------
+    table : Transitions
+        Pairs.
+    path : str or Path
+        The file, ``.csv`` or ``.parquet`` (which needs pyarrow).
+    overwrite : bool
+        Whether an existing file may be replaced.
+    manifest : dict, optional
+        How the table was made, to be written beside it as ``FILE.manifest.json``.
+
+    Raises
+    ------
+    UsageError
+        If the file exists and `overwrite` is false, its folder does not exist, its suffix is another, its rows are
+        longer than pairs, or pyarrow is wanting.
+    """
+    save_tables({Path(path): table}, overwrite, manifest)
 
 
-def write_measured(
+def save_measured(
     videos: Sequence[MeasuredVideo], path: str | Path, overwrite: bool = False, manifest: dict[str, Any] | None = None
 ) -> None:
-    """Write measured masks as the release's own table; see `write_tables`."""
-    write_tables({Path(path): videos}, overwrite, manifest)
+    """Write measured masks as the release's own table; see `save_tables`."""
+    save_tables({Path(path): videos}, overwrite, manifest)
 
 
-def write_tables(
+def save_tables(
     tables: Mapping[Path, Transitions | Sequence[MeasuredVideo]],
     overwrite: bool = False,
     manifest: dict[str, Any] | None = None,
@@ -110,9 +127,34 @@ def _manifest_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.manifest.json")
 
 
-def read(path: str | Path) -> Transitions:
-    """Read the pairs of neighbouring frames from a file; see `datagen.transitions.load`."""
-    path = check_input(path)
+def load(path: str | Path, sequence: int = 2) -> Transitions:
+    """Read a table of transitions.
+
+    Parameters
+    ----------
+    path : str or Path
+        A table that `save` wrote (``.csv``, ``.parquet``), the release's table of YouTube-VOS
+        (``downscale_keepaspect.csv``) or one written like it, the release's pairs of KITTI Masks
+        (``kitti_dict_p_v2.pkl``), or a dataset file of masks (``.npz``, ``.h5``, ``.pickle``).
+    sequence : int
+        Number of frames of a row; more than 2 are had by chaining pairs (`Transitions.runs`).
+
+    Returns
+    -------
+    Transitions
+
+    Raises
+    ------
+    UsageError
+        If the file does not exist, its suffix is of no table, or `sequence` is below 2.
+    BadInputError
+        If it is damaged or holds no transitions.
+    """
+    return _read(check_input(path)).runs(sequence)
+
+
+def _read(path: Path) -> Transitions:
+    """Read the pairs of neighbouring frames from a file."""
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return _read_csv(path)
@@ -126,8 +168,8 @@ def read(path: str | Path) -> Transitions:
             data = unpickle(stream, path)
         if isinstance(data, dict) and data.keys() >= set(_PAIR_COLUMNS):
             return _of_pair_lists(path, data)
-    dataset = load(path)
-    if not hasattr(dataset, "transitions"):
+    dataset = load_dataset(path)
+    if not dataset.holds_masks:
         raise BadInputError(path, f"is a dataset of {dataset.kind}, which has no table of transitions")
     return dataset.transitions()
 

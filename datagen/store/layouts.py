@@ -1,0 +1,234 @@
+"""How each family of datasets lies in a file: which arrays, of which types and shapes, and what they must be.
+
+In memory every dataset is a `datagen.datasets.Sequences`; a layout says by what names and in what shapes its arrays
+stand in a file, and what is wrong with those of a file that is none.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.datasets import MASK_FACTORS, SPRITE_FACTORS, Sequences
+from datagen.errors import BadInputError
+from datagen.manifest import Manifest, typed_manifest
+
+__all__ = ["ARRAYS", "LAYOUTS", "Layout"]
+
+Shapes = dict[str, tuple[int, ...]]
+
+_LARGEST_FACTOR = 1e6
+
+
+class Layout(Protocol):
+    """How one family lies in a file.
+
+    Attributes
+    ----------
+    dtypes : dict of str to str
+        The arrays of a file, besides ``factor_names``, and their types.
+    optional : tuple of str
+        Those that may be absent.
+    factor_names : tuple of str
+        The factors, in the order of the file.
+    """
+
+    dtypes: ClassVar[dict[str, str]]
+    optional: ClassVar[tuple[str, ...]]
+    factor_names: ClassVar[tuple[str, ...]]
+
+    def check_shapes(self, path: Path, shapes: Shapes) -> None:
+        """Check the shapes of the arrays against each other, before any is read."""
+
+    def dataset(self, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
+        """Make a dataset of the arrays of a file."""
+
+    def arrays(self, dataset: Sequences) -> dict[str, NDArray[Any]]:
+        """Return the arrays of a dataset as they lie in a file."""
+
+    def check(self, path: Path, dataset: Sequences) -> None:
+        """Check all of a dataset but its factors, once it is read."""
+
+    def factor_problem(self, dataset: Sequences) -> str | None:
+        """Say what is wrong with the factors themselves: one that is not finite or cannot be."""
+
+
+class _Masks:
+    """Masks ``masks`` (N, H, W) with their ``latents`` (N, 3), sequences by ``offsets`` (S + 1,)."""
+
+    dtypes: ClassVar[dict[str, str]] = {
+        "masks": "bool",
+        "latents": "float32",
+        "offsets": "int64",
+        "source": "str",
+        "sequence": "str",  # the video: the release calls MOTS's videos sequences
+        "object_id": "int64",
+        "category": "str",
+        "window": "int64",
+        "first_frame": "int64",
+    }
+    optional: ClassVar[tuple[str, ...]] = ()
+    factor_names: ClassVar[tuple[str, ...]] = MASK_FACTORS
+    _columns = ("source", "sequence", "object_id", "category", "window", "first_frame")
+
+    def check_shapes(self, path: Path, shapes: Shapes) -> None:
+        masks = shapes["masks"]
+        if len(masks) != 3:
+            raise BadInputError(path, f"masks have the shape {masks}, not (N, H, W)")
+        if 0 in masks:
+            raise BadInputError(path, f"masks have the shape {masks}, so there are none")
+        frames = masks[0]
+        if shapes["latents"] != (frames, 3):
+            raise BadInputError(path, f"latents have the shape {shapes['latents']}, not ({frames}, 3)")
+        if len(shapes["offsets"]) != 1 or shapes["offsets"][0] < 2:
+            raise BadInputError(path, f"offsets have the shape {shapes['offsets']}, not (S + 1,)")
+        if shapes["offsets"][0] > frames + 1:
+            raise BadInputError(path, f"offsets do not rise from 0 to the number of frames, {frames}")
+        # How many rows exactly, `check` asks once it has seen the offsets.
+        _check_columns(path, shapes, self._columns, frames)
+
+    def dataset(self, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
+        columns = {"video" if name == "sequence" else name: arrays[name] for name in self._columns}
+        return Sequences.of_masks(arrays["masks"], arrays["latents"], arrays["offsets"], manifest, **columns)
+
+    def arrays(self, dataset: Sequences) -> dict[str, NDArray[Any]]:
+        columns = {name: dataset.columns["video" if name == "sequence" else name] for name in self._columns}
+        assert dataset.images is not None
+        return {"masks": dataset.images, "latents": dataset.factors, "offsets": dataset.offsets, **columns}
+
+    def check(self, path: Path, dataset: Sequences) -> None:
+        assert dataset.images is not None
+        offsets, columns = dataset.offsets, dataset.columns
+        # Compared, not subtracted: a difference can wrap around.
+        if offsets[0] != 0 or offsets[-1] != dataset.num_frames or (offsets[1:] <= offsets[:-1]).any():
+            raise BadInputError(path, f"offsets do not rise from 0 to the number of frames, {dataset.num_frames}")
+        _check_rows(path, self.arrays(dataset), self._columns, len(offsets) - 1)
+        if dataset.images.view(np.uint8).max() > 1:
+            raise BadInputError(path, "masks hold a byte that is neither 0 nor 1")
+        for name in ("object_id", "window", "first_frame"):
+            if columns[name].min() < -1:
+                raise BadInputError(path, f"array {name!r} holds a number below -1, which stands for unknown")
+        if columns["first_frame"].max() > np.iinfo(np.int64).max - dataset.num_frames:
+            raise BadInputError(path, "array 'first_frame' holds a number that frames cannot be counted from")
+
+    def factor_problem(self, dataset: Sequences) -> str | None:
+        assert dataset.images is not None
+        latents = dataset.factors
+        height, width = dataset.images.shape[1:]
+        bad = ~np.isfinite(latents).all(axis=1)
+        if bad.any():
+            frame = int(np.argmax(bad))
+            why = "; its mask is empty" if not dataset.images[frame].any() else ""
+            return f"latents of frame {frame} are not finite: {latents[frame].tolist()}{why}"
+        largest = np.array([height - 1, width - 1, height * width])
+        bad = ((latents < 0) | (latents > largest)).any(axis=1)
+        if bad.any():
+            frame = int(np.argmax(bad))
+            return f"latents of frame {frame} cannot be those of a {height} x {width} mask: {latents[frame].tolist()}"
+        bad = latents[:, 2] != np.floor(latents[:, 2])
+        if bad.any():
+            frame = int(np.argmax(bad))
+            return f"the area of frame {frame} is no whole number of pixels: {latents[frame, 2]}"
+        return None
+
+
+class _Sprites:
+    """Sprites, S runs of T frames: ``factors`` (S, T, 5) and, but in a file of factors only, ``images`` (S, T, ...)."""
+
+    dtypes: ClassVar[dict[str, str]] = {
+        "images": "uint8",
+        "factors": "float32",
+        "factor_sizes": "int64",
+        "transition": "int64",
+    }
+    optional: ClassVar[tuple[str, ...]] = ("images",)
+    factor_names: ClassVar[tuple[str, ...]] = SPRITE_FACTORS
+
+    def check_shapes(self, path: Path, shapes: Shapes) -> None:
+        factors, count = shapes["factors"], len(self.factor_names)
+        if len(factors) != 3 or factors[2] != count:
+            raise BadInputError(path, f"factors have the shape {factors}, not (N, T, {count})")
+        if 0 in factors:
+            raise BadInputError(path, f"factors have the shape {factors}, so there are no frames")
+        if shapes["factor_sizes"] != factors[2:]:
+            raise BadInputError(path, f"factor_sizes have the shape {shapes['factor_sizes']}, not {factors[2:]}")
+        if "images" in shapes:
+            images = shapes["images"]
+            if images[:2] != factors[:2]:
+                raise BadInputError(path, f"images {images} and factors {factors} are not of the same runs")
+            if len(images) not in (4, 5) or images[4:] not in ((), (3,)) or 0 in images:
+                raise BadInputError(path, f"images have the shape {images}, not (N, T, H, W) or (N, T, H, W, 3)")
+        _check_columns(path, shapes, ("transition",), factors[0])
+
+    def dataset(self, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
+        return Sequences.of_sprites(**{name: arrays[name] for name in self.dtypes}, manifest=manifest)
+
+    def arrays(self, dataset: Sequences) -> dict[str, NDArray[Any]]:
+        runs, length = dataset.num_sequences, int(dataset.offsets[1])
+        arrays: dict[str, NDArray[Any]] = {}
+        if dataset.images is not None:
+            arrays["images"] = dataset.images.reshape(runs, length, *dataset.images.shape[1:])
+        arrays["factors"] = dataset.factors.reshape(runs, length, -1)
+        return {**arrays, "factor_sizes": dataset.factor_sizes, "transition": dataset.columns["transition"]}
+
+    def check(self, path: Path, dataset: Sequences) -> None:
+        known, arrays = typed_manifest(dataset.manifest), self.arrays(dataset)
+        _check_rows(path, arrays, ("transition",), dataset.num_sequences)
+        for name in ("factor_sizes", "transition"):
+            if arrays[name].min() < 0:
+                raise BadInputError(path, f"array {name!r} holds a number below 0")
+        if known.factor_values:
+            sizes = {factor.name: factor.size for factor in dataset.factor_info}
+            if {name: len(values) for name, values in known.factor_values.items()} != sizes:
+                raise BadInputError(path, "its manifest's factor_values do not fit factor_sizes")
+        if dataset.images is not None and dataset.images.ndim == 4:
+            _check_colors(path, known)
+
+    def factor_problem(self, dataset: Sequences) -> str | None:
+        factors, length = dataset.factors, int(dataset.offsets[1])
+        for bad, problem in (
+            (~np.isfinite(factors).all(axis=1), "not finite"),
+            ((np.abs(factors) > _LARGEST_FACTOR).any(axis=1), f"beyond {_LARGEST_FACTOR:g}"),
+        ):
+            if bad.any():
+                run, frame = divmod(int(np.argmax(bad)), length)
+                return f"factors of run {run}, frame {frame} are {problem}: {factors[run * length + frame].tolist()}"
+        codes = typed_manifest(dataset.manifest).shape_codes
+        if codes:
+            other = set(np.unique(factors[:, self.factor_names.index("shape")]).tolist()) - set(codes.values())
+            if other:
+                return f"factors hold the shape {min(other):g}, which the manifest's shape_codes do not"
+        return None
+
+
+LAYOUTS: dict[str, Layout] = {"mask-sequences": _Masks(), "sprite-sequences": _Sprites()}
+"""The layout of each kind of dataset, by the name in its manifest."""
+
+ARRAYS = tuple(dict.fromkeys([*(name for layout in LAYOUTS.values() for name in layout.dtypes), "factor_names"]))
+"""The names that an array of a dataset file may have. Others are not read."""
+
+
+def _check_columns(path: Path, shapes: Shapes, names: tuple[str, ...], most: int) -> None:
+    for name in names:
+        if len(shapes[name]) != 1 or shapes[name][0] > most:
+            raise BadInputError(path, f"array {name!r} has the shape {shapes[name]}, which does not fit the others")
+
+
+def _check_rows(path: Path, arrays: dict[str, NDArray[Any]], names: tuple[str, ...], rows: int) -> None:
+    for name in names:
+        if arrays[name].shape != (rows,):
+            raise BadInputError(path, f"array {name!r} has the shape {arrays[name].shape}, not ({rows},)")
+
+
+def _check_colors(path: Path, manifest: Manifest) -> None:
+    """Check the colours that coloured sprites were drawn with, where the manifest tells them."""
+    try:
+        triples = msgspec.convert(manifest.parameters.get("colors", [(1, 1, 1)]), list[tuple[float, float, float]])
+    except msgspec.ValidationError:
+        triples = []
+    if not triples or not all(0 <= part <= 1 for triple in triples for part in triple):
+        raise BadInputError(path, "its manifest's parameters.colors are no RGB triples between 0 and 1")
