@@ -261,10 +261,9 @@ class Sequences:
         )
 
     def __repr__(self) -> str:
-        size = (
-            "no images" if self.images is None else f"{' x '.join(map(str, self.images.shape[1:]))} {self.images.dtype}"
-        )
-        held = f"{self.num_sequences} sequences, {self.num_frames} frames of {size}"
+        images = self.images
+        size = " without images" if images is None else f" of {' x '.join(map(str, images.shape[1:]))} {images.dtype}"
+        held = f"{self.num_sequences} sequences, {self.num_frames} frames{size}"
         return f"Sequences({self.kind}: {held}; factors {', '.join(self.factor_names)})"
 
     def with_columns(self, **columns: NDArray[Any]) -> Sequences:

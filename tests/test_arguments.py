@@ -46,10 +46,16 @@ def test_another_name_is_refused_in_one_line(value):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [None, 0, np.random, "RandomState", np.random.RandomState])
+@pytest.mark.parametrize("value", [None, -1, 0.0, True, np.random, "RandomState", np.random.RandomState])
 def test_what_is_no_random_state_is_refused(value):
-    with pytest.raises(UsageError, match=r"e\.g\. RandomState\(0\)"):
+    with pytest.raises(UsageError, match=r"random_state=.*must be a seed"):
         check_random_state(value)
+
+
+def test_a_whole_number_is_a_seed():
+    assert check_random_state(np.int64(5)).random() == np.random.default_rng(5).random()
+    state = np.random.RandomState(0)
+    assert check_random_state(state) is state
 
 
 @pytest.mark.parametrize("value", [0, "flip", [abs], lambda: 0, lambda a, b: a, lambda a, *, key: a])

@@ -1,5 +1,7 @@
 """The rule by which pairs are drawn."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ lengths = st.lists(st.integers(1, 9), min_size=1, max_size=12)
 def test_first_frames_are_those_with_a_frame_in_reach(lengths, reach):
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     firsts, lasts, counts = first_frames(offsets, reach)
-    expected = [(a + i, b - 1) for a, b in zip(offsets, offsets[1:], strict=False) for i in range(b - a - reach)]
+    expected = [(a + i, b - 1) for a, b in pairwise(offsets) for i in range(b - a - reach)]
     assert list(zip(firsts.tolist(), lasts.tolist(), strict=True)) == expected
     assert counts.tolist() == [max(length - reach, 0) for length in lengths]
 

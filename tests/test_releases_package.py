@@ -145,14 +145,12 @@ def test_sprites_by_frames(tmp_path, color):
     package(dataset, tmp_path / "out")
     table = pq.read_table(tmp_path / "out/natural-sprites.parquet")
     assert table.num_rows == 10
-    np.testing.assert_array_equal(
-        np.stack([table[name] for name in dataset.factor_names], axis=1), dataset.factors.reshape(10, 5)
-    )
+    np.testing.assert_array_equal(np.stack([table[name] for name in dataset.factor_names], axis=1), dataset.factors)
     assert table["sequence"].to_pylist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     assert table["step"].to_pylist() == [0, 1] * 5
     (tmp_path / "image.png").write_bytes(table["image"][3]["bytes"].as_py())
     with Image.open(tmp_path / "image.png") as image:
-        np.testing.assert_array_equal(np.asarray(image), dataset.images[1, 1])
+        np.testing.assert_array_equal(np.asarray(image), dataset.images[3])
     assert "CC BY 4.0" in (tmp_path / "out/README.md").read_text()
 
 
@@ -321,7 +319,7 @@ def test_nothing_is_said_of_the_release_where_it_does_not_hold(kitti, mots, tmp_
 
     dataset = {
         "own masks": lambda: replace(
-            kitti, category=np.full(kitti.num_sequences, "mouse"), manifest={"sources": [SOURCE]}
+            kitti.with_columns(category=np.full(kitti.num_sequences, "mouse")), manifest={"sources": [SOURCE]}
         ),
         "cars": lambda: kitti_masks.build(mots, include_cars=True),
         "clean": lambda: kitti_masks.build(mots, "clean"),
@@ -464,7 +462,7 @@ def test_who_is_no_creator(text):
 
 def test_json_in_shards_has_no_nan(tmp_path):
     dataset = sprites()
-    dataset.factors[0, 0, 0] = np.nan
+    dataset.factors[0, 0] = np.nan
     write_shards(frames_of(dataset), tmp_path, "x")
     with tarfile.open(tmp_path / "x-000000.tar") as archive:
         row = archive.extractfile("000000-00000.json").read()

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
+from datagen.pairs import first_frames
 from slowvae import checkpoints, device, runs
 from slowvae.batches import Frames, PairOrder
 from slowvae.settings import MODELS, Settings, make_settings
@@ -77,14 +78,14 @@ def test_pairs_are_those_of_the_release(golden):
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     data = Sequences.of_masks(masks, canonical["latents"], offsets)
     frames = Frames.of(data, CPU)
-    starts, lasts = frames.pair_starts()
+    starts, lasts, _ = first_frames(frames.offsets)
     np.testing.assert_array_equal(frames.at(torch.from_numpy(starts)).numpy(), items["first"])
     seconds = np.minimum(starts + items["randint_draws"], lasts)
     np.testing.assert_array_equal(frames.at(torch.from_numpy(seconds)).numpy(), items["second"])
 
 
 def test_an_epoch_goes_once_through_all_first_frames(frames):
-    starts, lasts = frames.pair_starts()
+    starts, lasts, _ = first_frames(frames.offsets)
     order = PairOrder(frames, (3, 4), batch_size=4, max_delta_t=3)
     assert order.batches_per_epoch == len(starts) // 2
     rows = torch.stack([order.batch(i) for i in range(order.batches_per_epoch)])  # (batches, S, B)
