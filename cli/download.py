@@ -69,11 +69,14 @@ def command(
 def _list(as_json: bool) -> None:
     from dataclasses import asdict
 
-    from datagen.manifest import SOURCES
-    from datagen.releases.registry import BY_HAND, PAPER, RELEASES
+    from datagen.readers import annotated_sets
+    from datagen.releases.registry import PAPER, RELEASES
 
     if as_json:
-        by_hand = {name: {**SOURCES[name], "by_hand": BY_HAND[name]} for name in BY_HAND}
+        by_hand = {
+            name: {what: text for what, text in each.described().items() if what != "id"} | {"by_hand": each.how_to_get}
+            for name, each in annotated_sets().items()
+        }
         releases = {name: {**asdict(release), "url": release.url} for name, release in RELEASES.items()}
         print_json({"releases": releases, "raw_annotations": by_hand, "cite": PAPER.bibtex})
         return
@@ -95,6 +98,6 @@ def _list(as_json: bool) -> None:
     print_table(
         "raw annotations, to be had by hand",
         ["name", "licence", "how", "cite"],
-        [(name, SOURCES[name]["licence"], how, SOURCES[name]["citation"]) for name, how in BY_HAND.items()],
+        [(name, each.licence, each.how_to_get, each.citation) for name, each in annotated_sets().items()],
     )
     echo("cite both releases as", *PAPER.bibtex.splitlines())

@@ -44,18 +44,18 @@ from cli._common import (
     type=click.Choice(["paper", "clean"]),
     default="paper",
     show_default=True,
-    help="As published, or with the aspect ratio kept and exact coverage measured.",
+    help="clean is --view coverage.",
 )
 @click.option(
     "--view",
-    type=click.Choice(["youtube", "kitti"]),
-    default="youtube",
-    show_default=True,
-    help="How frames become windows: as in Natural Sprites or as in KITTI Masks.",
+    type=click.Choice(["youtube", "kitti", "square", "frame", "coverage"]),
+    help="How frames become windows: as in the table of YouTube-VOS, as in KITTI Masks, one of the whole frame made "
+    "square, the frame as it is, or as youtube with the aspect ratio kept and exact coverage measured."
+    "  [default: youtube]",
 )
 @click.option("--stride", type=Whole(1, 65_535), help="Distance of windows, in pixels.  [default: 32]")
-@click.option("--no-windows", is_flag=True, help="One window: the whole frame, squeezed to 64 x 64.")
-@click.option("--no-resize", is_flag=True, help="One window: the frame as it is.")
+@click.option("--no-windows", is_flag=True, help="The release's name of --view square.")
+@click.option("--no-resize", is_flag=True, help="The release's name of --view frame.")
 @click.option("--skip-bad", is_flag=True, help="Leave out bad annotations and list them in the manifest.")
 @workers_option
 @json_option
@@ -66,7 +66,7 @@ def command(
     out: Path | None,
     table: Path | None,
     preset: str,
-    view: str,
+    view: str | None,
     stride: int | None,
     no_windows: bool,
     no_resize: bool,
@@ -84,7 +84,7 @@ def command(
     \b
     Example:
       datagen transitions --source train.json --out downscale_keepaspect.csv
-      datagen transitions --source train.json --preset clean --table transitions.parquet
+      datagen transitions --source train.json --view coverage --table transitions.parquet
     """
     from datagen.measure import measure
     from datagen.store.tables import check_table, save_tables
@@ -97,11 +97,8 @@ def command(
     check_outputs(outputs, overwrite, inputs=sources)
     measured = measure(
         sources,
-        preset,  # type: ignore[arg-type]  # click has checked both choices
-        view=view,  # type: ignore[arg-type]
+        _view_name(view, preset == "clean", no_windows, no_resize),
         stride=stride,
-        windows=not no_windows,
-        resize=not no_resize,
         skip_bad=skip_bad,
         workers=workers,
         show_progress=not (quiet or as_json),
@@ -121,3 +118,13 @@ def command(
         print_left_out(manifest["left_out"])
         for path in outputs:
             echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _view_name(view: str | None, clean: bool, no_windows: bool, no_resize: bool) -> str:
+    """Return the view that the options mean, by its own name or by those of the release."""
+    if clean and no_windows and not no_resize:
+        raise click.UsageError("--preset clean keeps the aspect ratio, which a square without windows does not")
+    other = "frame" if no_resize else "square" if no_windows else "coverage" if clean else None
+    if view and other and view != other:
+        raise click.UsageError(f"--view {view} excludes --no-windows, --no-resize and --preset clean")
+    return view or other or "youtube"

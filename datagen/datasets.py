@@ -210,7 +210,9 @@ class Sequences:
         }
         columns = {name: _column(name, value, count) for name, value in given.items()}
         if manifest is None:
-            manifest = make_manifest("Sequences.from_masks", {}, np.unique(columns["source"]).tolist(), {})
+            manifest = make_manifest(
+                "Sequences.from_masks", {}, [{"id": each} for each in np.unique(columns["source"])], {}
+            )
         return cls.of_masks(frames, latents_of_masks(frames), offsets, manifest, **columns)
 
     @classmethod

@@ -16,49 +16,16 @@ import msgspec
 from datagen import __version__
 from datagen.errors import DatagenError
 
-__all__ = ["SOURCES", "Manifest", "ManifestError", "make_manifest", "parse_manifest", "typed_manifest"]
+__all__ = ["Manifest", "ManifestError", "make_manifest", "parse_manifest", "typed_manifest"]
 
 _DEEPEST = 50
 """How many objects and lists may lie in one another; `json` writes any manifest of this depth."""
-
-_MOTS_PAPER = (
-    "P. Voigtlaender, M. Krause, A. Osep, J. Luiten, B. B. G. Sekar, A. Geiger, B. Leibe: "
-    "MOTS: Multi-Object Tracking and Segmentation. CVPR 2019."
-)
-
-SOURCES: dict[str, dict[str, str]] = {
-    "kitti-mots": {
-        "name": "KITTI MOTS",
-        "url": "https://www.vision.rwth-aachen.de/page/mots",
-        "licence": "CC BY-NC-SA 3.0",
-        "citation": _MOTS_PAPER,
-    },
-    "motschallenge": {
-        "name": "MOTSChallenge",
-        "url": "https://www.vision.rwth-aachen.de/page/mots",
-        "licence": "CC BY-NC-SA 3.0",
-        "citation": _MOTS_PAPER,
-    },
-    "youtube-vis": {
-        "name": "YouTube-VIS 2019 (annotations of YouTube-VOS)",
-        "url": "https://youtube-vos.org/dataset/vis/",
-        "licence": "CC BY 4.0",
-        "citation": "L. Yang, Y. Fan, N. Xu: Video Instance Segmentation. ICCV 2019.",
-    },
-    "ovis": {
-        "name": "OVIS",
-        "url": "https://songbai.site/ovis/",
-        "licence": "CC BY-NC-SA 4.0",
-        "citation": "J. Qi et al.: Occluded Video Instance Segmentation: A Benchmark. IJCV 2022.",
-    },
-}
-"""Licence and citation of the annotations, by source."""
 
 
 def make_manifest(
     command: str,
     parameters: dict[str, Any],
-    sources: Iterable[str],
+    sources: Iterable[dict[str, str]],
     inputs: dict[str, str],
     preset: str | None = None,
     left_out: Iterable[str] = (),
@@ -71,8 +38,8 @@ def make_manifest(
         The command that made it, e.g. ``"kitti-masks"``.
     parameters : dict
         Its parameters, JSON types only.
-    sources : iterable of str
-        The data sets it was made from, keys of `SOURCES` where known.
+    sources : iterable of dict
+        The data sets it was made from: ``id`` and, where known, ``name``, ``url``, ``licence`` and ``citation``.
     inputs : dict of str to str
         sha256 of every input file by its name.
     preset : str, optional
@@ -89,7 +56,7 @@ def make_manifest(
         "command": command,
         "preset": preset,
         "parameters": parameters,
-        "sources": [{"id": source, **SOURCES.get(source, {})} for source in sources],
+        "sources": list(sources),
         "inputs": inputs,
         "left_out": list(left_out),
     }

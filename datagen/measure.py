@@ -8,29 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError, DatagenError, UsageError, quote
 from datagen.manifest import make_manifest
+from datagen.moments import NOTHING, Measures
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
-from datagen.readers import find_videos_of_all
+from datagen.readers import describe_sources, find_videos_of_all
 from datagen.tracks import Tracks, Video
 from datagen.transitions import Transitions
-from datagen.views import CoverageView, FrameView, KittiView, Measures, View, YoutubeView
+from datagen.views import View, make_view
 
-__all__ = ["Measured", "MeasuredVideo", "make_view", "measure"]
-
-Preset = Literal["paper", "clean"]
-ViewName = Literal["youtube", "kitti"]
+__all__ = ["Measured", "MeasuredVideo", "measure"]
 
 # Where nothing was annotated there is no object (MOTS gives such regions a class of this name).
 _NO_OBJECT = "ignore"
-
-_NOTHING = Measures(np.zeros((0, 1)), np.zeros((0, 1)), np.zeros((0, 1), dtype=np.int64))
 
 _MENDED = (
     "the aspect ratio of frames is kept; published, every frame is squeezed to 64 x 128",
@@ -140,59 +136,11 @@ class Measured:
         return pairs
 
 
-def make_view(
-    name: ViewName = "youtube",
-    preset: Preset = "paper",
-    *,
-    stride: int | None = None,
-    windows: bool = True,
-    resize: bool = True,
-) -> View:
-    """Make a view from what a command is asked for.
-
-    Parameters
-    ----------
-    name : {"youtube", "kitti"}
-        The view of the release's table of YouTube-VOS, or that of KITTI Masks.
-    preset : {"paper", "clean"}
-        As published, or with the published defects mended.
-    stride : int, optional
-        Distance of windows in pixels; by default 32.
-    windows : bool
-        False for one window of the whole frame, made a square.
-    resize : bool
-        False for the frame as it is.
-
-    Raises
-    ------
-    UsageError
-        If the arguments exclude each other.
-    """
-    if name not in ("youtube", "kitti") or preset not in ("paper", "clean"):
-        raise UsageError(f"view {name!r}, preset {preset!r}: views are youtube and kitti, presets paper and clean")
-    if name == "kitti":
-        if stride is not None or not windows or not resize or preset == "clean":
-            raise UsageError("the view of KITTI Masks has no stride, no-windows, no-resize or preset clean")
-        return KittiView()
-    if stride is not None and not (windows and resize):
-        raise UsageError("a stride is of windows; there are none without resizing or without windows")
-    if not resize:
-        return FrameView()
-    if preset == "clean":
-        if not windows:
-            raise UsageError("preset clean keeps the aspect ratio, which a square without windows does not")
-        return CoverageView(stride=32 if stride is None else stride)
-    return YoutubeView(stride=(32 if stride is None else stride) if windows else None)
-
-
 def measure(
     sources: str | Path | Iterable[str | Path],
-    preset: Preset = "paper",
+    view: str = "youtube",
     *,
-    view: ViewName = "youtube",
     stride: int | None = None,
-    windows: bool = True,
-    resize: bool = True,
     skip_bad: bool = False,
     workers: int | None = None,
     show_progress: bool = False,
@@ -203,8 +151,8 @@ def measure(
     ----------
     sources : path or iterable of path
         Annotation files or folders (`datagen.readers.find_videos`). Their order is kept.
-    preset, view, stride, windows, resize
-        How to look at them; see `make_view`.
+    view, stride
+        How to look at them; see `datagen.views.make_view`.
     skip_bad : bool
         Leave out bad annotations and list them in the manifest, instead of raising.
     workers : int, optional
@@ -219,14 +167,14 @@ def measure(
     Raises
     ------
     UsageError
-        If arguments exclude each other, or a source does not exist.
+        If the view is unknown or has no stride, or a source does not exist.
     BadInputError
         If annotations are damaged; it says where.
     DatagenError
         If there is not one mask.
     """
     check_workers(workers)
-    chosen = make_view(view, preset, stride=stride, windows=windows, resize=resize)
+    chosen = make_view(view, stride)
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
     videos = find_videos_of_all(paths)
 
@@ -250,13 +198,13 @@ def measure(
         raise DatagenError(f"{_some(files or paths)}: no mask in {len(videos)} videos ({out})")
     manifest = make_manifest(
         command="transitions",
-        preset=preset,
-        parameters={"view": view, "windows": windows, "resize": resize, **asdict(chosen)},
-        sources=sorted({video.source for video in measured}),
+        preset="clean" if view == "coverage" else "paper",
+        parameters={"view": view, **asdict(chosen)},
+        sources=describe_sources(sorted({video.source for video in measured})),
         inputs={name: digest for video in measured for name, digest in video.inputs.items()},
         left_out=left_out,
     )
-    if preset == "clean":
+    if view == "coverage":
         manifest["mended"] = {"what": list(_MENDED)}
     manifest["categories"] = _category_names(measured)
     manifest["counts"] = {
@@ -308,7 +256,7 @@ def _measure(tracks: Tracks, view: View) -> MeasuredVideo:
         objects = np.column_stack([seen, np.full(len(seen), tracks.frame.max(initial=-1) + 1)])
     of_none = [number for number, name in tracks.category_names.items() if name == _NO_OBJECT]
     rows = ~np.isin(tracks.category_id, of_none)
-    measures = view.measure(tracks.masks.select(rows)) if rows.any() else _NOTHING
+    measures = view.measure(tracks.masks.select(rows)) if rows.any() else NOTHING
     return MeasuredVideo(
         source=tracks.source,
         video=tracks.video,

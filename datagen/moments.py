@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["latents_of_masks", "latents_of_moments"]
+__all__ = ["NOTHING", "Measures", "latents_of_masks", "measures_of_moments"]
 
 
-def latents_of_moments(moments: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Turn moments into latents.
+class Measures(NamedTuple):
+    """Centre of mass and area of masks, in one window each or in several.
 
-    The quotients are taken in float64 and then rounded, which is what the release's centre of mass amounts to.
+    Attributes
+    ----------
+    y, x : ndarray of float64, shape (M,) or (M, K)
+        Centre of mass in pixels of the window, from the middle of its top left pixel; nan where it shows nothing.
+    area : ndarray of int64 or float64, same shape
+        Area in pixels of the window; 0 where it shows nothing.
+    """
+
+    y: NDArray[np.float64]
+    x: NDArray[np.float64]
+    area: NDArray[np.int64] | NDArray[np.float64]
+
+    def latents(self) -> NDArray[np.float32]:
+        """Return y, x and area as latents, float32 (..., 3): the quotients, rounded once, as the release has them."""
+        return np.stack(self, axis=-1).astype(np.float32)
+
+    def at(self, rows: NDArray[np.int64], windows: NDArray[np.int64]) -> Measures:
+        """Return those of some masks, each in one window."""
+        return Measures(self.y[rows, windows], self.x[rows, windows], self.area[rows, windows])
+
+
+NOTHING = Measures(np.zeros((0, 1)), np.zeros((0, 1)), np.zeros((0, 1), dtype=np.int64))
+"""What no masks measure."""
+
+
+def measures_of_moments(moments: NDArray[np.int64]) -> Measures:
+    """Turn moments into centres of mass, which are what scipy's are: quotients in float64.
 
     Parameters
     ----------
     moments : ndarray of int64, shape (..., 3)
-        Area, sum of y and sum of x over the pixels of a mask. The area must not be 0.
+        Area, sum of y and sum of x over the pixels of a mask.
 
-    Returns
-    -------
-    ndarray of float32, shape (..., 3)
-        Centre of mass y and x, and area, in pixels.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> measures_of_moments(np.array([4, 2, 6])).latents()
+    array([0.5, 1.5, 4. ], dtype=float32)
     """
-    area = moments[..., 0].astype(np.float64)
-    return np.stack([moments[..., 1] / area, moments[..., 2] / area, area], axis=-1).astype(np.float32)
+    area = moments[..., 0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Measures(moments[..., 1] / area, moments[..., 2] / area, area)
 
 
 def latents_of_masks(masks: NDArray[Any]) -> NDArray[np.float32]:
@@ -51,5 +79,4 @@ def latents_of_masks(masks: NDArray[Any]) -> NDArray[np.float32]:
         moments[begin : begin + 4096, 0] = rows.sum(axis=1)
         moments[begin : begin + 4096, 1] = rows @ np.arange(height)
         moments[begin : begin + 4096, 2] = columns @ np.arange(width)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return latents_of_moments(moments)
+    return measures_of_moments(moments).latents()

@@ -20,25 +20,10 @@ from numpy.typing import NDArray
 from datagen.errors import UsageError
 from datagen.jit import njit
 from datagen.masks import Grid, Masks
+from datagen.moments import Measures, measures_of_moments
 from datagen.tracks import Sampling
 
-__all__ = ["CoverageView", "FrameView", "KittiView", "Measures", "View", "YoutubeView", "nearest_indices"]
-
-
-class Measures(NamedTuple):
-    """What M masks measure in K windows.
-
-    Attributes
-    ----------
-    y, x : ndarray of float64, shape (M, K)
-        Centre of mass in pixels of the window, from the middle of its top left pixel; nan where a window shows nothing.
-    area : ndarray of int64 or float64, shape (M, K)
-        Area in pixels of the window; 0 where it shows nothing.
-    """
-
-    y: NDArray[np.float64]
-    x: NDArray[np.float64]
-    area: NDArray[np.int64] | NDArray[np.float64]
+__all__ = ["VIEWS", "CoverageView", "FrameView", "KittiView", "View", "YoutubeView", "make_view", "nearest_indices"]
 
 
 @dataclass(frozen=True)
@@ -53,13 +38,6 @@ class View(ABC):
     @abstractmethod
     def measure(self, masks: Masks) -> Measures:
         """Measure masks, read with `sampling`, in every window."""
-
-
-def _measures_of_moments(moments: NDArray[np.int64]) -> Measures:
-    """Turn moments (M, K, 3) into centres of mass, which are what scipy's are: quotients in float64."""
-    area = moments[..., 0]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return Measures(moments[..., 1] / area, moments[..., 2] / area, area)
 
 
 def nearest_indices(size_in: int, size_out: int) -> NDArray[np.int64]:
@@ -150,7 +128,7 @@ class KittiView(View):
 
     def measure(self, masks: Masks) -> Measures:
         """See `View`."""
-        return _measures_of_moments(masks.moments(self.windows(masks.width), self.image_size))
+        return measures_of_moments(masks.moments(self.windows(masks.width), self.image_size))
 
 
 @dataclass(frozen=True)
@@ -200,7 +178,7 @@ class YoutubeView(View):
 
     def measure(self, masks: Masks) -> Measures:
         """See `View`."""
-        return _measures_of_moments(self.resize(masks).moments(self.windows(), self.image_size))
+        return measures_of_moments(self.resize(masks).moments(self.windows(), self.image_size))
 
 
 @dataclass(frozen=True)
@@ -248,7 +226,45 @@ class FrameView(View):
 
     def measure(self, masks: Masks) -> Measures:
         """See `View`."""
-        return _measures_of_moments(masks.moments(np.zeros(1, dtype=np.int64), masks.width))
+        return measures_of_moments(masks.moments(np.zeros(1, dtype=np.int64), masks.width))
+
+
+VIEWS = ("youtube", "kitti", "square", "frame", "coverage")
+"""The views by name."""
+
+
+def make_view(name: str = "youtube", stride: int | None = None) -> View:
+    """Make a view by its name.
+
+    Parameters
+    ----------
+    name : {"youtube", "kitti", "square", "frame", "coverage"}
+        ``"youtube"`` is that of the release's table of YouTube-VOS, ``"kitti"`` that of KITTI Masks. ``"square"``
+        makes every frame a square of 64 pixels, ``"frame"`` leaves it as it is (the release's tables without windows
+        and without resizing). ``"coverage"`` is ``"youtube"`` without its defects: it keeps the aspect ratio and
+        measures exactly what a mask covers.
+    stride : int, optional
+        Distance of the windows of ``"youtube"`` and ``"coverage"`` in pixels; by default 32.
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown, the stride below 1, or the view has none.
+
+    Examples
+    --------
+    >>> make_view("coverage", stride=16)
+    CoverageView(image_size=64, stride=16)
+    """
+    if name not in VIEWS:
+        raise UsageError(f"unknown view {name!r}; there are {', '.join(VIEWS)}")
+    if name == "youtube":
+        return YoutubeView(stride=32 if stride is None else stride)
+    if name == "coverage":
+        return CoverageView(stride=32 if stride is None else stride)
+    if stride is not None:
+        raise UsageError(f"a stride is of windows that overlap, as those of youtube and coverage; {name} has none")
+    return KittiView() if name == "kitti" else YoutubeView(stride=None) if name == "square" else FrameView()
 
 
 def _check_windows(image_size: int, stride: int | None) -> None:

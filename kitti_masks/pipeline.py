@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from datagen.build import PlannedVideo, SequenceRows, SequenceRule, find_sequences, paint
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError, quote
 from datagen.manifest import make_manifest
-from datagen.moments import latents_of_moments
+from datagen.moments import NOTHING
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
-from datagen.readers import find_videos_of_all, mots
-from datagen.sequences import SequenceRows, SequenceRule, find_sequences
+from datagen.readers import describe_sources, find_videos_of_all, mots
 from datagen.tracks import Tracks, Video
 from datagen.views import KittiView
 from kitti_masks.presets import MENDED, PRESETS, PresetName
@@ -80,16 +79,9 @@ def find_sources(
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What one video gives: its small tracks, their moments, and the sequences in them.
+class _Found(PlannedVideo):
+    """What one video gives, what it gives by the published rule, and what only the rule of the largest id drops."""
 
-    Lost are those that only the rule of the largest id drops, though they are of no ignore region.
-    """
-
-    tracks: Tracks
-    moments: NDArray[np.int64]
-    windows: NDArray[np.int64]
-    sequences: list[SequenceRows]
     published: list[SequenceRows]
     lost: list[SequenceRows]
 
@@ -175,9 +167,9 @@ def build(
                 problem = f"{error}; leave it out with --skip-bad"
                 raise BadInputError(video.path, problem, f"sequence {quote(video.name)}") from None
             tracks = Tracks.left_out_whole(video, str(error))
-        offsets = view.windows(tracks.masks.width) if len(tracks) else np.zeros(0, dtype=np.int64)
-        moments = tracks.masks.moments(offsets, image_size)
-        areas = moments[:, :, 0]
+        windows_of = view.windows(tracks.masks.width) if len(tracks) else np.zeros(0, dtype=np.int64)
+        measures = view.measure(tracks.masks) if len(tracks) else NOTHING
+        areas = measures.area
         wanted = find_sequences(tracks, areas, image_size, rules[preset])
         published = wanted if preset == "paper" else find_sequences(tracks, areas, image_size, rules["paper"])
         lost: list[SequenceRows] = []
@@ -185,7 +177,7 @@ def build(
             kept = {(each.window, int(each.rows[0])) for each in wanted}
             all_of_them = find_sequences(tracks, areas, image_size, replace(rules[preset], drop_largest_id=False))
             lost = [each for each in all_of_them if (each.window, int(each.rows[0])) not in kept]
-        return _Found(tracks, moments, offsets, wanted, published, lost)
+        return _Found(tracks, measures, windows_of, wanted, published, lost)
 
     videos = find_sources(sources, annotations, None if sequences is None else list(sequences))
     found = list(
@@ -215,13 +207,13 @@ def build(
             "sequences": [f"{video.source}/{video.name}" for video in videos],
             "annotations": sorted({video.path.suffix.lstrip(".") or "png" for video in videos}),
         },
-        sources=sorted({video.source for video in videos}),
+        sources=describe_sources(sorted({video.source for video in videos})),
         inputs={name: digest for item in found for name, digest in item.tracks.inputs.items()},
         left_out=[line for item in found for line in item.tracks.left_out],
     )
     if preset != "paper":
         manifest["mended"] = _what_was_mended(found)
-    return _paint(found, image_size, workers, manifest)
+    return paint(found, image_size, manifest, workers)
 
 
 def _what_was_lost(found: Sequence[_Found], include_cars: bool) -> str | None:
@@ -275,39 +267,3 @@ def _what_was_mended(found: Sequence[_Found]) -> dict[str, Any]:
         "added_sequences": len(wanted) - len(published),
         "added_frames": sum(len(each.rows) for each in wanted) - sum(len(each.rows) for each in published),
     }
-
-
-def _paint(found: Sequence[_Found], image_size: int, workers: int | None, manifest: dict[str, Any]) -> Sequences:
-    """Paint the windows of all sequences and lay them end to end."""
-    pairs = [(item, each) for item in found for each in item.sequences]
-    lengths = np.array([len(each.rows) for _, each in pairs], dtype=np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    per_video = np.concatenate([[0], np.cumsum([sum(len(each.rows) for each in item.sequences) for item in found])])
-    masks = np.zeros((offsets[-1], image_size, image_size), dtype=bool)
-    latents = np.zeros((offsets[-1], 3), dtype=np.float32)
-
-    def paint(video: int) -> None:
-        item = found[video]
-        if not item.sequences:
-            return
-        place = slice(per_video[video], per_video[video + 1])
-        rows = np.concatenate([each.rows for each in item.sequences])
-        window = np.concatenate([np.full(len(each.rows), each.window) for each in item.sequences])
-        item.tracks.masks.paint_into(masks[place], rows, item.windows[window])
-        latents[place] = latents_of_moments(item.moments[rows, window])
-
-    for _ in map_ordered(paint, range(len(found)), workers):
-        pass
-    first_rows = [(item.tracks, each.rows[0]) for item, each in pairs]
-    return Sequences.of_masks(
-        masks=masks,
-        latents=latents,
-        offsets=offsets,
-        source=np.array([tracks.source for tracks, _ in first_rows]),
-        video=np.array([tracks.video for tracks, _ in first_rows]),
-        object_id=np.array([tracks.object_id[row] for tracks, row in first_rows], dtype=np.int64),
-        category=np.array([tracks.category_names[int(tracks.category_id[row])] for tracks, row in first_rows]),
-        window=np.array([each.window for _, each in pairs], dtype=np.int64),
-        first_frame=np.array([tracks.frame[row] for tracks, row in first_rows], dtype=np.int64),
-        manifest=manifest,
-    )

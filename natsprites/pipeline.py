@@ -12,6 +12,7 @@ from datagen.errors import UsageError
 from datagen.manifest import make_manifest
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
+from datagen.readers import describe_sources
 from datagen.transitions import Transitions
 from natsprites.renderer import Renderer
 from natsprites.sampling import NATURAL_SHAPES, FactorSpace, factor_space
@@ -122,7 +123,7 @@ def build(
             "transitions": len(transitions),
             "transitions_without_outliers": len(space.motion),
         },
-        sources=sorted({str(source) for source in np.unique(transitions.source)} - {""}),
+        sources=describe_sources(sorted({str(source) for source in np.unique(transitions.source)} - {""})),
         inputs=inputs or {},
     )
     return Sequences.of_sprites(

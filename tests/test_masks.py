@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco
 
 from datagen.masks import RLE_PROBLEMS, Grid, Masks, decode_counts, decode_rle, is_frame_size, problem_of_rle
-from datagen.moments import latents_of_masks, latents_of_moments
+from datagen.moments import latents_of_masks, measures_of_moments
 from datagen.views import nearest_indices
 
 
@@ -63,7 +63,9 @@ def test_windows_are_slices(pixels, data):
     masks.paint_into(painted, rows, np.tile(windows, count))
     np.testing.assert_array_equal(painted, cut.reshape(painted.shape))
     seen = moments[..., 0].ravel() > 0
-    np.testing.assert_array_equal(latents_of_moments(moments.reshape(-1, 3)[seen]), latents_of_masks(painted[seen]))
+    np.testing.assert_array_equal(
+        measures_of_moments(moments.reshape(-1, 3)[seen]).latents(), latents_of_masks(painted[seen])
+    )
 
 
 @given(pictures())

@@ -12,11 +12,11 @@ from scipy import ndimage
 
 import kitti_masks
 from datagen.errors import BadInputError, DatagenError, UsageError
-from datagen.measure import make_view, measure
+from datagen.measure import measure
 from datagen.readers import find_videos
 from datagen.store.tables import load, save_measured
 from datagen.transitions import FACTORS
-from datagen.views import CoverageView, FrameView, KittiView, YoutubeView
+from datagen.views import CoverageView, FrameView, KittiView, YoutubeView, make_view
 
 
 def same_tables(first, second):
@@ -27,8 +27,8 @@ def same_tables(first, second):
 FLAGS = {
     "downscale_keepaspect": {},
     "downscale_keepaspect_stride_48": {"stride": 48},
-    "downscale": {"windows": False},
-    "native": {"resize": False},
+    "downscale": {"view": "square"},
+    "native": {"view": "frame"},
 }
 
 
@@ -89,7 +89,7 @@ def test_chains_break_where_an_object_is_absent(tmp_path):
     content["annotations"] = [
         annotation(1, 5, 1, [as_list(FIRST), as_list(FIRST), None, as_list(FIRST), as_list(FIRST)])
     ]
-    table = measure(write(tmp_path / "train.json", content), resize=False).transitions()
+    table = measure(write(tmp_path / "train.json", content), view="frame").transitions()
     assert table.frame.tolist() == [0, 3]
     assert len(table.runs(3)) == 0
 
@@ -101,9 +101,9 @@ def test_coco_vid_gives_the_transitions_of_the_native_form(tmp_path):
         annotation(9, 5, 1, [None, as_list(FIRST), as_list(FIRST)]),
     ]
     tables = [
-        measure(write(tmp_path / "train.json", content), preset=preset).transitions()
+        measure(write(tmp_path / "train.json", content), view=view).transitions()
         for content in (native, coco_vid())
-        for preset in ("paper", "clean")
+        for view in ("youtube", "coverage")
     ]
     assert len(tables[0]) > 0
     same_tables(tables[0], tables[2])
@@ -112,7 +112,7 @@ def test_coco_vid_gives_the_transitions_of_the_native_form(tmp_path):
 
 def test_clean_measures_coverage_and_says_so(tmp_path):
     source = write(tmp_path / "train.json", youtube_vis())
-    measured = measure(source, preset="clean")
+    measured = measure(source, view="coverage")
     assert "aspect ratio" in measured.manifest["mended"]["what"][0]
     assert "mended" not in measure(source).manifest
     first = measured.videos[0].measures
@@ -194,8 +194,6 @@ def test_the_manifest_names_inputs_and_what_was_left_out(tmp_path):
     assert manifest["inputs"].keys() == {"train/train.json"}
     assert manifest["parameters"] == {
         "view": "youtube",
-        "windows": True,
-        "resize": True,
         "image_size": 64,
         "stride": 32,
     }
@@ -235,9 +233,9 @@ def test_categories_of_two_sources_may_not_contradict(tmp_path):
 def test_views_by_name():
     assert make_view() == YoutubeView(64, 32)
     assert make_view(stride=48) == YoutubeView(64, 48)
-    assert make_view(windows=False) == YoutubeView(64, None)
-    assert make_view(resize=False) == make_view(preset="clean", resize=False) == FrameView()
-    assert make_view(preset="clean", stride=16) == CoverageView(64, 16)
+    assert make_view("square") == YoutubeView(64, None)
+    assert make_view("frame") == FrameView()
+    assert make_view("coverage", stride=16) == CoverageView(64, 16)
     assert make_view("kitti") == KittiView()
 
 
@@ -245,15 +243,10 @@ def test_views_by_name():
     "options",
     [
         {"name": "kitti", "stride": 3},
-        {"name": "kitti", "windows": False},
-        {"name": "kitti", "resize": False},
-        {"name": "kitti", "preset": "clean"},
-        {"preset": "clean", "windows": False},
-        {"stride": 3, "windows": False},
-        {"stride": 3, "resize": False},
+        {"name": "square", "stride": 3},
+        {"name": "frame", "stride": 3},
         {"stride": 0},
         {"name": "other"},
-        {"preset": "other"},
     ],
     ids=str,
 )

@@ -11,9 +11,9 @@ from zenodo_server import Fault, answer_of, serve
 
 from datagen import store
 from datagen.errors import BadInputError, DatagenError, UsageError
+from datagen.readers import annotated_sets
 from datagen.releases import RELEASES, fetch, fetch_record, find_release, web
 from datagen.releases.download import cache_folder
-from datagen.releases.registry import BY_HAND
 from datagen.releases.web import Patience
 from datagen.releases.zenodo import parse_doi, parse_record
 
@@ -319,7 +319,7 @@ def test_without_download_the_file_must_be_there(tmp_path):
         fetch("kitti-masks", tmp_path / NAME)
 
 
-@pytest.mark.parametrize("name", [*BY_HAND, "imagenet"])
+@pytest.mark.parametrize("name", [*annotated_sets(), "imagenet"])
 def test_raw_annotations_are_not_fetched(name):
     with pytest.raises(UsageError, match=r"cannot be fetched for you\. .*http|From the same page|unknown release"):
         find_release(name)
@@ -416,14 +416,12 @@ def test_the_description_is_kept_as_it_came(zenodo, cache):
 
 
 def test_every_release_is_complete():
-    from datagen.manifest import SOURCES
-
+    sets = annotated_sets()
     for name, release in RELEASES.items():
         assert find_release(name) is release
         assert release.url == f"https://doi.org/10.5281/zenodo.{release.record}"
-        assert set(release.sources) <= set(SOURCES)
-        assert {SOURCES[source]["licence"] for source in release.sources} == {release.licence}
-    assert set(BY_HAND) == set(SOURCES)
+        assert set(release.sources) <= set(sets)
+        assert {sets[source].licence for source in release.sources} == {release.licence}
 
 
 def test_zenodo_is_told_whom_to_contact(zenodo):

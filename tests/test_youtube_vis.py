@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError
-from datagen.readers import find_videos, find_videos_of_all
+from datagen.readers import annotated_sets, describe_sources, find_videos, find_videos_of_all, readers
 from datagen.readers.annotation_file import YOUTUBE_VIS_NAMES
 
 
@@ -396,3 +396,12 @@ def test_any_byte_changed_gives_tracks_or_an_error_of_ours(tmp_path, place, byte
         del data[place % len(data) :]
     with suppress(DatagenError):
         read(tmp_path, bytes(data))
+
+
+def test_every_reader_says_all_of_itself():
+    assert set(readers()) == {"coco-vid", "mots", "youtube-vis"}
+    for each in annotated_sets().values():
+        assert all(each.described().values())
+        assert each.how_to_get
+        assert each.url.startswith("https://")
+    assert describe_sources(["ovis", "mine"]) == [annotated_sets()["ovis"].described(), {"id": "mine"}]

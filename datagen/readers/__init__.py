@@ -1,14 +1,44 @@
-"""Readers of annotation formats, one a module, and the choice of one for a file or folder."""
+"""Readers of annotation formats, one a module, and the choice of one for a file or folder.
+
+A module with a ``READER`` is a reader; nothing else lists them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datagen.errors import DatagenError, UsageError, quote
-from datagen.tracks import Video
 
-__all__ = ["find_videos", "find_videos_of_all"]
+if TYPE_CHECKING:
+    from datagen.readers.reader import AnnotatedSet, Reader
+    from datagen.tracks import Video
+
+__all__ = ["annotated_sets", "describe_sources", "find_videos", "find_videos_of_all", "readers"]
+
+
+@cache
+def readers() -> dict[str, Reader]:
+    """Return all readers by their names."""
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    found = [module.READER for module in modules if hasattr(module, "READER")]
+    return {reader.name: reader for reader in found}
+
+
+def annotated_sets() -> dict[str, AnnotatedSet]:
+    """Return the data sets of all readers by their ids."""
+    return {each.id: each for reader in readers().values() for each in reader.sets}
+
+
+def describe_sources(ids: Iterable[str]) -> list[dict[str, str]]:
+    """Return what a manifest says of data sets; of own data, the id alone."""
+    known = annotated_sets()
+    return [known[each].described() if each in known else {"id": each} for each in ids]
 
 
 def find_videos(source: str | Path) -> list[Video]:
@@ -17,8 +47,7 @@ def find_videos(source: str | Path) -> list[Video]:
     Parameters
     ----------
     source : str or Path
-        A folder of MOTS annotations or a text of them (`datagen.readers.mots`), or a JSON file as of YouTube-VIS or
-        OVIS (`datagen.readers.youtube_vis`) or of CocoVID, which lists images (`datagen.readers.coco_vid`).
+        A file or folder of annotations, in a format of `readers`.
 
     Returns
     -------
@@ -33,22 +62,17 @@ def find_videos(source: str | Path) -> list[Video]:
     DatagenError
         If a folder holds no annotations.
     """
-    import os
+    from datagen.readers.mots import name_of_others
+    from datagen.readers.reader import Source
 
-    from datagen.readers import coco_vid, mots, youtube_vis
-    from datagen.readers.annotation_file import read_annotation_file
-
-    if os.path.isdir(source):  # noqa: PTH112 (that of Path raises for names too long and links in a circle)
-        videos = mots.find_videos(source, strict=False)
-        if not videos:
-            other = mots.name_of_others(source)
-            known = f"no annotations here that are read: {other}" if other else "no annotations here"
-            raise DatagenError(f"{quote(source)}: {known}; give a JSON file or a folder of MOTS sequences")
-        return videos
-    if Path(source).suffix.lower() == ".txt":
-        return mots.find_videos(source, strict=False)
-    file = read_annotation_file(source)
-    return coco_vid.find_videos(file) if file.images else youtube_vis.find_videos(file)
+    looked_at = Source(source)
+    for reader in readers().values():
+        videos = reader(looked_at)
+        if videos is not None:
+            return videos
+    other = name_of_others(looked_at.path)
+    known = f"no annotations here that are read: {other}" if other else "no annotations here"
+    raise DatagenError(f"{quote(source)}: {known}; give a JSON file or a folder of MOTS sequences")
 
 
 def find_videos_of_all(

@@ -25,7 +25,16 @@ from datagen.readers.other_forms import name_of_file, name_of_json
 from datagen.readers.segmentations import JSON_ERRORS, decode_segmentations
 from datagen.tracks import Sampling, Tracks, printable_name
 
-__all__ = ["YOUTUBE_VIS_NAMES", "AnnotatedVideo", "AnnotationFile", "Int64", "VideoEntry", "read_annotation_file"]
+__all__ = [
+    "OVIS",
+    "YOUTUBE_VIS",
+    "YOUTUBE_VIS_NAMES",
+    "AnnotatedVideo",
+    "AnnotationFile",
+    "Int64",
+    "VideoEntry",
+    "read_annotation_file",
+]
 
 _NAMES = (
     "person giant_panda lizard parrot skateboard sedan ape dog snake monkey hand rabbit duck cat cow fish train horse "

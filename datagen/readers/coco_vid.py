@@ -12,10 +12,11 @@ import msgspec
 
 from datagen.errors import BadInputError, DatagenWarning
 from datagen.readers.annotation_file import AnnotatedVideo, AnnotationFile, Int64
+from datagen.readers.reader import Reader, Source
 from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, Video
 
-__all__ = ["CocoVidVideo", "find_videos"]
+__all__ = ["READER", "CocoVidVideo", "find_videos"]
 
 
 # Tables have a column a frame, so that a frame far off would fill the memory.
@@ -168,3 +169,11 @@ class CocoVidVideo(AnnotatedVideo):
         frames = 1 + max(mask.frame for mask in self.annotations)
         objects = {mask.instance: (mask.instance, mask.category_id, frames) for mask in self.annotations}
         return self.make_tracks(self.annotations, list(objects.values()), sampling, skip_bad)
+
+
+def _find(source: Source) -> list[Video] | None:
+    file = source.annotation_file
+    return find_videos(file) if file is not None and file.images else None
+
+
+READER = Reader("coco-vid", "CocoVID: JSON that lists images, as of mmtracking and TAO", (), _find)

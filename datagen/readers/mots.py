@@ -29,6 +29,7 @@ from datagen.jit import njit
 from datagen.masks import Masks, decode_rle, is_frame_size, problem_of_rle
 from datagen.readers.other_forms import name_of_annotation_file, name_of_file, name_of_folder
 from datagen.readers.png16 import kind_of_picture, read_label_map
+from datagen.readers.reader import AnnotatedSet, Reader, Source
 from datagen.tracks import Sampling, Tracks, Video, printable_name
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "IGNORE",
     "KITTI_MOTS",
     "MOTS_CHALLENGE",
+    "READER",
     "Annotations",
     "MotsImages",
     "MotsText",
@@ -668,3 +670,50 @@ def _read_bytes(path: Path) -> bytes:
         raise BadInputError(path, f"cannot be read ({error.strerror})") from None
     except MemoryError:
         raise BadInputError(path, "does not fit into memory") from None
+
+
+def _find(source: Source, annotations: Annotations | None = None, strict: bool = False) -> list[Video] | None:
+    if not source.is_folder and source.path.suffix.lower() != ".txt":
+        return None
+    return find_videos(source.path, annotations, strict) or None
+
+
+_PAGE = "https://www.vision.rwth-aachen.de/page/mots"
+_LICENCE = "CC BY-NC-SA 3.0"
+_CITATION = (
+    "P. Voigtlaender, M. Krause, A. Osep, J. Luiten, B. B. G. Sekar, A. Geiger, B. Leibe: "
+    "MOTS: Multi-Object Tracking and Segmentation. CVPR 2019."
+)
+
+READER = Reader(
+    name="mots",
+    title="MOTS: text files, or 16-bit PNG label maps",
+    sets=(
+        AnnotatedSet(
+            id=KITTI_MOTS,
+            name="KITTI MOTS",
+            url=_PAGE,
+            licence=_LICENCE,
+            citation=_CITATION,
+            frames_per_second=10,
+            how_to_get=(
+                f"Open {_PAGE}, read the licence, and take the annotations of KITTI MOTS "
+                "(text or PNG). Unpack them as FOLDER/kitti-mots/instances_txt/0000.txt ... or "
+                "FOLDER/kitti-mots/instances/0000/000000.png ..."
+            ),
+        ),
+        AnnotatedSet(
+            id=MOTS_CHALLENGE,
+            name="MOTSChallenge",
+            url=_PAGE,
+            licence=_LICENCE,
+            citation=_CITATION,
+            frames_per_second=None,  # 30, but for video 0005
+            how_to_get=(
+                "From the same page take the annotations of MOTSChallenge and unpack them as "
+                "FOLDER/motschallenge/instances_txt/0002.txt ... beside those of KITTI MOTS."
+            ),
+        ),
+    ),
+    find=_find,
+)

@@ -10,11 +10,12 @@ from itertools import groupby
 import msgspec
 
 from datagen.errors import BadInputError
-from datagen.readers.annotation_file import AnnotatedVideo, AnnotationFile, Int64
+from datagen.readers.annotation_file import OVIS, YOUTUBE_VIS, AnnotatedVideo, AnnotationFile, Int64
+from datagen.readers.reader import AnnotatedSet, Reader, Source
 from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, Video
 
-__all__ = ["YoutubeVisVideo", "find_videos"]
+__all__ = ["READER", "YoutubeVisVideo", "find_videos"]
 
 
 class _Annotation(msgspec.Struct):
@@ -91,3 +92,38 @@ class YoutubeVisVideo(AnnotatedVideo):
             for frame, segmentation in enumerate(each.segmentations)
         ]
         return self.make_tracks(segmentations, objects, sampling, skip_bad)
+
+
+def _find(source: Source) -> list[Video] | None:
+    file = source.annotation_file
+    return None if file is None or file.images else find_videos(file)
+
+
+READER = Reader(
+    name="youtube-vis",
+    title="YouTube-VIS: JSON whose annotations are tracks, as of OVIS too",
+    sets=(
+        AnnotatedSet(
+            id=YOUTUBE_VIS,
+            name="YouTube-VIS 2019 (annotations of YouTube-VOS)",
+            url="https://youtube-vos.org/dataset/vis/",
+            licence="CC BY 4.0",
+            citation="L. Yang, Y. Fan, N. Xu: Video Instance Segmentation. ICCV 2019.",
+            frames_per_second=6,
+            how_to_get=(
+                "Register at https://youtube-vos.org/dataset/vis/, accept the terms, and take train.json of the 2019 "
+                "annotations; the videos are not needed."
+            ),
+        ),
+        AnnotatedSet(
+            id=OVIS,
+            name="OVIS",
+            url="https://songbai.site/ovis/",
+            licence="CC BY-NC-SA 4.0",
+            citation="J. Qi et al.: Occluded Video Instance Segmentation: A Benchmark. IJCV 2022.",
+            frames_per_second=None,  # 3 to 6
+            how_to_get="Register at https://songbai.site/ovis/, accept the terms, and take annotations_train.json.",
+        ),
+    ),
+    find=_find,
+)

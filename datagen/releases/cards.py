@@ -20,7 +20,7 @@ import yaml
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.info import describe
-from datagen.manifest import SOURCES
+from datagen.readers import describe_sources
 from datagen.releases.frames import Frames
 from datagen.releases.registry import PAPER, RELEASES, Release
 from datagen.releases.web import plain, untrusted
@@ -220,10 +220,7 @@ def describe_dataset(
     published = _is_published(dataset, of_kind)
     # A file that does not say its sources (as the release's) keeps the licence of those of the release of its kind.
     assumed = not manifest.sources
-    if assumed:
-        sources = [{"id": source, **SOURCES[source]} for source in of_kind.sources]
-    else:
-        sources = [_described(source) for source in manifest.sources]
+    sources = describe_sources(of_kind.sources) if assumed else [_described(source) for source in manifest.sources]
     as_released = published or _is_made_as(of_kind, dataset, manifest)
     texts = _texts_of(of_kind) if as_released else _texts_from(dataset, manifest, sources, of_kind, assumed)
     return Description(

@@ -12,7 +12,7 @@ from typing import Any
 
 from datagen.errors import UsageError
 
-__all__ = ["BY_HAND", "PAPER", "RELEASES", "Paper", "Release", "find_release"]
+__all__ = ["PAPER", "RELEASES", "Paper", "Release", "find_release"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Release:
     published : str
         When the paper that describes it was published, ISO 8601.
     sources : tuple of str
-        The annotations it was made from, keys of `datagen.manifest.SOURCES`.
+        The annotations it was made from, ids of `datagen.readers.annotated_sets`.
     licence : str
         The licence it is under, which is that of the annotations.
     holds : str
@@ -235,24 +235,6 @@ RELEASES = {
 }
 """Every release by its name."""
 
-BY_HAND = {
-    "kitti-mots": (
-        "Open https://www.vision.rwth-aachen.de/page/mots, read the licence, and take the annotations of KITTI MOTS "
-        "(text or PNG). Unpack them as FOLDER/kitti-mots/instances_txt/0000.txt ... or "
-        "FOLDER/kitti-mots/instances/0000/000000.png ..."
-    ),
-    "motschallenge": (
-        "From the same page take the annotations of MOTSChallenge and unpack them as "
-        "FOLDER/motschallenge/instances_txt/0002.txt ... beside those of KITTI MOTS."
-    ),
-    "youtube-vis": (
-        "Register at https://youtube-vos.org/dataset/vis/, accept the terms, and take train.json of the 2019 "
-        "annotations; the videos are not needed."
-    ),
-    "ovis": "Register at https://songbai.site/ovis/, accept the terms, and take annotations_train.json.",
-}
-"""What to do to have the raw annotations, by source. They ask for a licence or a registration, so none is fetched."""
-
 
 def find_release(name: str) -> Release:
     """Return a release by its name.
@@ -262,12 +244,15 @@ def find_release(name: str) -> Release:
     UsageError
         If there is none of this name; for a source of raw annotations it says how to have it.
     """
-    if name in BY_HAND:
-        raise UsageError(f"{name}: cannot be fetched for you. {BY_HAND[name]}")
     if name in RELEASES:
         return RELEASES[name]
+    from datagen.readers import annotated_sets
+
+    by_hand = annotated_sets()
+    if name in by_hand:
+        raise UsageError(f"{name}: cannot be fetched for you. {by_hand[name].how_to_get}")
     if re.fullmatch(r"[0-9]+", name):
         raise UsageError(f"{name}: a record of Zenodo is asked for by --zenodo {name}, or by its DOI")
-    alike = difflib.get_close_matches(name.lower().replace("_", "-").replace(" ", "-"), [*RELEASES, *BY_HAND], n=1)
+    alike = difflib.get_close_matches(name.lower().replace("_", "-").replace(" ", "-"), [*RELEASES, *by_hand], n=1)
     hint = f"did you mean {alike[0]}? There are" if alike else "there are"
     raise UsageError(f"unknown release {name[:100]!r}; {hint} {', '.join(RELEASES)}")

@@ -1,4 +1,4 @@
-"""From tracks to sequences: which frames of which object make a sequence of masks in which window.
+"""From tracks to a dataset of masks: plan which frames of which object make a sequence in which window, then paint.
 
 The rule is that of KITTI Masks (paper, appendix D.2): an object is followed through one window for as long as enough
 of it is seen there.
@@ -6,14 +6,19 @@ of it is seen there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.datasets import Sequences
+from datagen.moments import Measures
+from datagen.parallel import map_ordered
 from datagen.tracks import Tracks
 
-__all__ = ["SequenceRows", "SequenceRule", "find_sequences"]
+__all__ = ["PlannedVideo", "SequenceRows", "SequenceRule", "find_sequences", "paint"]
 
 
 @dataclass(frozen=True)
@@ -57,14 +62,36 @@ class SequenceRows:
     rows: NDArray[np.int64]
 
 
-def find_sequences(tracks: Tracks, areas: NDArray[np.int64], image_size: int, rule: SequenceRule) -> list[SequenceRows]:
+@dataclass(frozen=True)
+class PlannedVideo:
+    """What one video gives: its masks, what they measure, and the sequences in them.
+
+    Attributes
+    ----------
+    tracks : Tracks
+        The masks, as the view samples them.
+    measures : Measures
+        What the M masks measure in K windows.
+    windows : ndarray of int64, shape (K,)
+        First column of each window.
+    sequences : list of SequenceRows
+        What is to be painted.
+    """
+
+    tracks: Tracks
+    measures: Measures
+    windows: NDArray[np.int64]
+    sequences: list[SequenceRows]
+
+
+def find_sequences(tracks: Tracks, areas: NDArray[Any], image_size: int, rule: SequenceRule) -> list[SequenceRows]:
     """Find the sequences of one video.
 
     Parameters
     ----------
     tracks : Tracks
         The objects of the video.
-    areas : ndarray of int64, shape (M, K)
+    areas : ndarray, shape (M, K)
         Area of every row of `tracks` in each of K windows, in pixels.
     image_size : int
         Height and width of a window, in pixels.
@@ -109,3 +136,58 @@ def find_sequences(tracks: Tracks, areas: NDArray[np.int64], image_size: int, ru
 def _is_covered(frame: NDArray[np.int64], area: NDArray[np.int64], size: int) -> bool:
     """Say whether objects cover the whole window in every frame."""
     return bool(np.bincount(frame - frame.min(), weights=area).min() >= size)
+
+
+def paint(
+    videos: Sequence[PlannedVideo], image_size: int, manifest: dict[str, Any], workers: int | None = None
+) -> Sequences:
+    """Paint the windows of all sequences and lay them end to end.
+
+    Parameters
+    ----------
+    videos : sequence of PlannedVideo
+        What was planned; sequences are kept in this order.
+    image_size : int
+        Height and width of a window, in pixels.
+    manifest : dict
+        How the data were made.
+    workers : int, optional
+        Number of threads; by default one a processor. The result does not depend on it.
+
+    Returns
+    -------
+    Sequences
+        Masks, with their latents as measured.
+    """
+    pairs = [(video, each) for video in videos for each in video.sequences]
+    offsets = np.concatenate([[0], np.cumsum([len(each.rows) for _, each in pairs])]).astype(np.int64)
+    per_video = [sum(len(each.rows) for each in video.sequences) for video in videos]
+    begins = np.concatenate([[0], np.cumsum(per_video)])
+    masks = np.zeros((offsets[-1], image_size, image_size), dtype=bool)
+    latents = np.zeros((offsets[-1], 3), dtype=np.float32)
+
+    def paint_video(number: int) -> None:
+        video = videos[number]
+        if not video.sequences:
+            return
+        place = slice(begins[number], begins[number + 1])
+        rows = np.concatenate([each.rows for each in video.sequences])
+        window = np.concatenate([np.full(len(each.rows), each.window) for each in video.sequences])
+        video.tracks.masks.paint_into(masks[place], rows, video.windows[window])
+        latents[place] = video.measures.at(rows, window).latents()
+
+    for _ in map_ordered(paint_video, range(len(videos)), workers):
+        pass
+    first = [(video.tracks, each.rows[0]) for video, each in pairs]
+    return Sequences.of_masks(
+        masks=masks,
+        latents=latents,
+        offsets=offsets,
+        manifest=manifest,
+        source=np.array([tracks.source for tracks, _ in first]),
+        video=np.array([tracks.video for tracks, _ in first]),
+        object_id=np.array([tracks.object_id[row] for tracks, row in first], dtype=np.int64),
+        category=np.array([tracks.category_names[int(tracks.category_id[row])] for tracks, row in first]),
+        window=np.array([each.window for _, each in pairs], dtype=np.int64),
+        first_frame=np.array([tracks.frame[row] for tracks, row in first], dtype=np.int64),
+    )

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datagen.build import SequenceRule, find_sequences
 from datagen.masks import Masks
-from datagen.sequences import SequenceRule, find_sequences
 from datagen.tracks import Tracks
 
 PAPER = SequenceRule(min_area=3, min_length=2, min_length_before_hole=3, drop_largest_id=True, left_out=(1,))

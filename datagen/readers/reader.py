@@ -1,0 +1,96 @@
+"""What a reader of annotations is: one module of this package, which says all of itself in its ``READER``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from datagen.readers.annotation_file import AnnotationFile, read_annotation_file
+from datagen.tracks import Video
+
+__all__ = ["AnnotatedSet", "Reader", "Source"]
+
+
+@dataclass(frozen=True)
+class AnnotatedSet:
+    """A published data set whose annotations a reader reads.
+
+    Attributes
+    ----------
+    id : str
+        What its tracks, tables and manifests call it, e.g. ``"kitti-mots"``.
+    name, url, licence, citation : str
+        As its authors have them.
+    frames_per_second : float or None
+        How many annotated frames make a second; None where it differs from video to video or is not published.
+    how_to_get : str
+        What to do to have the annotations. They ask for a licence or a registration, so none is fetched.
+    """
+
+    id: str
+    name: str
+    url: str
+    licence: str
+    citation: str
+    frames_per_second: float | None
+    how_to_get: str
+
+    def described(self) -> dict[str, str]:
+        """Return what a manifest says of it."""
+        return {name: getattr(self, name) for name in ("id", "name", "url", "licence", "citation")}
+
+
+class Source:
+    """A file or folder that a user named, read once however many readers look at it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file or folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @cached_property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return os.path.isdir(self.path)  # noqa: PTH112 (that of Path raises for names too long and links in a circle)
+
+    @cached_property
+    def annotation_file(self) -> AnnotationFile | None:
+        """The JSON file, read but for its annotations; None of folders and texts. Of another kind it is an error."""
+        if self.is_folder or self.path.suffix.lower() == ".txt":
+            return None
+        return read_annotation_file(self.path)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A format of annotations.
+
+    Attributes
+    ----------
+    name : str
+        Its name, e.g. ``"mots"``.
+    title : str
+        What it is, in a line.
+    sets : tuple of AnnotatedSet
+        Data sets that are published in it.
+    find : callable
+        From a `Source` to its videos, or None where the source is not of this format. Further arguments are the
+        format's own.
+    """
+
+    name: str
+    title: str
+    sets: tuple[AnnotatedSet, ...]
+    find: Callable[..., list[Video] | None]
+
+    def __call__(self, source: str | Path | Source, **options: Any) -> list[Video] | None:
+        """Find the videos of a source; see `find`."""
+        return self.find(source if isinstance(source, Source) else Source(source), **options)
