@@ -149,7 +149,7 @@ def bare(path: Path, steps: int, checkpoint: Path | None = None) -> float:
 
     def step(_: int) -> None:
         stack.network.zero_grad()
-        stack.network.loss(x, noise, 1.0, 10.0, 6.0)["total"].sum().backward()
+        stack.network.loss(x, noise)["total"].sum().backward()
 
     return rate(step, steps)
 

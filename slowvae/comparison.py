@@ -106,8 +106,8 @@ def compare(
 
     curves: dict[str, list[dict[str, float]]] = {}
 
-    def trained(name: str, told: Settings, data: Frames) -> dict[int, Encoder]:
-        networks = train(data, told, folder / name, dataset, resume=True, show_progress=show_progress)
+    def trained(name: str, settings: Settings, data: Frames) -> dict[int, Encoder]:
+        networks = train(data, settings, folder / name, dataset, resume=True, show_progress=show_progress)
         if rows := read_log(folder / name):  # none where the run was shorter than a log interval
             curves[name] = rows
         return networks
@@ -125,8 +125,8 @@ def compare(
             components = pixel_components(frames, settings.z_dim)
             latents[name] = dict.fromkeys(settings.seeds, components)
         elif name == "beta-vae":
-            told = replace(settings, model="beta-vae", beta=model_class("beta-vae").published_beta)
-            latents[name] = latents_of(trained(name, told, frames))
+            other = replace(settings, model=name, **model_class(name).published)
+            latents[name] = latents_of(trained(name, other, frames))
         else:
             latents[name] = latents_of(trained(name, settings, frames.shuffled(0)))
     scores = {

@@ -64,7 +64,7 @@ def encode_all(network: Encoder, frames: Frames, batch_size: int = 500) -> NDArr
     ndarray of float32, shape (N, Z)
     """
     parts = (frames.at(slice(first, first + batch_size)) for first in range(0, len(frames), batch_size))
-    return torch.cat([network.encode(part[None])[0][0] for part in parts]).cpu().numpy()
+    return torch.cat([network.encode(part)[0] for part in parts]).cpu().numpy()
 
 
 def evaluate_run(

@@ -156,13 +156,14 @@ def build(settings: Settings, seeds: tuple[int, ...], channels: int, image_size:
     Torch's global random state is left as it was.
     """
     kind, networks = model_class(settings.model), []
+    hyperparameters = {name: getattr(settings, name) for name in kind.published}
     with torch.random.fork_rng(devices=[]):
         for seed in seeds:
             torch.manual_seed(seed)
-            networks.append(kind(settings.z_dim, channels, image_size))
+            networks.append(kind(settings.z_dim, channels, image_size, **hyperparameters))
         if len(networks) == 1:
             return networks[0]
-        stack = kind(settings.z_dim, channels, image_size, stack=len(seeds))
+        stack = kind(settings.z_dim, channels, image_size, stack=len(seeds), **hyperparameters)
     states = [network.state_dict() for network in networks]
     stack.load_state_dict({name: torch.cat([state[name] for state in states]) for name in states[0]})
     return stack

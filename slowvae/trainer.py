@@ -57,12 +57,12 @@ class Stack:
 
     def step(self, iteration: int) -> None:
         """Take one step of the optimiser. Nothing in here waits for an accelerator."""
-        told = self.settings
+        settings = self.settings
         x = self.frames.at(self.order.batch(iteration))  # (S, B, C, H, H)
-        shape = (told.batch_size, told.z_dim)
+        shape = (settings.batch_size, settings.z_dim)
         noise = torch.stack([torch.randn(shape, generator=g, device=self.device) for g in self.noise])
-        with devices.autocast(self.device, told.amp):
-            terms = self.loss(x, noise, told.beta, told.gamma, told.rate)
+        with devices.autocast(self.device, settings.amp):
+            terms = self.loss(x, noise)
         self.adam.zero_grad(set_to_none=True)
         terms["total"].sum().backward()
         self.adam.step()
