@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Metrics(click.ParamType):
-    """Names of metrics with commas between: a wrong one is told before anything is loaded or encoded."""
+    """Names of metrics with commas between: a wrong one is refused before anything is loaded or encoded."""
 
     name = "metrics"
 

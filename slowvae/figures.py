@@ -66,7 +66,7 @@ def sheet(images: NDArray[np.uint8]) -> Image.Image:
 
 
 def save_traversals(images: NDArray[np.uint8], path: str | Path) -> None:
-    """Save traversals as an endless GIF, there and back: a row an image, a column a latent."""
+    """Save traversals as an endless GIF, there and back: one row per image, one column per latent."""
     pictures = [sheet(step) for step in images]
     there_and_back = pictures + pictures[-2:0:-1]
     with atomic_path(path) as temporary:
@@ -90,7 +90,7 @@ def scatters(
     Returns
     -------
     matplotlib.figure.Figure
-        A row a factor, a column a latent; at most 2,000 samples.
+        One row per factor, one column per latent; at most 2,000 samples.
     """
     from matplotlib.figure import Figure
 

@@ -50,7 +50,7 @@ class Settings:
     iterations : int
         Number of optimiser steps.
     batch_size : int
-        Images a step, an even number; every two are a pair.
+        Images per step, an even number; every two are a pair.
     learning_rate : float
         Of Adam (betas 0.9, 0.999).
     z_dim : int
