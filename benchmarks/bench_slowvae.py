@@ -30,7 +30,7 @@ from slowvae import device as devices
 from slowvae import metrics
 from slowvae.batches import Frames
 from slowvae.checkpoints import load_checkpoint
-from slowvae.scores import METRICS, score
+from slowvae.scores import score
 from slowvae.settings import Settings, make_settings
 from slowvae.trainer import SYNC_EVERY, Stack
 
@@ -196,7 +196,7 @@ def score_times() -> None:
     latents = np.hstack([mixed, rng.normal(size=mixed.shape)]).astype(np.float32)
     print(f"\nmetrics of 10 latents and 5 factors of {sizes.tolist()} values, seconds on one core")
     total = 0.0
-    for name in METRICS:
+    for name in metrics.METRICS:
         begin = time.perf_counter()
         if name == "udr":
             metrics.udr([latents[:10_000], latents[:10_000] * 2])

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from datagen.errors import UsageError
 from datagen.extras import extra
 from slowvae.metrics._arrays import Floats, as_numbers, converging, in_usual_range
+from slowvae.metrics._registry import register
 
 __all__ = ["udr"]
 
@@ -60,10 +61,10 @@ def udr(
     z = [in_usual_range(each)[0] for each in z]
     informative = [np.ptp(each, axis=0) > 0 for each in z]
     if divergences is not None:
-        told = [as_numbers(f"divergences of model {i}", each) for i, each in enumerate(divergences)]
-        if [each.shape for each in told] != [each.shape[1:] for each in z]:
+        given = [as_numbers(f"divergences of model {i}", each) for i, each in enumerate(divergences)]
+        if [each.shape for each in given] != [each.shape[1:] for each in z]:
             raise UsageError("divergences: must be one number a latent, for every model")
-        informative = [known & (each > _INFORMATIVE) for known, each in zip(informative, told, strict=True)]
+        informative = [known & (each > _INFORMATIVE) for known, each in zip(informative, given, strict=True)]
     scale = _standard_ranks if method == "spearman" else _standard
     kept = [scale(each[:, use]) for each, use in zip(z, informative, strict=True)]
     scores = np.full((len(z), len(z)), np.nan)
@@ -108,3 +109,6 @@ def _lasso_weights(first: Floats, second: Floats) -> Floats:
     with converging("udr"):
         weights = np.atleast_2d(Lasso(alpha=0.1, max_iter=10_000).fit(first, second).coef_)  # (Z of second, Z of first)
     return np.abs(weights).T
+
+
+register("udr", None, continuous=True)
