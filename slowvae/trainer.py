@@ -22,7 +22,7 @@ from slowvae.model import Encoder
 from slowvae.runs import DataFile, Log, build, load, locked, read_run, write_run
 from slowvae.settings import Settings, settings_json
 
-__all__ = ["Stack", "train"]
+__all__ = ["SYNC_EVERY", "Stack", "train"]
 
 SYNC_EVERY = 10
 """Steps after which stacks wait for each other, and Ctrl-C is heard."""

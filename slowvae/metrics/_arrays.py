@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from datagen.errors import UsageError
 
 __all__ = [
+    "Floats",
     "as_classes",
     "as_numbers",
     "check_arrays",
