@@ -14,7 +14,10 @@ __all__ = ["AdaGVAE", "share_latents"]
 
 
 class AdaGVAE(VAE):
-    """The objective of a beta-VAE on posteriors that the images of a pair share in part."""
+    """The VAE with a beta-VAE's objective on posteriors that the images of a pair share in part.
+
+    It takes what `Encoder` takes, and the hyper-parameter `beta`.
+    """
 
     published: ClassVar = {"beta": 1.0}
 

@@ -13,7 +13,10 @@ __all__ = ["BetaVAE"]
 
 
 class BetaVAE(VAE):
-    """The objective ``2 R + beta (CE_N - H)``, `slowvae.objectives.beta_vae_loss`."""
+    """The VAE with the objective ``2 R + beta (CE_N - H)``: `slowvae.objectives.beta_vae_loss`.
+
+    It takes what `Encoder` takes, and the hyper-parameter `beta`.
+    """
 
     published: ClassVar = {"beta": 8.0}
 

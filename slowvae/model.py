@@ -130,7 +130,7 @@ class Encoder(nn.Module):
 
 
 class VAE(Encoder):
-    """An encoder and its mirror image, which turns latents into images; the parameters are those of `Encoder`."""
+    """The encoder and its mirror image, which turns latents into images. It takes what `Encoder` takes."""
 
     def __init__(
         self, z_dim: int = 10, channels: int = 1, image_size: int = 64, stack: int = 1, **hyperparameters: float
@@ -187,7 +187,10 @@ class VAE(Encoder):
 
 
 class SlowVAE(VAE):
-    """The objective with a Laplace prior on what changes within a pair, `slowvae.objectives.slowvae_loss`."""
+    """The VAE with a Laplace prior on what changes within a pair: `slowvae.objectives.slowvae_loss`.
+
+    It takes what `Encoder` takes, and the hyper-parameters `beta`, `gamma` and `rate`.
+    """
 
     published: ClassVar = {"beta": 1.0, "gamma": 10.0, "rate": 6.0}
 

@@ -77,6 +77,12 @@ def score(
     ------
     UsageError
         If a metric is unknown or does not apply.
+
+    Examples
+    --------
+    >>> factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 10)
+    >>> score(factors, factors, ["mig", "modularity"])
+    {'mig': 1.0, 'modularity': 1.0}
     """
     if names:  # of udr alone there is nothing to score here
         check_names(names, discrete or factor_bins is not None)

@@ -150,6 +150,12 @@ def make_settings(preset: str = "klindt2021", model: str = "slowvae", **changes:
     ------
     UsageError
         If a name or a value is wrong.
+
+    Examples
+    --------
+    >>> settings = make_settings("quick", "beta-vae", seeds=(0, 1))
+    >>> settings.iterations, settings.beta, settings.seeds
+    (2000, 8.0, (0, 1))
     """
     if preset not in PRESETS:
         raise UsageError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
