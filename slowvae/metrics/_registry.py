@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import ArrayLike
-
-if TYPE_CHECKING:
-    from slowvae.metrics._mcc import Protocol
 
 __all__ = ["METRICS", "Metric", "Samples", "register"]
 
@@ -43,7 +40,7 @@ class Samples:
     parts: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
     continuous: bool
     factor_bins: int | None
-    protocol: Protocol
+    protocol: Any  # `slowvae.metrics.Protocol`, whose module registers with this one
     groups: ArrayLike | None
     seed: int
 
