@@ -30,9 +30,9 @@ from slowvae import device as devices
 from slowvae import metrics
 from slowvae.batches import Frames
 from slowvae.checkpoints import load_checkpoint
-from slowvae.scores import METRICS, score
+from slowvae.scores import score
 from slowvae.settings import Settings, make_settings
-from slowvae.trainer import TURNS, Stack
+from slowvae.trainer import SYNC_EVERY, Stack
 
 GFLOP_A_STEP = 6.3  # 16.4 million multiply-adds an image forward, three times that with backward, 64 images
 
@@ -136,9 +136,10 @@ def trainer(path: Path, steps: int, checkpoint: Path | None = None, **changes: o
     if checkpoint:
         for stack in stacks:
             stack.load(load_checkpoint(checkpoint).tensors)
-    with devices.Crew(frames.images.device, len(stacks)) as crew:
-        turn = lambda i: crew.take_turns(Stack.step, stacks, range(TURNS * i, TURNS * (i + 1)))  # noqa: E731
-        return TURNS * rate(turn, max(1, steps // TURNS), warm_up=1)
+    n = SYNC_EVERY
+    with devices.Executor(frames.images.device, len(stacks)) as executor:
+        n_steps = lambda i: executor.run(Stack.step, stacks, range(n * i, n * (i + 1)))  # noqa: E731
+        return n * rate(n_steps, max(1, steps // n), warm_up=1)
 
 
 def bare(path: Path, steps: int, checkpoint: Path | None = None) -> float:
@@ -149,7 +150,7 @@ def bare(path: Path, steps: int, checkpoint: Path | None = None) -> float:
 
     def step(_: int) -> None:
         stack.network.zero_grad()
-        stack.network.loss(x, noise, 1.0, 10.0, 6.0)["total"].sum().backward()
+        stack.network.loss(x, noise)["total"].sum().backward()
 
     return rate(step, steps)
 
@@ -162,7 +163,7 @@ def limit(path: Path, steps: int, checkpoint: Path | None = None) -> float:
 
 def four_seeds(path: Path, steps: int, checkpoint: Path | None = None, amp: str | None = None) -> float:
     """Time the steps of four networks in training."""
-    return trainer(path, max(TURNS, steps // 4), checkpoint, seeds=(0, 1, 2, 3), amp=amp)
+    return trainer(path, max(SYNC_EVERY, steps // 4), checkpoint, seeds=(0, 1, 2, 3), amp=amp)
 
 
 def one_core(path: Path, steps: int, checkpoint: Path | None = None, amp: str | None = None) -> float:
@@ -195,7 +196,7 @@ def score_times() -> None:
     latents = np.hstack([mixed, rng.normal(size=mixed.shape)]).astype(np.float32)
     print(f"\nmetrics of 10 latents and 5 factors of {sizes.tolist()} values, seconds on one core")
     total = 0.0
-    for name in METRICS:
+    for name in metrics.METRICS:
         begin = time.perf_counter()
         if name == "udr":
             metrics.udr([latents[:10_000], latents[:10_000] * 2])
@@ -215,19 +216,19 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, help="folder of a checkpoint to time training from as well")
     parser.add_argument("--only", choices=CONTENDERS, help="time one contender and print its steps a second")
     parser.add_argument("--scores", action="store_true", help="time the metrics only")
-    told = parser.parse_args()
-    if told.only:
-        print(CONTENDERS[told.only](told.file, told.steps, told.checkpoint))
+    options = parser.parse_args()
+    if options.only:
+        print(CONTENDERS[options.only](options.file, options.steps, options.checkpoint))
         return
-    if not told.scores:
-        runs = {name: [told.file, "--only", name] for name in CONTENDERS}
-        if told.checkpoint:
+    if not options.scores:
+        runs = {name: [options.file, "--only", name] for name in CONTENDERS}
+        if options.checkpoint:
             name_it = "{} from the checkpoint".format
-            runs |= {name_it(n): [*runs[n], "--checkpoint", told.checkpoint] for n in FROM_CHECKPOINT}
+            runs |= {name_it(n): [*runs[n], "--checkpoint", options.checkpoint] for n in FROM_CHECKPOINT}
         figures: dict[str, list[float]] = {name: [] for name in runs}
-        for _ in range(told.rounds):
+        for _ in range(options.rounds):
             for name, arguments in runs.items():
-                command = [sys.executable, __file__, *map(str, arguments), "--steps", str(told.steps)]
+                command = [sys.executable, __file__, *map(str, arguments), "--steps", str(options.steps)]
                 figures[name].append(float(subprocess.check_output(command, text=True)))
         median = {name: float(np.median(values)) for name, values in figures.items()}
         print(f"SlowVAE, batch 64, {machine()}, torch {torch.__version__}")

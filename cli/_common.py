@@ -15,6 +15,8 @@ import click
 from datagen.errors import DatagenError, UsageError, printable
 
 __all__ = [
+    "MAX_COUNT",
+    "MAX_SEED",
     "Numbers",
     "Real",
     "Whole",

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from cli._common import echo, json_option, print_json, print_table, seed_option
 from cli.train import device_option
 from datagen.errors import UsageError
-from slowvae.names import METRICS, PROTOCOLS
-
-if TYPE_CHECKING:
-    from slowvae.metrics.mcc import Protocol
+from slowvae.metrics import METRICS, PROTOCOLS, Protocol
 
 
 class _Metrics(click.ParamType):
-    """Names of metrics with commas between: a wrong one is told before anything is loaded or encoded."""
+    """Names of metrics with commas between: a wrong one is refused before anything is loaded or encoded."""
 
     name = "metrics"
 

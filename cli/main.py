@@ -40,7 +40,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     Parameters
     ----------
     args : list of str, optional
-        What it is told; by default what the process was called with.
+        Its arguments; by default those the process was called with.
     """
     before = _handle_signals()
     try:
@@ -103,7 +103,7 @@ def _open_streams() -> None:
 
 
 def _run(args: list[str] | None) -> int:
-    """Run a command and return its exit code, having told of any error, or else of warnings."""
+    """Run a command and return its exit code, having reported any error, or else warnings."""
     import warnings
 
     with warnings.catch_warnings(record=True) as caught:
@@ -121,7 +121,7 @@ def _run(args: list[str] | None) -> int:
 
 
 def _run_command(args: list[str] | None) -> int:
-    """Run a command and return its exit code, having told of any error."""
+    """Run a command and return its exit code, having reported any error."""
     import click
 
     from cli._group import datagen

@@ -32,12 +32,12 @@ from cli._common import (
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="The release's table, a row a track: .csv. (.parquet: as --table.)",
+    help="The release's table, one row per track: .csv. (.parquet: as --table.)",
 )
 @click.option(
     "--table",
     type=click.Path(path_type=Path),
-    help="The long table, a row a pair of neighbouring frames: .csv or .parquet.",
+    help="The long table, one row per pair of neighbouring frames: .csv or .parquet.",
 )
 @click.option(
     "--preset",

@@ -38,3 +38,7 @@ def load(path: str | Path) -> Sequences | Transitions:
 
     is_table = Path(path).suffix.lower() in (".csv", ".parquet")
     return tables.load(path) if is_table else store.load(path)
+
+
+def __dir__() -> list[str]:
+    return __all__

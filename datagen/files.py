@@ -219,7 +219,7 @@ def atomic_paths(paths: Sequence[str | Path], overwrite: bool = True) -> Iterato
     made: list[Path] = []
     finished = False
     try:
-        with _told_of(final, temporaries):
+        with _named_errors(final, temporaries):
             for path, temporary in zip(final, temporaries, strict=True):
                 _make_folder(path.parent, made)
                 _unfinished[temporary] = os.getpid(), path
@@ -227,7 +227,7 @@ def atomic_paths(paths: Sequence[str | Path], overwrite: bool = True) -> Iterato
             yield temporaries
             for temporary in temporaries:
                 _flush(temporary)
-        with _signals_held(), _told_of(final, temporaries):
+        with _signals_held(), _named_errors(final, temporaries):
             _name_all(temporaries, final, overwrite)
             finished = True
     finally:
@@ -255,7 +255,7 @@ def _name_all(temporaries: Sequence[Path], paths: Sequence[Path], overwrite: boo
 
 
 def _name_new(temporary: Path, path: Path) -> None:
-    """Give a file a name that nothing else has, in one step: of two processes that do, one is told."""
+    """Give a file a name that nothing else has, in one step: of two processes that do, one gets an error."""
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -309,7 +309,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     made: list[Path] = []
     finished = False
     try:
-        with _told_of([path], [hidden]):
+        with _named_errors([path], [hidden]):
             _make_folder(path.parent, made)
             _unfinished[hidden] = os.getpid(), path.absolute()
             hidden.mkdir(mode=0o700)
@@ -318,7 +318,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
             for inside in inner.rglob("*"):
                 _flush(inside)
             _flush(inner)
-        with _signals_held(), _told_of([path], [hidden]):
+        with _signals_held(), _named_errors([path], [hidden]):
             _name_folder(inner, path, overwrite)
             finished = True
             _flush(path.parent)
@@ -414,7 +414,7 @@ def _signals_held() -> Iterator[None]:
 
 
 @contextmanager
-def _told_of(paths: Iterable[Path], temporaries: Sequence[Path]) -> Iterator[None]:
+def _named_errors(paths: Iterable[Path], temporaries: Sequence[Path]) -> Iterator[None]:
     """Turn errors of writing a temporary file, which may name it or none, into one that names the final file."""
     try:
         yield
@@ -423,10 +423,10 @@ def _told_of(paths: Iterable[Path], temporaries: Sequence[Path]) -> Iterator[Non
         ours = str(error.filename or "").startswith(tuple(map(str, temporaries)))
         if not ours and (error.filename is not None or not full):
             raise
-        told = [
+        named = [
             path for path, each in zip(paths, temporaries, strict=True) if str(error.filename).startswith(str(each))
         ]
-        raise OutputError((told or list(paths))[0], error) from error
+        raise OutputError((named or list(paths))[0], error) from error
 
 
 def _hidden_prefix(path: Path) -> str:

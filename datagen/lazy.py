@@ -9,25 +9,28 @@ from typing import Any
 __all__ = ["lazy_names"]
 
 
-def lazy_names(package: str, homes: dict[str, str]) -> Callable[[str], Any]:
-    """Make the ``__getattr__`` of a package whose names live in modules that take long to import.
+def lazy_names(package: str, homes: dict[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Make the ``__getattr__`` and ``__dir__`` of a package whose names live in modules that take long to import.
 
     Parameters
     ----------
     package : str
         Its ``__name__``.
     homes : dict of str to str
-        The module, inside the package, that each name lives in.
+        The module, inside the package, that each name lives in; a name that is a module itself is its own home.
 
     Returns
     -------
-    callable
+    __getattr__ : callable
         From a name to what it names; it raises AttributeError for any other name.
+    __dir__ : callable
+        Returns the names, which is what tab completion shows.
     """
 
     def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"{package}.{homes[name]}"), name)
+        module = import_module(f"{package}.{homes[name]}")
+        return module if homes[name] == name else getattr(module, name)
 
-    return find
+    return find, lambda: sorted(homes)

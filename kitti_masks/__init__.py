@@ -28,4 +28,4 @@ _HOMES = {
     "transitions": "table",
 }
 
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

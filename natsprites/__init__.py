@@ -19,4 +19,4 @@ __all__ = ["NaturalSprites", "Renderer", "TorchRenderer", "build"]
 
 _HOMES = {"NaturalSprites": "dataset", "Renderer": "renderer", "TorchRenderer": "torch_renderer", "build": "pipeline"}
 
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

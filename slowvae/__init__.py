@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING
 from datagen.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from slowvae import metrics
     from slowvae.ada_gvae import AdaGVAE
     from slowvae.beta_vae import BetaVAE
     from slowvae.model import SlowVAE
     from slowvae.pcl import PCL
+    from slowvae.runs import load
 
-__all__ = ["PCL", "AdaGVAE", "BetaVAE", "SlowVAE"]
+__all__ = ["PCL", "AdaGVAE", "BetaVAE", "SlowVAE", "load", "metrics"]
 
 # torch takes seconds to import, and the metrics need none of it.
-_HOMES = {"SlowVAE": "model", "BetaVAE": "beta_vae", "AdaGVAE": "ada_gvae", "PCL": "pcl"}
+_HOMES = {
+    "AdaGVAE": "ada_gvae",
+    "BetaVAE": "beta_vae",
+    "PCL": "pcl",
+    "SlowVAE": "model",
+    "load": "runs",
+    "metrics": "metrics",
+}
 
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from slowvae.model import SlowVAE
+from slowvae.model import VAE
 from slowvae.objectives import beta_vae_loss
 
 __all__ = ["AdaGVAE", "share_latents"]
 
 
-class AdaGVAE(SlowVAE):
-    """The network of `SlowVAE` with a beta-VAE's objective on posteriors that pairs share in part.
+class AdaGVAE(VAE):
+    """The VAE with a beta-VAE's objective on posteriors that the images of a pair share in part.
 
-    Parameters
-    ----------
-    z_dim, channels, image_size, stack
-        As in `Encoder`.
+    It takes what `Encoder` takes, and the hyper-parameter `beta`.
     """
 
-    published_beta = 1.0
+    published: ClassVar = {"beta": 1.0}
 
-    def loss(self, x: Tensor, noise: Tensor, beta: float, gamma: float, rate: float) -> dict[str, Tensor]:
-        """Return the terms of the objective; see `Encoder.loss`. `gamma` and `rate` are not used."""
+    def loss(self, x: Tensor, noise: Tensor) -> dict[str, Tensor]:
+        """Return the terms of the objective; see `Encoder.loss`."""
         mu, logvar = share_latents(*self.encode(x))
         logits = self.decode(mu + torch.exp(logvar / 2) * noise)
-        return beta_vae_loss(x, logits, mu, logvar, beta)
+        return beta_vae_loss(x, logits, mu, logvar, **self.hyperparameters)
 
 
 def share_latents(mu: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:

@@ -66,6 +66,10 @@ class Frames:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        sequences, shape, device = len(self.offsets) - 1, tuple(self.images.shape), str(self.images.device)
+        return f"Frames({sequences:,} sequences, images={shape}, factors={self.factor_names}, device={device!r})"
+
     def at(self, rows: Tensor | slice) -> Tensor:
         """Return images as float32 in [0, 1], (*rows.shape, C, H, W)."""
         images = self.images[rows].float()

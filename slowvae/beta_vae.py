@@ -1,27 +1,26 @@
-"""beta-VAE (Higgins et al., ICLR 2017): SlowVAE's network without its temporal prior."""
+"""beta-VAE (Higgins et al., ICLR 2017): SlowVAE's networks without its temporal prior."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
-from slowvae.model import SlowVAE
+from slowvae.model import VAE
 from slowvae.objectives import beta_vae_loss
 
 __all__ = ["BetaVAE"]
 
 
-class BetaVAE(SlowVAE):
-    """The network of `SlowVAE` with the objective ``2 R + beta (CE_N - H)``.
+class BetaVAE(VAE):
+    """The VAE with the objective ``2 R + beta (CE_N - H)``: `slowvae.objectives.beta_vae_loss`.
 
-    Parameters
-    ----------
-    z_dim, channels, image_size, stack
-        As in `Encoder`.
+    It takes what `Encoder` takes, and the hyper-parameter `beta`.
     """
 
-    published_beta = 8.0
+    published: ClassVar = {"beta": 8.0}
 
-    def loss(self, x: Tensor, noise: Tensor, beta: float, gamma: float, rate: float) -> dict[str, Tensor]:
-        """Return the terms of the objective; see `Encoder.loss`. `gamma` and `rate` are not used."""
+    def loss(self, x: Tensor, noise: Tensor) -> dict[str, Tensor]:
+        """Return the terms of the objective; see `Encoder.loss`."""
         logits, mu, logvar = self(x, noise)
-        return beta_vae_loss(x, logits, mu, logvar, beta)
+        return beta_vae_loss(x, logits, mu, logvar, **self.hyperparameters)

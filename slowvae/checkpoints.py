@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,7 +52,7 @@ class Checkpoint:
     """
 
     iteration: int
-    tensors: dict[str, Tensor]
+    tensors: dict[str, Tensor] = field(repr=False)
     settings: Settings
     channels: int
     image_size: int
@@ -147,13 +147,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         state = read_record(path / _STATE, _State, _REMEDY)
         if path.name != f"{state.iteration:08d}":
             raise ValueError(f"it is of iteration {state.iteration}")
-        told = state.settings
-        channels, image_size = told.pop("channels", None), told.pop("image_size", None)
+        values = state.settings
+        channels, image_size = values.pop("channels", None), values.pop("image_size", None)
         if type(channels) is not int or channels not in (1, 3):
             raise ValueError(f"images of {channels!r:.40} channels")
         if type(image_size) is not int or not 1 <= image_size < 1 << 16:
             raise ValueError(f"images of {image_size!r:.40} pixels")
-        settings = settings_of(told)
+        settings = settings_of(values)
     except UsageError:
         raise BadInputError(path / _STATE, f"is missing or damaged; {_REMEDY}") from None
     except BadInputError:

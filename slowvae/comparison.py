@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ class Comparison:
     Attributes
     ----------
     findings : list of Finding
-        One a baseline, and ``order in time, as learned``.
+        One for each baseline, and ``order in time, as learned``.
     scores : dict of str to dict of int to MCC
         By name (the model's first) and seed.
     curves : dict of str to list of dict
@@ -46,9 +46,9 @@ class Comparison:
 
     findings: list[Finding]
     scores: dict[str, dict[int, metrics.MCC]]
-    curves: dict[str, list[dict[str, float]]]
+    curves: dict[str, list[dict[str, float]]] = field(repr=False)
     networks: dict[int, Encoder]
-    latents: dict[int, NDArray[np.float32]]
+    latents: dict[int, NDArray[np.float32]] = field(repr=False)
 
 
 def compare(
@@ -76,7 +76,7 @@ def compare(
     settings : Settings
         Of the model; baselines take what applies to them.
     folder : Path
-        Where the runs go, one a trained name. Runs that are there already are gone on with.
+        Where the runs go, one for each trained name. Runs that are there already are gone on with.
     baselines : sequence of str
         Of `slowvae.settings.BASELINES`.
     dataset : DataFile, optional
@@ -106,8 +106,8 @@ def compare(
 
     curves: dict[str, list[dict[str, float]]] = {}
 
-    def trained(name: str, told: Settings, data: Frames) -> dict[int, Encoder]:
-        networks = train(data, told, folder / name, dataset, resume=True, show_progress=show_progress)
+    def trained(name: str, settings: Settings, data: Frames) -> dict[int, Encoder]:
+        networks = train(data, settings, folder / name, dataset, resume=True, show_progress=show_progress)
         if rows := read_log(folder / name):  # none where the run was shorter than a log interval
             curves[name] = rows
         return networks
@@ -125,8 +125,8 @@ def compare(
             components = pixel_components(frames, settings.z_dim)
             latents[name] = dict.fromkeys(settings.seeds, components)
         elif name == "beta-vae":
-            told = replace(settings, model="beta-vae", beta=model_class("beta-vae").published_beta)
-            latents[name] = latents_of(trained(name, told, frames))
+            other = replace(settings, model=name, **model_class(name).published)
+            latents[name] = latents_of(trained(name, other, frames))
         else:
             latents[name] = latents_of(trained(name, settings, frames.shuffled(0)))
     scores = {

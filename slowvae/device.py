@@ -15,7 +15,7 @@ import torch
 from datagen.errors import DatagenError, UsageError
 
 __all__ = [
-    "Crew",
+    "Executor",
     "autocast",
     "describe",
     "find_device",
@@ -25,7 +25,7 @@ __all__ = [
     "split_seeds",
 ]
 
-Work = TypeVar("Work")
+Item = TypeVar("Item")
 
 
 def find_device(name: str = "auto") -> torch.device:
@@ -57,7 +57,7 @@ def _keep_freed_memory() -> None:
     """Have the C library keep freed memory.
 
     Every step frees and takes the same few blocks of megabytes. glibc gives such blocks back to the system, which
-    clears each page anew: ten thousand page faults a step, a fifth of its time.
+    clears each page anew: ten thousand page faults per step, a fifth of its time.
     """
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # M_TRIM_THRESHOLD and so on of malloc.h
@@ -109,57 +109,57 @@ def split_seeds(seeds: Sequence[int], device: torch.device) -> list[tuple[int, .
     """Return which seeds are trained as one stack of networks.
 
     An accelerator is kept busy by a single stack of all. On a CPU a stack is slower than its networks one by one,
-    whose activations fit into the caches; each is a stack of its own there, and `Crew` runs them side by side.
+    whose activations fit into the caches; each is a stack of its own there, and `Executor` runs them side by side.
     """
     return [(seed,) for seed in seeds] if device.type == "cpu" else [tuple(seeds)]
 
 
-class Crew:
-    """Does pieces of work side by side: on a CPU in threads that share its cores; otherwise one after the other.
+class Executor:
+    """Takes steps of several items side by side: on a CPU in threads that share its cores; otherwise in turn.
 
     Parameters
     ----------
     device : torch.device
-    pieces : int
-        How many pieces of work there will be at a time. A single piece is done by the caller, with all cores.
+    num_items : int
+        How many items there will be. A single one is worked on by the caller, with all cores.
     """
 
-    def __init__(self, device: torch.device, pieces: int) -> None:
+    def __init__(self, device: torch.device, num_items: int) -> None:
         self._cores = torch.get_num_threads()
-        workers = min(pieces, self._cores) if device.type == "cpu" else 1
+        workers = min(num_items, self._cores) if device.type == "cpu" else 1
         share = self._cores // workers
         self._pool = (
             ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) if workers > 1 else None
         )
 
-    def take_turns(self, work: Callable[[Work, int], None], pieces: Sequence[Work], turns: range) -> None:
-        """Call `work` on every piece at every turn and wait for all; a piece has its turns in their order."""
+    def run(self, function: Callable[[Item, int], None], items: Sequence[Item], steps: range) -> None:
+        """Call ``function(item, step)`` for all items and steps, those of an item in their order, and wait for all."""
         if self._pool is None:
-            for now in turns:
-                for piece in pieces:
-                    work(piece, now)
+            for step in steps:
+                for item in items:
+                    function(item, step)
             return
-        # A worker that is free takes the piece that has waited longest: none idles where pieces outnumber workers.
-        left = [iter(turns) for _ in pieces]
+        # A worker that is free takes the item that has waited longest: none idles where items outnumber workers.
+        left = [iter(steps) for _ in items]
         running: dict[Future[None], int] = {}
-        ready = list(range(len(pieces)))
+        ready = list(range(len(items)))
         while ready or running:
             for i in ready:
-                for turn in left[i]:
-                    running[self._pool.submit(work, pieces[i], turn)] = i
+                for step in left[i]:
+                    running[self._pool.submit(function, items[i], step)] = i
                     break
             finished = wait(running, return_when=FIRST_COMPLETED).done
             ready = [running.pop(future) for future in finished]
             for future in finished:
                 future.result()
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Executor:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(self._cores)  # the workers' share was told to libraries for all threads
+            torch.set_num_threads(self._cores)  # the workers' share was set in libraries for all threads
 
 
 @contextmanager

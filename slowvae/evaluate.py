@@ -16,7 +16,7 @@ from datagen.files import check_input, check_output, sha256_file
 from datagen.records import finite, read_record, write_record
 from slowvae import metrics
 from slowvae.batches import Frames
-from slowvae.metrics.mcc import Protocol
+from slowvae.metrics import METRICS, Protocol
 from slowvae.model import Encoder
 from slowvae.runs import DataFile, load_newest, network_of, read_run
 from slowvae.scores import MAX_TRAIN, check_names, score
@@ -64,7 +64,7 @@ def encode_all(network: Encoder, frames: Frames, batch_size: int = 500) -> NDArr
     ndarray of float32, shape (N, Z)
     """
     parts = (frames.at(slice(first, first + batch_size)) for first in range(0, len(frames), batch_size))
-    return torch.cat([network.encode(part[None])[0][0] for part in parts]).cpu().numpy()
+    return torch.cat([network.encode(part)[0] for part in parts]).cpu().numpy()
 
 
 def evaluate_run(
@@ -84,7 +84,7 @@ def evaluate_run(
     device : torch.device
         Where to compute.
     names : iterable of str
-        Of `slowvae.scores.METRICS`.
+        Of `slowvae.metrics.METRICS`.
     protocol : {"klindt2021", "rectangular", "held-out"}
         Of the MCC.
     data : str or Path, optional
@@ -132,7 +132,7 @@ def evaluate_run(
             )
     (factors, factor_names), groups = frames.changing_factors(), frames.sequence()
     latents = {s: encode_all(network.to(device), frames) for s, network in networks.items()}
-    single = [name for name in names if name != "udr"]
+    single = [name for name in names if METRICS[name].score]
     seeds = {str(s): score(z, factors, single, frames.discrete, protocol, groups, seed) for s, z in latents.items()}
     answer: dict[str, Any] = {
         "data": {"path": described.path, "sha256": described.sha256},

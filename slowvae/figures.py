@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from datagen.files import atomic_path
-from slowvae.model import SlowVAE
+from slowvae.model import VAE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,14 +23,14 @@ _STEPS = 40
 
 
 @torch.no_grad()
-def traversals(network: SlowVAE, latents: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[np.uint8]:
+def traversals(network: VAE, latents: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Decode what happens when one latent at a time moves through its range.
 
     The range of a latent is the 5 % to 95 % of a normal distribution fitted to it, in 40 steps, as in the release.
 
     Parameters
     ----------
-    network : SlowVAE
+    network : VAE
         A single network.
     latents : ndarray of float32, shape (N, Z)
         Of the data.
@@ -50,7 +50,7 @@ def traversals(network: SlowVAE, latents: NDArray[np.float32], start: NDArray[np
     diagonal = np.arange(z_dim)
     z[:, :, diagonal, diagonal] = paths[:, None]
     device = next(network.parameters()).device
-    logits = network.decode(torch.from_numpy(z.reshape(1, -1, z_dim)).float().to(device))[0]
+    logits = network.decode(torch.from_numpy(z.reshape(-1, z_dim)).float().to(device))
     images = (torch.sigmoid(logits) * 255).round().byte().cpu().numpy()
     return np.moveaxis(images.reshape(_STEPS, num_images, z_dim, *images.shape[1:]), 3, -1)
 
@@ -66,7 +66,7 @@ def sheet(images: NDArray[np.uint8]) -> Image.Image:
 
 
 def save_traversals(images: NDArray[np.uint8], path: str | Path) -> None:
-    """Save traversals as an endless GIF, there and back: a row an image, a column a latent."""
+    """Save traversals as an endless GIF, there and back: one row per image, one column per latent."""
     pictures = [sheet(step) for step in images]
     there_and_back = pictures + pictures[-2:0:-1]
     with atomic_path(path) as temporary:
@@ -90,7 +90,7 @@ def scatters(
     Returns
     -------
     matplotlib.figure.Figure
-        A row a factor, a column a latent; at most 2,000 samples.
+        One row per factor, one column per latent; at most 2,000 samples.
     """
     from matplotlib.figure import Figure
 

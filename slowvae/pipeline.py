@@ -15,7 +15,7 @@ from slowvae.device import find_device
 from slowvae.evaluate import encode_all, load_frames
 from slowvae.figures import figure_png, save_traversals, scatters, traversals
 from slowvae.metrics import mcc
-from slowvae.model import Encoder, SlowVAE
+from slowvae.model import VAE, Encoder
 from slowvae.runs import read_run
 from slowvae.settings import make_settings
 from slowvae.trainer import train
@@ -84,7 +84,7 @@ def train_file(
 def draw(network: Encoder, frames: Frames, folder: Path, seed: int) -> None:
     """Save the traversals of a network, if it decodes, and its latents against the factors, if these change."""
     latents = encode_all(network, frames)
-    if isinstance(network, SlowVAE):
+    if isinstance(network, VAE):
         start = latents[np.random.default_rng(0).choice(len(latents), min(4, len(latents)), replace=False)]
         save_traversals(traversals(network, latents, start), folder / f"traversals_{seed}.gif")
     factors, names = frames.changing_factors()

@@ -19,7 +19,7 @@ from datagen.records import json_text
 from slowvae.batches import Frames
 from slowvae.comparison import Comparison
 from slowvae.figures import figure_png, save_traversals, scatters, sheet, traversals
-from slowvae.model import SlowVAE
+from slowvae.model import VAE
 
 if TYPE_CHECKING:
     from slowvae.validate import Report
@@ -53,7 +53,7 @@ def draw_pictures(frames: Frames, found: Comparison, seed: int, model: str) -> d
     sheet(shown.astype(np.uint8)).save(buffer, "png")
     pictures["samples.png"] = buffer.getvalue()
     network, latents = found.networks[seed], found.latents[seed]
-    if isinstance(network, SlowVAE):
+    if isinstance(network, VAE):
         with tempfile.TemporaryDirectory() as folder:
             save_traversals(traversals(network, latents, latents[rows[:4]]), Path(folder) / "traversals.gif")
             pictures["traversals.gif"] = (Path(folder) / "traversals.gif").read_bytes()

@@ -1,7 +1,7 @@
-"""A run's folder: its lock, what it was told, its log, its trained networks.
+"""A run's folder: its lock, its settings, its log, its trained networks.
 
 run.json       settings, dataset, machine, how it ended
-log.csv        terms of the objective and statistics of the latents, a row a seed and log interval
+log.csv        terms of the objective and statistics of the latents, one row per seed and log interval
 events.*       the same for TensorBoard, where that is installed
 checkpoints/   see `slowvae.checkpoints`
 """
@@ -38,7 +38,8 @@ __all__ = [
     "Log",
     "Run",
     "build",
-    "load_networks",
+    "load",
+    "load_newest",
     "locked",
     "network_of",
     "read_log",
@@ -156,13 +157,14 @@ def build(settings: Settings, seeds: tuple[int, ...], channels: int, image_size:
     Torch's global random state is left as it was.
     """
     kind, networks = model_class(settings.model), []
+    hyperparameters = {name: getattr(settings, name) for name in kind.published}
     with torch.random.fork_rng(devices=[]):
         for seed in seeds:
             torch.manual_seed(seed)
-            networks.append(kind(settings.z_dim, channels, image_size))
+            networks.append(kind(settings.z_dim, channels, image_size, **hyperparameters))
         if len(networks) == 1:
             return networks[0]
-        stack = kind(settings.z_dim, channels, image_size, stack=len(seeds))
+        stack = kind(settings.z_dim, channels, image_size, stack=len(seeds), **hyperparameters)
     states = [network.state_dict() for network in networks]
     stack.load_state_dict({name: torch.cat([state[name] for state in states]) for name in states[0]})
     return stack
@@ -194,13 +196,42 @@ def load_newest(folder: Path) -> Checkpoint:
     """
     path = latest_checkpoint(folder / "checkpoints")
     if path is None:
+        read_run(folder)  # which says so if there is no run at all
         raise UsageError(f"{folder}: holds no checkpoint yet")
     return load_checkpoint(path)
 
 
-def load_networks(folder: Path) -> dict[int, Encoder]:
-    """Return the networks of a run by their seeds, from its newest checkpoint; raises what `load_newest` does."""
-    checkpoint = load_newest(folder)
+def load(folder: str | Path) -> dict[int, Encoder]:
+    """Return the trained networks of a run, to encode with.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run's folder.
+
+    Returns
+    -------
+    dict of int to Encoder
+        By seed, from the newest checkpoint, on the CPU.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds no run, or no checkpoint yet.
+    BadInputError
+        If the newest checkpoint is damaged.
+
+    Examples
+    --------
+    >>> load("runs/kitti")  # doctest: +SKIP
+    {0: SlowVAE(z_dim=10, channels=1, image_size=64, beta=1.0, gamma=10.0, rate=6.0)}
+    >>> mu, logvar = load("runs/kitti")[0].encode(images)  # doctest: +SKIP
+    >>> load("runs/none")
+    Traceback (most recent call last):
+    ...
+    datagen.errors.UsageError: runs/none: holds no run (no run.json); `datagen train` makes one
+    """
+    checkpoint = load_newest(Path(folder))
     return {seed: network_of(checkpoint, seed) for seed in checkpoint.settings.seeds}
 
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
-from slowvae import metrics
+from slowvae.metrics import METRICS, Protocol
 from slowvae.metrics._arrays import check_arrays, check_seed
-from slowvae.metrics.mcc import Protocol
-from slowvae.names import METRICS
+from slowvae.metrics._registry import Samples
 
-__all__ = ["MAX_TRAIN", "METRICS", "check_names", "score"]
-
-_OF_QUANTITIES = ("mcc", "dci", "dci-tree", "dci-linear", "sap", "udr")
-"""Those that apply to continuous factors too."""
+__all__ = ["MAX_TRAIN", "check_names", "score"]
 
 MAX_TRAIN, _TEST, _MANY = 10_000, 5_000, 100_000
 """Published numbers of samples; the last is for MIG and Modularity."""
@@ -37,10 +33,9 @@ def check_names(names: Sequence[str], discrete: bool = True) -> None:
     for name in names:
         if name not in METRICS:
             raise UsageError(f"unknown metric {name!r}; there are {', '.join(METRICS)}")
-        if not discrete and name not in _OF_QUANTITIES:
-            raise UsageError(
-                f"{name} needs discrete factors, and these are continuous; there are {', '.join(_OF_QUANTITIES)}"
-            )
+        if not discrete and not METRICS[name].continuous:
+            others = ", ".join(each for each, metric in METRICS.items() if metric.continuous)
+            raise UsageError(f"{name} needs discrete factors, and these are continuous; there are {others}")
 
 
 def score(
@@ -61,7 +56,7 @@ def score(
     factors : ndarray, shape (N, K)
         None may be constant.
     names : sequence of str
-        Of `METRICS`, without ``udr``.
+        Of `slowvae.metrics.METRICS`, without ``udr``.
     discrete : bool
         Whether factors have few values.
     protocol : {"klindt2021", "rectangular", "held-out"}
@@ -82,40 +77,41 @@ def score(
     ------
     UsageError
         If a metric is unknown or does not apply.
+
+    Examples
+    --------
+    >>> factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 10)
+    >>> score(factors, factors, ["mig", "modularity"])
+    {'mig': 1.0, 'modularity': 1.0}
     """
     if names:  # of udr alone there is nothing to score here
         check_names(names, discrete or factor_bins is not None)
-    if "udr" in names:
-        raise UsageError("udr compares the networks of several seeds; see slowvae.metrics.udr")
+    scorers = {name: METRICS[name].score for name in names}
+    for name, scorer in scorers.items():
+        if scorer is None:
+            raise UsageError(f"{name} compares the networks of several seeds; see slowvae.metrics.{name}")
     check_arrays(latents, factors)
     rng = np.random.default_rng(check_seed(seed))
     order = rng.permutation(len(latents))
     train = order[: min(MAX_TRAIN, 2 * len(order) // 3)]
     test = order[len(train) : len(train) + _TEST]
     many = order[:_MANY]
-    parts = latents[train], factors[train], latents[test], factors[test]
-    quantities = not discrete and factor_bins is None
-    scores: dict[str, Any] = {}
-    for name in names:
-        if name == "mcc":
-            scores[name] = _jsonable(metrics.mcc(latents, factors, protocol=protocol, seed=seed, groups=groups))
-        elif name.startswith("dci"):
-            variant: Any = {"dci": "boosting", "dci-tree": "tree", "dci-linear": "linear"}[name]
-            told = metrics.dci(*parts, variant=variant, continuous=quantities, seed=seed, factor_bins=factor_bins)
-            scores[name] = _jsonable(told)
-        elif name == "sap":
-            scores[name] = metrics.sap(*parts, continuous=quantities, factor_bins=factor_bins)
-        elif name == "mig":
-            scores[name] = metrics.mig(latents[many], factors[many], factor_bins=factor_bins)
-        elif name == "modularity":
-            scores[name] = metrics.modularity(latents[many], factors[many], factor_bins=factor_bins)
-        elif name == "beta-vae":
-            scores[name] = metrics.beta_vae(latents, factors, seed=seed, factor_bins=factor_bins)
-        elif name == "factor-vae":
-            scores[name] = metrics.factor_vae(latents, factors, seed=seed, factor_bins=factor_bins)
-    return scores
+    samples = Samples(
+        whole=(latents, factors),
+        many=(latents[many], factors[many]),
+        parts=(latents[train], factors[train], latents[test], factors[test]),
+        continuous=not discrete and factor_bins is None,
+        factor_bins=factor_bins,
+        protocol=protocol,
+        groups=groups,
+        seed=seed,
+    )
+    return {name: _jsonable(scorer(samples)) for name, scorer in scorers.items() if scorer}
 
 
-def _jsonable(result: metrics.MCC | metrics.DCI) -> dict[str, Any]:
-    kept = {name: value for name, value in asdict(result).items() if name != "resampled"}
+def _jsonable(result: Any) -> Any:
+    """Return a score, or the fields of a dataclass of scores, in JSON types."""
+    if not is_dataclass(result):
+        return result
+    kept = {item.name: getattr(result, item.name) for item in fields(result) if item.name != "resampled"}
     return {name: np.asarray(value).tolist() for name, value in kept.items()}

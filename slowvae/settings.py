@@ -1,4 +1,4 @@
-"""What a training run is told, and the presets."""
+"""The settings of a training run, and the presets."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class Settings:
     iterations : int
         Number of optimiser steps.
     batch_size : int
-        Images a step, an even number; every two are a pair.
+        Images per step, an even number; every two are a pair.
     learning_rate : float
         Of Adam (betas 0.9, 0.999).
     z_dim : int
         Number of latents.
     beta, gamma, rate : float
-        Weights and rate of `slowvae.objectives.slowvae_loss`.
+        Hyper-parameters of the objective; a model takes those that it has (`slowvae.model.Encoder.published`).
     max_delta_t : int
         Largest distance within a pair, in frames.
     amp : {None, "bf16"}
@@ -116,7 +116,7 @@ def settings_json(settings: Settings) -> dict[str, Any]:
     return {**asdict(settings), "seeds": list(settings.seeds)}
 
 
-def settings_of(told: dict[str, Any]) -> Settings:
+def settings_of(values: dict[str, Any]) -> Settings:
     """Return what `settings_json` was given, read from a file.
 
     Raises
@@ -127,10 +127,10 @@ def settings_of(told: dict[str, Any]) -> Settings:
     import msgspec
 
     names = {item.name for item in fields(Settings)}
-    for what, different in (("lacks the setting", names - told.keys()), ("has the setting", told.keys() - names)):
+    for what, different in (("lacks the setting", names - values.keys()), ("has the setting", values.keys() - names)):
         if different:
             raise ValueError(f"{what} {sorted(different)[0][:40]!r}")
-    return msgspec.convert(told, Settings)  # numbers and texts as they are, nothing made to fit
+    return msgspec.convert(values, Settings)  # numbers and texts as they are, nothing made to fit
 
 
 PRESETS = {
@@ -144,17 +144,24 @@ the sparse prior apart from its baselines within two thousand iterations (docs/r
 
 
 def make_settings(preset: str = "klindt2021", model: str = "slowvae", **changes: Any) -> Settings:
-    """Return a preset with changes, with the model's published `beta` unless another is given.
+    """Return a preset with changes, with the model's published hyper-parameters unless others are given.
 
     Raises
     ------
     UsageError
         If a name or a value is wrong.
+
+    Examples
+    --------
+    >>> settings = make_settings("quick", "beta-vae", seeds=(0, 1))
+    >>> settings.iterations, settings.beta, settings.seeds
+    (2000, 8.0, (0, 1))
     """
     if preset not in PRESETS:
         raise UsageError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
-    settings = replace(PRESETS[preset], model=model)
-    return replace(settings, **{"beta": model_class(model).published_beta, **changes})
+    settings = replace(PRESETS[preset], model=model)  # which knows whether there is such a model
+    # Of a model without a normal prior a run notes the weight 0.
+    return replace(settings, **{"beta": 0.0, **model_class(model).published, **changes})
 
 
 def model_class(name: str) -> type[Encoder]:

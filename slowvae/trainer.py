@@ -19,13 +19,13 @@ from slowvae import device as devices
 from slowvae.batches import Frames, PairOrder
 from slowvae.checkpoints import Checkpoint, check_tensors, latest_checkpoint, load_checkpoint, save_checkpoint
 from slowvae.model import Encoder
-from slowvae.runs import DataFile, Log, build, load_networks, locked, read_run, write_run
+from slowvae.runs import DataFile, Log, build, load, locked, read_run, write_run
 from slowvae.settings import Settings, settings_json
 
-__all__ = ["Stack", "train"]
+__all__ = ["SYNC_EVERY", "Stack", "train"]
 
-TURNS = 10
-"""Steps that stacks take on their own before they wait for each other, and before Ctrl-C is heard."""
+SYNC_EVERY = 10
+"""Steps after which stacks wait for each other, and Ctrl-C is heard."""
 
 _REMEDY = "take a smaller batch size or fewer seeds at a time"
 """Where memory runs out."""
@@ -55,14 +55,17 @@ class Stack:
         self.sums: dict[str, Tensor] = {}  # terms of the objective since the last line of the log, (S,) each
         self.loss = torch.compile(self.network.loss) if settings.compile else self.network.loss
 
+    def __repr__(self) -> str:
+        return f"Stack(seeds={self.seeds}, network={self.network}, device={str(self.device)!r})"
+
     def step(self, iteration: int) -> None:
         """Take one step of the optimiser. Nothing in here waits for an accelerator."""
-        told = self.settings
+        settings = self.settings
         x = self.frames.at(self.order.batch(iteration))  # (S, B, C, H, H)
-        shape = (told.batch_size, told.z_dim)
+        shape = (settings.batch_size, settings.z_dim)
         noise = torch.stack([torch.randn(shape, generator=g, device=self.device) for g in self.noise])
-        with devices.autocast(self.device, told.amp):
-            terms = self.loss(x, noise, told.beta, told.gamma, told.rate)
+        with devices.autocast(self.device, settings.amp):
+            terms = self.loss(x, noise)
         self.adam.zero_grad(set_to_none=True)
         terms["total"].sum().backward()
         self.adam.step()
@@ -190,7 +193,7 @@ def train(
         with devices.out_of_memory(_REMEDY):
             seeds_of = devices.split_seeds(settings.seeds, frames.images.device)
             stacks = [Stack(seeds, frames, settings) for seeds in seeds_of]
-        start = _load(stacks, folder)
+        start = _load_newest(stacks, folder)
         record("running")
         try:
             with devices.out_of_memory(_REMEDY):
@@ -201,11 +204,11 @@ def train(
                 record(status)
             raise
         record("finished")
-        return load_networks(folder)
+        return load(folder)
 
 
 def _check_same(folder: Path, settings: Settings, dataset: DataFile) -> None:
-    """Refuse to go on with a run that was told something else."""
+    """Refuse to go on with a run of other settings."""
     before = read_run(folder)
     free = {name: getattr(settings, name) for name in ("iterations", "log_every", "save_every", "keep_every")}
     mine, theirs = settings_json(settings), settings_json(replace(before.settings, **free))
@@ -216,7 +219,7 @@ def _check_same(folder: Path, settings: Settings, dataset: DataFile) -> None:
         raise UsageError(f"{folder}: the run there has other settings ({', '.join(different)}); it cannot go on so")
 
 
-def _load(stacks: list[Stack], folder: Path) -> int:
+def _load_newest(stacks: list[Stack], folder: Path) -> int:
     """Load the newest checkpoint, if there is one, and return its iteration."""
     path = latest_checkpoint(folder / "checkpoints")
     if path is None:
@@ -266,16 +269,16 @@ def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, sho
     steps = progress_bar(range(start, settings.iterations), "training", show=show_progress)
     with (
         closing(Log(folder, start)) as log,
-        devices.Crew(stacks[0].device, len(stacks)) as crew,
+        devices.Executor(stacks[0].device, len(stacks)) as executor,
         _asked_to_stop() as stop,
     ):
         for iteration in steps:
             done = iteration + 1
             log_now = done % settings.log_every == 0
             save_now = done % settings.save_every == 0 or done == settings.iterations
-            if not (log_now or save_now or done - begin == TURNS or stop.is_set()):
+            if not (log_now or save_now or done - begin == SYNC_EVERY or stop.is_set()):
                 continue
-            crew.take_turns(Stack.step, stacks, range(begin, done))
+            executor.run(Stack.step, stacks, range(begin, done))
             begin = done
             save_now |= stop.is_set()
             if log_now or save_now:
@@ -303,7 +306,7 @@ def _asked_to_stop() -> Iterator[threading.Event]:
         flag.set()
         signal.signal(signal.SIGINT, before)
 
-    with suppress(ValueError):  # only the main thread is told of signals
+    with suppress(ValueError):  # only the main thread hears signals
         signal.signal(signal.SIGINT, ask)
     try:
         yield flag

@@ -13,7 +13,8 @@ from cli.main import COMMANDS, datagen, main
 from datagen import store
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, UsageError
-from slowvae.scores import METRICS, score
+from slowvae.metrics import METRICS
+from slowvae.scores import score
 
 QUICK = ["--preset", "quick", "--batch-size", "8", "--z-dim", "4", "--iterations", "6", "--log-every", "2", "--quiet"]
 

@@ -16,7 +16,7 @@ def test_traversals_move_one_latent_through_its_range():
     assert images.shape == (40, 2, 3, 16, 16, 3)
     z = torch.tensor(start[1])
     z[1] = float(norm.ppf(0.95, latents[:, 1].mean(), latents[:, 1].std()))
-    expected = torch.sigmoid(network.decode(z[None, None])[0, 0]).permute(1, 2, 0) * 255
+    expected = torch.sigmoid(network.decode(z[None])[0]).permute(1, 2, 0) * 255
     np.testing.assert_allclose(images[-1, 1, 1], expected.detach().numpy(), atol=1)
     # A latent that never varied does not move.
     assert (images[:, :, 2] == images[:1, :, 2]).all()

@@ -1,5 +1,6 @@
 import inspect
 import json
+import re
 
 import numpy as np
 import pytest
@@ -593,7 +594,7 @@ def test_wrong_calls_are_refused(call, message):
 def test_boosting_equals_scikit_learn(num_classes, num_features):
     from sklearn.ensemble import GradientBoostingClassifier
 
-    from slowvae.metrics.boosting import boost
+    from slowvae.metrics._boosting import boost
 
     rng = np.random.default_rng(num_classes)
     x, x_test = (np.hstack([rng.normal(size=(n, num_features)), np.ones((n, 1))]) for n in (700, 2000))
@@ -610,7 +611,7 @@ def test_boosting_equals_scikit_learn(num_classes, num_features):
 
 
 def test_boosting_of_nothing_to_tell_has_no_importance():
-    from slowvae.metrics.boosting import boost
+    from slowvae.metrics._boosting import boost
 
     importance, train, test = boost(np.zeros((50, 2)), np.arange(50) % 3, np.zeros((5, 2)))
     assert importance.tolist() == [0, 0]
@@ -738,7 +739,7 @@ def test_votes_are_those_of_samples_with_one_value_of_the_factor(metric, batch_s
 def test_a_few_stages_of_boosting_are_those_of_scikit_learn(num_classes, seed):
     from sklearn.ensemble import GradientBoostingClassifier
 
-    from slowvae.metrics.boosting import boost
+    from slowvae.metrics._boosting import boost
 
     # Of these seeds no node has two features that split it equally well, which would leave the choice to chance.
     rng = np.random.default_rng(seed)
@@ -787,3 +788,11 @@ def test_a_constant_latent_has_no_weight():
     told = metrics.dci(*halves(latents, factors), variant="linear")
     assert told.importance[2].tolist() == [0, 0, 0]
     assert np.isfinite(told.importance).all()
+
+
+def test_scores_are_shown_without_their_arrays():
+    factors = np.arange(20.0)[:, None] % 3
+    parts = (factors,) * 4
+    for score in (metrics.mcc(factors, factors), metrics.dci(*parts, variant="tree")):
+        assert re.fullmatch(r"\w+\([^()\n]*(\([^()\n]*\))?[^()\n]*\)", repr(score))
+        assert "array" not in repr(score)

@@ -13,12 +13,14 @@ from safetensors.torch import load_file, save_file
 from test_slowvae_commands import QUICK, call
 from test_slowvae_trainer import CPU, SMALL, assert_equal, bars, parameters
 
+import slowvae
 from datagen import __version__, store
 from datagen.errors import BadInputError, DatagenError, FailedCheckError, OutputError, UsageError
 from datagen.files import sha256_file
 from slowvae import checkpoints, runs
 from slowvae.batches import Frames
 from slowvae.comparison import compare
+from slowvae.evaluate import encode_all
 from slowvae.report import draw_pictures
 from slowvae.settings import Settings, settings_json, settings_of
 from slowvae.trainer import Stack, train
@@ -54,7 +56,7 @@ def newest(run: Path) -> Path:
 def refused(run: Path, frames: Frames, problem: str, networks: bool = True) -> None:
     """Neither networks nor a resumed training come of the run, and the line says which file is at fault."""
     settings = replace(SMALL, seeds=(0, 1))
-    calls = [lambda: runs.load_networks(run)] if networks else []
+    calls = [lambda: runs.load(run)] if networks else []
     for each in (*calls, lambda: train(frames, settings, run, resume=True)):
         with pytest.raises(BadInputError, match=problem) as caught:
             each()
@@ -148,6 +150,30 @@ def test_a_run_file_of_other_types_is_refused(change, problem, run):
 # Checkpoints
 
 
+def test_a_run_is_loaded_to_encode_with(run, frames, tmp_path):
+    networks = slowvae.load(str(run))
+    assert repr(networks) == (
+        "{0: SlowVAE(z_dim=2, channels=1, image_size=16, beta=1.0, gamma=10.0, rate=6.0), "
+        "1: SlowVAE(z_dim=2, channels=1, image_size=16, beta=1.0, gamma=10.0, rate=6.0)}"
+    )
+    assert not any(network.training for network in networks.values())
+    mu = networks[1].encode(frames.at(slice(0, 26)))[0]
+    np.testing.assert_array_equal(mu.detach().numpy(), encode_all(networks[1], frames))
+    with pytest.raises(UsageError, match="holds no run"):
+        slowvae.load(tmp_path / "none")
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(UsageError, match="holds no checkpoint yet"):
+        slowvae.load(run)
+
+
+def test_what_holds_arrays_is_shown_on_a_short_line(run, frames):
+    assert repr(frames) == ("Frames(4 sequences, images=(26, 1, 16, 16), factors=('y', 'x', 'area'), device='cpu')")
+    stack = Stack((4, 9), frames, SMALL)
+    network = "SlowVAE(z_dim=2, channels=1, image_size=16, stack=2, beta=1.0, gamma=10.0, rate=6.0)"
+    assert repr(stack) == f"Stack(seeds=(4, 9), network={network}, device='cpu')"
+    assert repr(checkpoints.load_checkpoint(newest(run))).startswith("Checkpoint(iteration=12, settings=Settings(")
+
+
 def change_state(run: Path, change) -> None:
     path = newest(run) / "state.json"
     told = json.loads(path.read_text())
@@ -207,14 +233,14 @@ def test_tensors_that_are_not_the_run_s_are_refused(name, run, frames):
 @pytest.mark.parametrize("change", [lambda t: t["0/noise"].zero_(), lambda t: t.update({"0/noise": t["0/noise"][:16]})])
 def test_a_random_state_of_another_device_is_refused_when_training_goes_on(change, run, frames):
     change_tensors(run, change)
-    runs.load_networks(run)  # needs none
+    runs.load(run)  # needs none
     refused(run, frames, "random state", networks=False)
 
 
 def test_pipes_and_other_folders_among_the_checkpoints(run, frames):
     for name in (".x", "²", "٣", "notes"):
         (run / "checkpoints" / name).mkdir()
-    runs.load_networks(run)
+    runs.load(run)
     (run / "checkpoints/99999999").mkdir()
     refused(run, frames, "99999999/state.json: is missing or damaged; remove this folder")
     (run / "checkpoints/99999999").rmdir()

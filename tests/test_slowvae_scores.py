@@ -1,9 +1,13 @@
+import re
+
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from datagen.errors import UsageError
-from slowvae import metrics, scores
-from slowvae.scores import METRICS, check_names, score
+from slowvae import metrics
+from slowvae.metrics import METRICS, _dci, _gaps
+from slowvae.scores import check_names, score
 
 ALONE = [name for name in METRICS if name != "udr"]
 
@@ -18,9 +22,9 @@ def data(n: int = 900, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", ["dci", "sap"])
 def test_no_row_is_both_trained_on_and_tested_on(monkeypatch, name, n, train, test):
     seen = []
-    monkeypatch.setattr(metrics, "sap", lambda *parts, **told: seen.append(parts) or 0.0)
+    monkeypatch.setattr(_gaps, "sap", lambda *parts, **told: seen.append(parts) or 0.0)
     result = metrics.DCI(0, 0, 0, 0, "boosting", np.zeros((2, 1)))
-    monkeypatch.setattr(metrics, "dci", lambda *parts, **told: seen.append(parts) or result)
+    monkeypatch.setattr(_dci, "dci", lambda *parts, **told: seen.append(parts) or result)
     rows = np.arange(n)[:, None]
     score(np.hstack([rows, rows]), rows, [name])
     ((z, y, z_test, y_test),) = seen
@@ -33,7 +37,7 @@ def test_no_row_is_both_trained_on_and_tested_on(monkeypatch, name, n, train, te
 @pytest.mark.parametrize("name", ["mig", "modularity"])
 def test_mig_and_modularity_see_at_most_the_published_number(monkeypatch, name):
     seen = []
-    monkeypatch.setattr(metrics, name, lambda z, y, **told: seen.append((z, y)) or 0.0)
+    monkeypatch.setattr(_gaps, name, lambda z, y, **told: seen.append((z, y)) or 0.0)
     rows = np.arange(100_010)[:, None]
     score(rows, rows, [name])
     ((z, y),) = seen
@@ -89,4 +93,11 @@ def test_what_there_is_not_or_does_not_apply_is_refused():
         with pytest.raises(UsageError, match=message):
             call()
     check_names(METRICS)
-    check_names(scores._OF_QUANTITIES, discrete=False)
+    check_names(["mcc", "dci", "dci-tree", "dci-linear", "sap", "udr"], discrete=False)
+
+
+def test_the_page_has_a_line_for_every_metric():
+    page = (ROOT / "docs/training.md").read_text()
+    table = page[page.index("| metric | latents |") :].partition("\n\n")[0]
+    first = [line.split("|")[1] for line in table.splitlines()[2:]]
+    assert sorted(re.findall("`([a-z-]+)`", " ".join(first))) == sorted(METRICS)

@@ -193,37 +193,37 @@ def test_an_accelerator_gets_one_stack_a_cpu_one_a_seed():
     assert device.split_seeds((1, 2), torch.device("cuda")) == [(1, 2)]
 
 
-@pytest.mark.parametrize(("pieces", "threads"), [(1, 2), (3, 2), (3, 1), (2, 4)])
-def test_pieces_have_their_turns_in_order_and_side_by_side(pieces, threads):
+@pytest.mark.parametrize(("items", "threads"), [(1, 2), (3, 2), (3, 1), (2, 4)])
+def test_items_take_their_steps_in_order_and_side_by_side(items, threads):
     torch.set_num_threads(threads)
-    turns, at_once, most = [[] for _ in range(pieces)], set(), 0
+    steps, at_once, most = [[] for _ in range(items)], set(), 0
 
-    def work(piece, turn):
+    def work(item, step):
         nonlocal most
-        assert piece not in at_once  # never at two turns of its own
-        at_once.add(piece)
+        assert item not in at_once  # never at two steps of its own
+        at_once.add(item)
         most = max(most, len(at_once))
         time.sleep(0.005)
-        turns[piece].append(turn)
-        at_once.remove(piece)
+        steps[item].append(step)
+        at_once.remove(item)
 
-    with device.Crew(CPU, pieces) as crew:
-        crew.take_turns(work, range(pieces), range(3, 9))
-        crew.take_turns(work, range(pieces), range(9, 9))
-    assert turns == [[3, 4, 5, 6, 7, 8]] * pieces
-    assert most == min(pieces, threads)
+    with device.Executor(CPU, items) as executor:
+        executor.run(work, range(items), range(3, 9))
+        executor.run(work, range(items), range(9, 9))
+    assert steps == [[3, 4, 5, 6, 7, 8]] * items
+    assert most == min(items, threads)
     assert torch.get_num_threads() == threads
 
 
-def test_what_goes_wrong_at_a_turn_reaches_the_caller():
+def test_what_goes_wrong_at_a_step_reaches_the_caller():
     torch.set_num_threads(2)
 
-    def work(piece, turn):
-        if (piece, turn) == (2, 1):
+    def work(item, step):
+        if (item, step) == (2, 1):
             raise DatagenError("the disk is full")
 
-    with device.Crew(CPU, 3) as crew, pytest.raises(DatagenError, match="disk is full"):
-        crew.take_turns(work, range(3), range(5))
+    with device.Executor(CPU, 3) as executor, pytest.raises(DatagenError, match="disk is full"):
+        executor.run(work, range(3), range(5))
 
 
 def test_memory_that_runs_out_is_one_line():
@@ -251,7 +251,7 @@ def test_a_run_leaves_its_networks_log_and_settings(model, frames, tmp_path):
     assert {"total", "variance_of_means_1", "mean_variance_1"} <= rows[0].keys()
     # Kept: multiples of keep_every and the newest.
     assert sorted(p.name for p in (tmp_path / "run/checkpoints").iterdir()) == ["00000010", "00000012"]
-    assert_equal(parameters(runs.load_networks(tmp_path / "run")), parameters(networks))
+    assert_equal(parameters(runs.load(tmp_path / "run")), parameters(networks))
     fresh = runs.build(settings, (5,), 1, 16)
     assert not torch.equal(fresh.state_dict()["encoder.2.weight"], networks[5].state_dict()["encoder.2.weight"])
 
@@ -387,7 +387,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(frames, tmp_path, 
     assert "\n" not in str(caught.value)
     assert [p.name for p in (tmp_path / "run/checkpoints").iterdir()] == ["00000005"]
     assert runs.read_run(tmp_path / "run").status.startswith("failed")
-    for network in runs.load_networks(tmp_path / "run").values():
+    for network in runs.load(tmp_path / "run").values():
         assert all(p.isfinite().all() for p in network.parameters())
 
 

@@ -2,14 +2,39 @@
 
 The definitions are those of disentanglement_lib (Locatello et al. 2019) and, for the MCC, of SlowVAE's release.
 scikit-learn (the extra ``metrics``) is needed by BetaVAE, DCI, SAP and UDR's lasso.
+
+Each module registers its metrics by name (`METRICS`), for `slowvae.scores` and the command line.
 """
 
 from __future__ import annotations
 
-from slowvae.metrics.dci import DCI, dci
-from slowvae.metrics.gaps import mig, modularity, sap
-from slowvae.metrics.mcc import MCC, mcc
-from slowvae.metrics.udr import udr
-from slowvae.metrics.votes import beta_vae, factor_vae
+# Metrics are listed in the order of these lines.
+# isort: off
+from slowvae.metrics._mcc import MCC, PROTOCOLS, Protocol, mcc
+from slowvae.metrics._votes import beta_vae, factor_vae
+from slowvae.metrics._gaps import mig, modularity, sap
+from slowvae.metrics._dci import DCI, dci
+from slowvae.metrics._udr import udr
 
-__all__ = ["DCI", "MCC", "beta_vae", "dci", "factor_vae", "mcc", "mig", "modularity", "sap", "udr"]
+# isort: on
+from slowvae.metrics._registry import METRICS
+
+__all__ = [
+    "DCI",
+    "MCC",
+    "METRICS",
+    "PROTOCOLS",
+    "Protocol",
+    "beta_vae",
+    "dci",
+    "factor_vae",
+    "mcc",
+    "mig",
+    "modularity",
+    "sap",
+    "udr",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

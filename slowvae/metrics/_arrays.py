@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from datagen.errors import UsageError
 
 __all__ = [
+    "Floats",
     "as_classes",
     "as_numbers",
     "check_arrays",
@@ -34,7 +35,7 @@ _LARGEST = 1e100
 """Values beyond overflow when they are squared."""
 
 _FEW = 3
-"""A discrete factor has at least so many samples a value, on average."""
+"""A discrete factor has at least so many samples per value, on average."""
 
 _FAR, _NARROW, _WIDE = 10, 0.01, 100
 """What is no usual latent: its median is so many spreads from 0, or its spread is not between the other two."""
@@ -111,7 +112,7 @@ def in_usual_range(array: Floats, *others: Floats) -> list[Floats]:
 
 def _check_shapes(z: Floats, y: Floats, part: str = "") -> None:
     """Refuse latents and factors whose shapes do not fit, axes swapped among them."""
-    told = f"latents{part} {z.shape} and factors{part} {y.shape}"
+    shapes = f"latents{part} {z.shape} and factors{part} {y.shape}"
     advice = ""
     if z.ndim != 2 or y.ndim != 2:
         advice = "; a single latent or factor is array[:, None]" if 1 in (z.ndim, y.ndim) else ""
@@ -124,11 +125,11 @@ def _check_shapes(z: Floats, y: Floats, part: str = "") -> None:
         advice = next((f"; {which} transposed, pass array.T" for which, is_it in swapped.items() if is_it), "")
     elif len(z) >= 2:
         if not z.shape[1] or not y.shape[1]:
-            raise UsageError(f"{told}: there is no {'latent' if not z.shape[1] else 'factor'} to score")
+            raise UsageError(f"{shapes}: there is no {'latent' if not z.shape[1] else 'factor'} to score")
         if len(z) < y.shape[1]:
-            raise UsageError(f"{told}: fewer samples than factors; if a row is a factor, pass array.T of both")
+            raise UsageError(f"{shapes}: fewer samples than factors; if a row is a factor, pass array.T of both")
         return
-    raise UsageError(f"{told}: must be (N, Z) and (N, K) with the same N >= 2{advice}")
+    raise UsageError(f"{shapes}: must be (N, Z) and (N, K) with the same N >= 2{advice}")
 
 
 def check_arrays(latents: ArrayLike, factors: ArrayLike, part: str = "") -> tuple[Floats, Floats]:
@@ -249,7 +250,7 @@ def check_discrete(metric: str, factors: Floats, factor_bins: int | None, otherw
     Raises
     ------
     UsageError
-        If a factor has fewer than three samples a value.
+        If a factor has fewer than three samples per value.
     """
     for k, column in enumerate(factors.T if factor_bins is None else ()):
         values = len(np.unique(column))

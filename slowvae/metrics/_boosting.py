@@ -1,7 +1,7 @@
 """Gradient boosted trees for DCI: scikit-learn's `GradientBoostingClassifier` with its defaults, some 20 times faster.
 
-Factors of many values need a tree a value and stage, ten thousand in all. Sorting the features once, not once a node,
-takes minutes off; see benchmarks/bench_slowvae.py. The tests hold it against scikit-learn.
+Factors of many values need a tree for each value and stage, ten thousand in all. Sorting the features once, not at
+every node, takes minutes off; see benchmarks/bench_slowvae.py. The tests hold it against scikit-learn.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def boost(
         Classes 0 to C - 1, each occurring.
     inputs_test : ndarray, shape (M, Z)
     stages : int
-        Number of stages, of a tree a class each (of one tree for two classes).
+        Number of stages, of one tree per class each (of a single tree for two classes).
     seed : int
         Of the order in which features are looked at: of several that split equally well the first is taken, and
         without chance a copy of another would never be.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 from datagen.errors import UsageError
 from datagen.extras import extra
 from slowvae.metrics._arrays import Floats, check_discrete, check_parts, check_seed, converging, cut_factors
+from slowvae.metrics._registry import Samples, register
 
-__all__ = ["DCI", "VARIANTS", "dci"]
+__all__ = ["DCI", "dci"]
 
 Variant = Literal["boosting", "tree", "linear"]
 
-VARIANTS = ("boosting", "tree", "linear")
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 _COPY = 1e-9
 """Latents whose correlation is 1 but for this are copies."""
@@ -47,7 +48,7 @@ class DCI:
     informativeness_train: float
     informativeness_test: float
     variant: Variant
-    importance: Floats
+    importance: Floats = field(repr=False)
 
 
 def dci(
@@ -80,7 +81,7 @@ def dci(
         Of the trees.
     factor_bins : int, optional
         Cut factors of more values than this into so many equal bins, between their smallest and largest value, instead
-        of `continuous`. By default continuous factors (fewer than three samples a value) are no classes.
+        of `continuous`. By default continuous factors (fewer than three samples per value) are no classes.
 
     Returns
     -------
@@ -90,6 +91,15 @@ def dci(
     ------
     UsageError
         If `variant` is unknown or the arrays cannot be scored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from slowvae.metrics import dci
+    >>> factors = np.random.default_rng(0).integers([4, 3], size=(600, 2))
+    >>> result = dci(factors[:300], factors[:300], factors[300:], factors[300:], variant="tree")
+    >>> round(result.disentanglement, 3), round(result.completeness, 3), result.informativeness_test
+    (1.0, 1.0, 1.0)
     """
     if variant not in VARIANTS:
         raise UsageError(f"unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
@@ -120,7 +130,7 @@ def _predict(
 ) -> tuple[Floats, float, float]:
     """Predict one factor; return the latents' importance (Z,), and the scores on train and test."""
     if variant == "boosting" and not continuous:
-        from slowvae.metrics.boosting import boost  # numba takes a second to import
+        from slowvae.metrics._boosting import boost  # numba takes a second to import
 
         values, classes = np.unique(y, return_inverse=True)
         importance, train, test = boost(z, classes, z_test, seed=seed)
@@ -172,3 +182,13 @@ def _concentration(importance: Floats) -> float:
     shares /= shares.sum(axis=1, keepdims=True)
     entropy = -(shares * np.log(shares)).sum(axis=1) / np.log(importance.shape[1])
     return float(((1 - entropy) * importance.sum(axis=1)).sum() / total)
+
+
+def _score(samples: Samples, variant: Variant) -> DCI:
+    s = samples
+    return dci(*s.parts, variant=variant, continuous=s.continuous, seed=s.seed, factor_bins=s.factor_bins)
+
+
+register("dci", lambda s: _score(s, "boosting"), continuous=True)
+register("dci-tree", lambda s: _score(s, "tree"), continuous=True)
+register("dci-linear", lambda s: _score(s, "linear"), continuous=True)

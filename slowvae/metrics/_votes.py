@@ -21,6 +21,7 @@ from slowvae.metrics._arrays import (
     converging,
     in_usual_range,
 )
+from slowvae.metrics._registry import register
 
 __all__ = ["beta_vae", "factor_vae"]
 
@@ -96,12 +97,12 @@ def beta_vae(
     num_train, num_test : int
         Number of points to fit on and to score.
     batch_size : int
-        Number of pairs a point.
+        Number of pairs per point.
     seed : int
         Of the draws.
     factor_bins : int, optional
         Cut factors of more values than this into so many equal bins, between their smallest and largest value. By
-        default continuous factors (fewer than three samples a value) are refused.
+        default continuous factors (fewer than three samples per value) are refused.
 
     Returns
     -------
@@ -180,3 +181,7 @@ def factor_vae(
     np.add.at(table, (factor[:num_train], vote[:num_train]), 1)
     stands_for = table.argmax(axis=0)
     return float((stands_for[vote[num_train:]] == factor[num_train:]).mean())
+
+
+register("beta-vae", lambda s: beta_vae(*s.whole, seed=s.seed, factor_bins=s.factor_bins))
+register("factor-vae", lambda s: factor_vae(*s.whole, seed=s.seed, factor_bins=s.factor_bins))

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from datagen.errors import UsageError
 from datagen.extras import extra
 from slowvae.metrics._arrays import Floats, as_numbers, converging, in_usual_range
+from slowvae.metrics._registry import register
 
 __all__ = ["udr"]
 
@@ -48,6 +49,15 @@ def udr(
     ------
     UsageError
         If there are fewer than two models or their arrays do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from slowvae.metrics import udr
+    >>> latents = np.random.default_rng(0).normal(size=(1000, 2))
+    >>> mixed = latents @ [[1, 1], [-1, 1]]
+    >>> udr([latents, -latents, latents[:, ::-1], mixed]).round(1).tolist()
+    [1.0, 1.0, 1.0, 0.4]
     """
     if method not in ("spearman", "lasso"):
         raise UsageError(f"unknown method {method!r}; there are spearman, lasso")
@@ -60,10 +70,10 @@ def udr(
     z = [in_usual_range(each)[0] for each in z]
     informative = [np.ptp(each, axis=0) > 0 for each in z]
     if divergences is not None:
-        told = [as_numbers(f"divergences of model {i}", each) for i, each in enumerate(divergences)]
-        if [each.shape for each in told] != [each.shape[1:] for each in z]:
+        given = [as_numbers(f"divergences of model {i}", each) for i, each in enumerate(divergences)]
+        if [each.shape for each in given] != [each.shape[1:] for each in z]:
             raise UsageError("divergences: must be one number a latent, for every model")
-        informative = [known & (each > _INFORMATIVE) for known, each in zip(informative, told, strict=True)]
+        informative = [known & (each > _INFORMATIVE) for known, each in zip(informative, given, strict=True)]
     scale = _standard_ranks if method == "spearman" else _standard
     kept = [scale(each[:, use]) for each, use in zip(z, informative, strict=True)]
     scores = np.full((len(z), len(z)), np.nan)
@@ -108,3 +118,6 @@ def _lasso_weights(first: Floats, second: Floats) -> Floats:
     with converging("udr"):
         weights = np.atleast_2d(Lasso(alpha=0.1, max_iter=10_000).fit(first, second).coef_)  # (Z of second, Z of first)
     return np.abs(weights).T
+
+
+register("udr", None, continuous=True)

@@ -20,6 +20,7 @@ from slowvae.metrics._arrays import (
     in_usual_range,
     mutual_information,
 )
+from slowvae.metrics._registry import register
 
 __all__ = ["mig", "modularity", "sap"]
 
@@ -36,10 +37,10 @@ def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int
     factors : array_like, shape (N, K)
         Discrete values.
     bins : int
-        Number of equal bins a latent is cut into.
+        Number of equal bins that each latent is cut into.
     factor_bins : int, optional
         Cut factors of more values than this into so many equal bins, between their smallest and largest value. By
-        default continuous factors (fewer than three samples a value) are refused.
+        default continuous factors (fewer than three samples per value) are refused.
 
     Returns
     -------
@@ -50,6 +51,16 @@ def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int
     ------
     UsageError
         If the arrays cannot be scored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from slowvae.metrics import mig
+    >>> factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 10)
+    >>> mig(factors, factors)
+    1.0
+    >>> mig(factors[:, [0, 1, 0]], factors)  # the first factor has two latents
+    0.5
     """
     z, y = check_arrays(latents, factors)
     check_rivals(z)
@@ -122,6 +133,14 @@ def sap(
     ------
     UsageError
         If the arrays cannot be scored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from slowvae.metrics import sap
+    >>> factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 10)
+    >>> sap(factors, factors, factors, factors)  # each factor's own latent is always right, the other half of the time
+    0.5
     """
     z, y, z_test, y_test = check_parts(latents_train, factors_train, latents_test, factors_test)
     check_rivals(z)
@@ -150,3 +169,8 @@ def _squared_correlation(z: Floats, y: Floats) -> Floats:
     covariance = (z - z.mean(0)).T @ (y - y.mean(0)) / (len(z) - 1)
     variance = z.var(0, ddof=1)[:, None]
     return np.where(variance > 1e-12, covariance**2 / (np.maximum(variance, 1e-12) * y.var(0, ddof=1)), 0.0)
+
+
+register("mig", lambda s: mig(*s.many, factor_bins=s.factor_bins))
+register("modularity", lambda s: modularity(*s.many, factor_bins=s.factor_bins))
+register("sap", lambda s: sap(*s.parts, continuous=s.continuous, factor_bins=s.factor_bins), continuous=True)

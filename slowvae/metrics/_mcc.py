@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from datagen.errors import UsageError
 from slowvae.metrics._arrays import Floats, check_arrays, check_seed, check_whole
-from slowvae.names import PROTOCOLS
+from slowvae.metrics._registry import register
 
-__all__ = ["MCC", "METHODS", "PROTOCOLS", "mcc"]
+__all__ = ["MCC", "PROTOCOLS", "Protocol", "mcc"]
 
 Method = Literal["spearman", "pearson"]
 Protocol = Literal["klindt2021", "rectangular", "held-out"]
 
-METHODS = ("spearman", "pearson")
+METHODS: tuple[Method, ...] = get_args(Method)
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 _RESAMPLES = 200
 
@@ -53,9 +54,9 @@ class MCC:
     method: Method
     protocol: Protocol
     n: int
-    assignment: NDArray[np.int64]
-    correlation: Floats
-    resampled: Floats
+    assignment: NDArray[np.int64] = field(repr=False)
+    correlation: Floats = field(repr=False)
+    resampled: Floats = field(repr=False)
 
 
 def mcc(
@@ -108,6 +109,16 @@ def mcc(
     UsageError
         If a name is unknown, a number is out of range, there are more factors than latents, or the arrays cannot be
         scored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from slowvae.metrics import mcc
+    >>> factors = np.random.default_rng(0).normal(size=(1000, 2))
+    >>> latents = factors[:, [1, 0, 1]] * [1, -2, 0]  # both factors, in another order, and nothing
+    >>> result = mcc(latents, factors, protocol="rectangular")
+    >>> result.assignment.tolist(), round(result.score, 3)
+    ([1, 0], 1.0)
     """
     if method not in METHODS:
         raise UsageError(f"unknown method {method!r}; there are {', '.join(METHODS)}")
@@ -171,6 +182,9 @@ def mcc(
         correlation=correlation[:num_factors],
         resampled=resampled,
     )
+
+
+register("mcc", lambda s: mcc(*s.whole, protocol=s.protocol, seed=s.seed, groups=s.groups), continuous=True)
 
 
 def _labels(groups: ArrayLike, number: int) -> NDArray[np.generic]:

@@ -1,0 +1,70 @@
+"""The metrics by the names that the command line has for them; each module of this package registers its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+__all__ = ["METRICS", "Metric", "Samples", "register"]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The latents (N, Z) of a network and the factors (N, K), as a metric may want them.
+
+    Attributes
+    ----------
+    whole : tuple
+        Latents and factors of all samples.
+    many : tuple
+        Latents and factors of at most the published number that are drawn for metrics without training.
+    parts : tuple
+        Latents and factors to train on, and latents and factors to test on.
+    continuous : bool
+        Whether factors are to be taken as quantities.
+    factor_bins : int or None
+        How many bins factors of more values are to be cut into.
+    protocol : str
+        Of the MCC.
+    groups : array_like or None
+        What each sample belongs to, (N,).
+    seed : int
+        Of everything drawn.
+    """
+
+    whole: tuple[ArrayLike, ArrayLike]
+    many: tuple[ArrayLike, ArrayLike]
+    parts: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
+    continuous: bool
+    factor_bins: int | None
+    protocol: Any  # `slowvae.metrics.Protocol`, whose module registers with this one
+    groups: ArrayLike | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric and what it applies to.
+
+    Attributes
+    ----------
+    score : callable or None
+        From `Samples` to a number or a dataclass of numbers. None if it compares the networks of several seeds.
+    continuous : bool
+        Whether it applies to continuous factors as they are, not cut into bins.
+    """
+
+    score: Callable[[Samples], Any] | None
+    continuous: bool
+
+
+METRICS: dict[str, Metric] = {}
+"""Every metric by its name, in the order of their imports."""
+
+
+def register(name: str, score: Callable[[Samples], Any] | None, continuous: bool = False) -> None:
+    """Make a metric known by a name; see `Metric`."""
+    METRICS[name] = Metric(score, continuous)
