@@ -12,7 +12,8 @@ from cli._common import echo, json_option, print_json, print_table, quiet_option
 from datagen.errors import FailedCheckError
 
 if TYPE_CHECKING:
-    from datagen.verify import Check, Comparison, TableComparison
+    from datagen.checks import Check
+    from datagen.comparison import Comparison, TableComparison
 
 _SHOWN = 20
 
@@ -40,7 +41,8 @@ def command(file: Path, against: str | None, as_json: bool, quiet: bool) -> int:
     checks, comparison = _check(file, against, show_progress=not (quiet or as_json))
     passed = all(check.passed for check in checks)
     if as_json:
-        answer = {"file": str(file), "passed": passed, "checks": [asdict(check) for check in checks]}
+        said = [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks]
+        answer = {"file": str(file), "passed": passed, "checks": said}
         if comparison is not None:
             answer["against"] = {"file": against, "equal": comparison.equal, **asdict(comparison)}
         print_json(answer)
@@ -61,9 +63,10 @@ def _check(
     file: Path, against: str | None, show_progress: bool
 ) -> tuple[list[Check], Comparison | TableComparison | None]:
     from datagen import releases, store
+    from datagen.checks import load_verified
+    from datagen.comparison import compare, compare_tables
     from datagen.releases.checksums import verify_folder
     from datagen.store import tables
-    from datagen.verify import compare, compare_tables, load_verified
 
     def other(name: str) -> Path:
         return releases.fetch(name, show_progress=show_progress) if against == "release" else Path(str(against))

@@ -17,7 +17,7 @@ def lazy_names(package: str, homes: dict[str, str]) -> Callable[[str], Any]:
     package : str
         Its ``__name__``.
     homes : dict of str to str
-        The module, inside the package, that each name lives in.
+        The module that each name lives in: one inside the package by its own name, another by its full one.
 
     Returns
     -------
@@ -28,6 +28,7 @@ def lazy_names(package: str, homes: dict[str, str]) -> Callable[[str], Any]:
     def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"{package}.{homes[name]}"), name)
+        home = homes[name]
+        return getattr(import_module(home if "." in home else f"{package}.{home}"), name)
 
     return find

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from datagen.checks import STILL, Check, Status, control_order, ratio_interval
 from datagen.errors import UsageError
 from datagen.pairs import first_frames
 from slowvae import metrics
 from slowvae.batches import Frames
-from slowvae.checks import STILL, Finding, Status, control_order, ratio_interval
 from slowvae.evaluate import encode_all
 from slowvae.model import Encoder
 from slowvae.runs import DataFile, build, read_log
@@ -32,7 +32,7 @@ class Comparison:
 
     Attributes
     ----------
-    findings : list of Finding
+    findings : list of Check
         One a baseline, and ``order in time, as learned``.
     scores : dict of str to dict of int to MCC
         By name (the model's first) and seed.
@@ -44,7 +44,7 @@ class Comparison:
         Their latents of all frames.
     """
 
-    findings: list[Finding]
+    findings: list[Check]
     scores: dict[str, dict[int, metrics.MCC]]
     curves: dict[str, list[dict[str, float]]]
     networks: dict[int, Encoder]
@@ -151,7 +151,7 @@ def pixel_components(frames: Frames, number: int) -> NDArray[np.float32]:
     return torch.cat([part @ axes[:, :number] for part in parts]).cpu().numpy()
 
 
-def _difference(model: str, baseline: str, scores: dict[str, dict[int, metrics.MCC]], seeds: Sequence[int]) -> Finding:
+def _difference(model: str, baseline: str, scores: dict[str, dict[int, metrics.MCC]], seeds: Sequence[int]) -> Check:
     """Compare the MCC of a model with that of a baseline, seed by seed."""
     mine, theirs = ([scores[name][seed] for seed in seeds] for name in (model, baseline))
     figure = float(np.mean([a.score - b.score for a, b in zip(mine, theirs, strict=True)]))
@@ -165,10 +165,10 @@ def _difference(model: str, baseline: str, scores: dict[str, dict[int, metrics.M
     status: Status = "pass" if low > 0 else "fail"
     if status == "fail" and baseline in ("beta-vae", "shuffled") and len(seeds) < _ENOUGH_SEEDS:
         status, detail = "warn", f"{detail}; {_ENOUGH_SEEDS} seeds or more can tell"
-    return Finding(f"factors recovered, against {baseline}", status, figure, detail)
+    return Check(f"factors recovered, against {baseline}", status, figure, detail)
 
 
-def _learned_order(latents: dict[int, NDArray[np.float32]], frames: Frames) -> Finding:
+def _learned_order(latents: dict[int, NDArray[np.float32]], frames: Frames) -> Check:
     """Check that learned latents move less between neighbouring frames than between the same frames in random order.
 
     The order of the pairs is exchanged within one network, so training noise cannot make a difference where the file
@@ -187,4 +187,4 @@ def _learned_order(latents: dict[int, NDArray[np.float32]], frames: Frames) -> F
         f"latents of neighbours are {ratio:.2f} times as far apart as those of frames in random order, "
         f"95 % {low:.2f} to {high:.2f}; below {STILL} there is an order"
     )
-    return Finding("order in time, as learned", "pass" if high < STILL else "fail", ratio, detail)
+    return Check("order in time, as learned", "pass" if high < STILL else "fail", ratio, detail)

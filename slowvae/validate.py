@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datagen import __version__
+from datagen.checks import Check, check_file, worst
 from datagen.errors import UsageError
-from slowvae.checks import Finding, check_file, worst
 from slowvae.settings import BASELINES, make_settings, settings_json
 
 __all__ = ["BUDGETS", "Report", "validate"]
@@ -29,7 +29,7 @@ class Report:
         The dataset file.
     verdict : {"pass", "warn", "fail"}
         The worst of all checks.
-    findings : list of Finding
+    findings : list of Check
         Every check.
     run : dict
         What was run on which machine: ``tool``, ``machine``, and with training ``settings`` and ``baselines``.
@@ -45,7 +45,7 @@ class Report:
 
     file: str
     verdict: Literal["pass", "warn", "fail"]
-    findings: list[Finding]
+    findings: list[Check]
     run: dict[str, Any]
     factor_names: list[str]
     scores: dict[str, dict[str, dict[str, Any]]]
