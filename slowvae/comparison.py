@@ -16,14 +16,43 @@ from datagen.pairs import first_frames
 from slowvae import metrics
 from slowvae.batches import Frames
 from slowvae.evaluate import encode_all
-from slowvae.model import Encoder
+from slowvae.figures import traversals
+from slowvae.model import Encoder, SlowVAE
 from slowvae.runs import DataFile, build, read_log
 from slowvae.settings import BASELINES, Settings, model_class
 from slowvae.trainer import train
 
-__all__ = ["Comparison", "compare", "pixel_components"]
+__all__ = ["Comparison", "Examples", "compare", "pixel_components"]
 
 _ENOUGH_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What one network does, to be drawn.
+
+    Attributes
+    ----------
+    samples : ndarray of uint8, shape (2, M, H, W, C)
+        M frames of the data, and the frame after each.
+    traversals : ndarray of uint8, shape (40, 4, Z, H, W, C), or None
+        See `slowvae.figures.traversals`; None of a network that does not decode.
+    latents : ndarray of float32, shape (N, Z)
+        Of all frames.
+    factors : ndarray of float32, shape (N, K)
+        Those that change.
+    factor_names : tuple of str
+        Their names.
+    correlation : ndarray of float64, shape (K, Z)
+        Of factors and latents, as the score has it.
+    """
+
+    samples: NDArray[np.uint8]
+    traversals: NDArray[np.uint8] | None
+    latents: NDArray[np.float32]
+    factors: NDArray[np.float32]
+    factor_names: tuple[str, ...]
+    correlation: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -38,17 +67,14 @@ class Comparison:
         By name (the model's first) and seed.
     curves : dict of str to list of dict
         The log of every training, by name.
-    networks : dict of int to Encoder
-        The trained networks of the model, by seed.
-    latents : dict of int to ndarray of float32, shape (N, Z)
-        Their latents of all frames.
+    examples : Examples
+        What the model of the first seed does.
     """
 
     findings: list[Check]
     scores: dict[str, dict[int, metrics.MCC]]
     curves: dict[str, list[dict[str, float]]]
-    networks: dict[int, Encoder]
-    latents: dict[int, NDArray[np.float32]]
+    examples: Examples
 
 
 def compare(
@@ -135,7 +161,21 @@ def compare(
     }
     findings = [_difference(settings.model, name, scores, settings.seeds) for name in baselines]
     findings.append(_learned_order(latents[settings.model], frames))
-    return Comparison(findings, scores, curves, networks, latents[settings.model])
+    seed = settings.seeds[0]
+    shown = scores[settings.model][seed].correlation
+    examples = _examples(frames, networks[seed], latents[settings.model][seed], shown)
+    return Comparison(findings, scores, curves, examples)
+
+
+def _examples(
+    frames: Frames, network: Encoder, latents: NDArray[np.float32], correlation: NDArray[np.float64]
+) -> Examples:
+    starts, _, _ = first_frames(frames.offsets)
+    rows = np.random.default_rng(0).choice(starts, min(16, len(starts)), replace=False)
+    samples = [frames.at(torch.from_numpy(each)).cpu().numpy() * 255 for each in (rows, rows + 1)]
+    moved = traversals(network, latents, latents[rows[:4]]) if isinstance(network, SlowVAE) else None
+    factors, names = frames.changing_factors()
+    return Examples(np.moveaxis(np.stack(samples), 2, -1).astype(np.uint8), moved, latents, factors, names, correlation)
 
 
 def pixel_components(frames: Frames, number: int) -> NDArray[np.float32]:

@@ -42,9 +42,9 @@ def walks(sequences=40, length=25, size=16, seed=0) -> Sequences:
     latents = np.stack([(masks * rows).sum((1, 2)) / area, (masks * columns).sum((1, 2)) / area, area], axis=1)
     text, number = np.full(sequences, "walk"), np.arange(sequences)
     offsets = np.arange(sequences + 1) * length
-    return Sequences.of_masks(
-        masks, latents.astype(np.float32), offsets, text, text, number, text, number * 0, number * 0
-    )  # fmt: skip
+    columns = {"source": text, "video": text, "object_id": number, "category": text}
+    columns |= {"window": number * 0, "first_frame": number * 0}
+    return Sequences.of_masks(masks, latents.astype(np.float32), offsets, **columns)
 
 
 def shuffled(dataset: Sequences, within: bool, seed: int = 1) -> Sequences:
