@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 __all__ = ["load_template"]
 
@@ -18,7 +19,8 @@ def load_template(name: str, escape: Callable[[Any], Any] | None = None) -> Temp
     name : str
         The name of its file.
     escape : callable, optional
-        Makes a value one of the format; by default the template is HTML, and Jinja2 does it.
+        Returns a value as text of the template's format; by default that is HTML, and Jinja2 does it. What filters that
+        join or replace texts return is escaped as HTML, so the values of other formats are put in one at a time.
 
     Returns
     -------
@@ -26,8 +28,8 @@ def load_template(name: str, escape: Callable[[Any], Any] | None = None) -> Temp
     """
     environment = Environment(
         loader=PackageLoader("datagen"),
-        autoescape=escape is None,
-        finalize=None if escape is None else lambda value: value if hasattr(value, "__html__") else escape(value),
+        autoescape=True,
+        finalize=escape and (lambda value: value if hasattr(value, "__html__") else Markup(escape(value))),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
