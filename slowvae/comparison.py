@@ -1,4 +1,4 @@
-"""What training tells of a dataset: whether a sparse temporal prior recovers its factors better than doing without."""
+"""What training shows of a dataset: whether a sparse temporal prior recovers its factors better than doing without."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def write_checksums(folder: str | Path) -> None:
 
 
 def read_checksums(folder: str | Path) -> dict[str, str]:
-    """Return the sha256 that a folder's list tells of every file.
+    """Return the sha256 of every file by a folder's list.
 
     Raises
     ------

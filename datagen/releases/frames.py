@@ -98,7 +98,7 @@ def write_parquet(frames: Frames, path: Path, show_progress: bool = False) -> in
     """Write frames as parquet, and return the size of their rows in memory, in bytes.
 
     Images are PNG in the form of the Hugging Face `datasets` library, a struct of ``bytes`` and ``path``; the file's
-    schema tells it so, and it gives them as images.
+    schema says so, and it gives them as images.
 
     Raises
     ------
