@@ -79,8 +79,8 @@ def command(
     """
     file = find_dataset(file, as_json)
     check_outputs(folders=[out], inputs=[file])
-    told = {"iterations": iterations, "max_delta_t": max_delta_t, "amp": amp}
-    changes = {name: value for name, value in told.items() if value is not None}
+    options = {"iterations": iterations, "max_delta_t": max_delta_t, "amp": amp}
+    changes = {name: value for name, value in options.items() if value is not None}
     report = validate(
         file, model, budget, seeds, baselines or None, device, out, changes, show_progress=not (quiet or as_json)
     )

@@ -62,7 +62,7 @@ class Comparison:
     Attributes
     ----------
     findings : list of Check
-        One a baseline, and ``order in time, as learned``.
+        One per baseline, and ``order in time, as learned``.
     scores : dict of str to dict of int to MCC
         By name (the model's first) and seed.
     curves : dict of str to list of dict
@@ -102,7 +102,7 @@ def compare(
     settings : Settings
         Of the model; baselines take what applies to them.
     folder : Path
-        Where the runs go, one a trained name. Runs that are there already are gone on with.
+        Where the runs go, one per trained name. Runs that are there already are gone on with.
     baselines : sequence of str
         Of `slowvae.settings.BASELINES`.
     dataset : DataFile, optional

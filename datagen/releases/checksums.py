@@ -85,7 +85,7 @@ def verify_folder(folder: str | Path) -> list[Check]:
     Returns
     -------
     list of Check
-        One a file, of the list and of the folder; files whose name begins with a dot are not looked at.
+        One per file, of the list and of the folder; files whose name begins with a dot are not looked at.
 
     Raises
     ------
