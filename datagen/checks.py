@@ -225,9 +225,10 @@ def frame_hashes(dataset: Sequences) -> NDArray[np.uint64] | None:
     padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 8)))
     words = np.ascontiguousarray(padded).view(np.uint64)
     multipliers = np.random.default_rng(0).integers(1, 2**63, (words.shape[1],), dtype=np.uint64) * 2 + 1
-    hashes = np.zeros(len(words), dtype=np.uint64)
-    for column, multiplier in zip(words.T, multipliers, strict=True):
-        hashes += (column ^ (column >> np.uint64(32))) * multiplier
+    hashes = np.empty(len(words), dtype=np.uint64)
+    for first in range(0, len(words), 4096):  # a block fits the cache
+        block = words[first : first + 4096]
+        hashes[first : first + 4096] = (block ^ (block >> np.uint64(32))) @ multipliers
     return hashes
 
 
