@@ -238,7 +238,8 @@ def _described(source: Source) -> dict[str, str]:
     texts = {name: plain(text, 1000) for name, text in msgspec.structs.asdict(source).items()}
     if not texts["licence"]:
         raise DatagenError(f"the licence of {texts['id']} is not known, so the dataset cannot be published")
-    url = texts["url"] if re.fullmatch(r"https?://[!-~]+", texts["url"]) else ""
+    # No address has quotes or angles in it, which mean something to those who read the texts as HTML.
+    url = texts["url"] if re.fullmatch(r"https?://[!#-;=?-~]+", texts["url"]) else ""
     return {**texts, "name": texts["name"] or texts["id"] or "a source without a name", "url": url}
 
 
