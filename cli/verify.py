@@ -13,7 +13,7 @@ from datagen.errors import FailedCheckError
 
 if TYPE_CHECKING:
     from datagen.checks import Check
-    from datagen.comparison import Comparison, TableComparison
+    from datagen.comparison import Comparison
 
 _SHOWN = 20
 
@@ -51,7 +51,7 @@ def command(file: Path, against: str | None, as_json: bool, quiet: bool) -> int:
             rows = [("pass" if check.passed else "FAIL", check.name, check.detail) for check in checks]
             print_table(str(file), ["", "check", "detail"], rows)
         if comparison is not None:
-            _print(comparison)
+            _print(comparison, "rows" if _is_table(file) else "sequences")
     elif not passed:
         raise FailedCheckError(f"{file}: fails ({', '.join(check.name for check in checks if not check.passed)})")
     elif comparison is not None and not comparison.equal:
@@ -59,9 +59,7 @@ def command(file: Path, against: str | None, as_json: bool, quiet: bool) -> int:
     return 0 if passed and (comparison is None or comparison.equal) else 1
 
 
-def _check(
-    file: Path, against: str | None, show_progress: bool
-) -> tuple[list[Check], Comparison | TableComparison | None]:
+def _check(file: Path, against: str | None, show_progress: bool) -> tuple[list[Check], Comparison | None]:
     from datagen import releases, store
     from datagen.checks import load_verified
     from datagen.comparison import compare, compare_tables
@@ -75,7 +73,7 @@ def _check(
         if against is not None:
             raise click.UsageError("a folder is checked against its own SHA256SUMS; --against is for files")
         return verify_folder(file), None
-    if file.suffix.lower() in (".csv", ".parquet"):
+    if _is_table(file):
         if against is None:
             raise click.UsageError("a table is compared with another; pass --against FILE or --against release")
         table = tables.load(file)
@@ -86,7 +84,11 @@ def _check(
     return checks, compare(dataset, store.load(other("kitti-masks")))
 
 
-def _print(comparison: Comparison | TableComparison) -> None:
+def _is_table(file: Path) -> bool:
+    return file.suffix.lower() in (".csv", ".parquet")
+
+
+def _print(comparison: Comparison, unit: str) -> None:
     lines = [f"missing: {name}" for name in comparison.missing]
     lines += [f"extra: {name}" for name in comparison.extra]
     lines += [f"differs: {each}" for each in comparison.different]
@@ -95,6 +97,6 @@ def _print(comparison: Comparison | TableComparison) -> None:
     if len(lines) > _SHOWN:
         echo(f"and {len(lines) - _SHOWN} more; --json lists all")
     echo(
-        f"{comparison.same:,} {comparison.unit} equal, {len(comparison.different):,} different, "
+        f"{comparison.same:,} {unit} equal, {len(comparison.different):,} different, "
         f"{len(comparison.missing):,} missing, {len(comparison.extra):,} extra"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from datagen.datasets import Sequences
 from datagen.errors import DatagenError
 from datagen.transitions import FACTORS, Transitions
 
-__all__ = ["Comparison", "Difference", "TableComparison", "compare", "compare_tables"]
+__all__ = ["Comparison", "Difference", "compare", "compare_tables"]
 
 
 @dataclass(frozen=True)
@@ -63,56 +62,31 @@ class Difference:
         return f"{self.name} from sequence {self.other} there: {'; '.join(parts)}"
 
 
-T = TypeVar("T")
-
-
 @dataclass(frozen=True)
-class _Comparison(Generic[T]):
+class Comparison:
+    """What `compare` finds of sequences, or `compare_tables` of rows.
+
+    Attributes
+    ----------
+    same : int
+        Number of those that are equal, in all they hold.
+    missing : list of str
+        Those that only the other has.
+    extra : list of str
+        Those that only this one has.
+    different : list of Difference, or of str
+        Those that both have, with other values.
+    """
+
     same: int
     missing: list[str]
     extra: list[str]
-    different: list[T]
+    different: list[Difference] | list[str]
 
     @property
     def equal(self) -> bool:
         """Whether nothing differs."""
         return not (self.missing or self.extra or self.different)
-
-
-@dataclass(frozen=True)
-class Comparison(_Comparison[Difference]):
-    """What `compare` finds.
-
-    Attributes
-    ----------
-    same : int
-        Number of sequences that are equal, masks and latents.
-    missing : list of str
-        Sequences of the other file that this one lacks.
-    extra : list of str
-        Sequences of this file that the other lacks.
-    different : list of Difference
-        Sequences that have a counterpart which differs.
-    """
-
-    unit: ClassVar[str] = "sequences"
-
-
-@dataclass(frozen=True)
-class TableComparison(_Comparison[str]):
-    """What `compare_tables` finds.
-
-    Attributes
-    ----------
-    same : int
-        Number of rows that are equal.
-    missing, extra : list of str
-        Rows that only the other table, or only this one, has.
-    different : list of str
-        Rows that both have, with other values; each says which.
-    """
-
-    unit: ClassVar[str] = "rows"
 
 
 def compare(dataset: Sequences, other: Sequences) -> Comparison:
@@ -176,7 +150,7 @@ def compare(dataset: Sequences, other: Sequences) -> Comparison:
     )
 
 
-def compare_tables(table: Transitions, other: Transitions) -> TableComparison:
+def compare_tables(table: Transitions, other: Transitions) -> Comparison:
     """Explain how two tables of transitions differ. A row is known by its object, window and first frame.
 
     Parameters
@@ -186,7 +160,7 @@ def compare_tables(table: Transitions, other: Transitions) -> TableComparison:
 
     Returns
     -------
-    TableComparison
+    Comparison
 
     Raises
     ------
@@ -217,7 +191,7 @@ def compare_tables(table: Transitions, other: Transitions) -> TableComparison:
         for row in np.flatnonzero((mine != theirs).any(axis=1)):
             changes[row].append(f"{factor} {mine[row].tolist()} instead of {theirs[row].tolist()}")
     differ = np.array([bool(each) for each in changes], dtype=bool)
-    return TableComparison(
+    return Comparison(
         same=int((~differ).sum()),
         missing=names(np.flatnonzero(here < 0)),
         extra=names(np.flatnonzero(there < 0)),

@@ -118,6 +118,14 @@ def test_an_interrupted_validation_goes_on_from_its_runs(reported, walk):
     assert (reported / "slowvae/checkpoints").stat().st_mtime_ns == before
     report = json.loads((reported / "report.json").read_text())
     assert again.scores["slowvae"] == report["scores"]["slowvae"]
+    shapes = {name: getattr(again.examples, name).shape for name in ("samples", "traversals", "latents", "factors")}
+    assert shapes == {
+        "samples": (2, 16, 16, 16, 1),
+        "traversals": (40, 4, 10, 16, 16, 1),
+        "latents": (1000, 10),
+        "factors": (1000, 3),
+    }
+    assert "examples" not in again.to_json()
 
 
 def scored(values: list[float], spread: float = 0.01) -> dict[int, metrics.MCC]:
