@@ -293,11 +293,10 @@ def _order(dataset: Sequences, seed: int) -> list[Check]:
         values = latents_of_masks(dataset.images).astype(np.float64)
     moves = [factor.moves for factor in dataset.factor_info]
     values, names = values[:, moves], [factor.name for factor in dataset.factor_info if factor.moves]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(sequence))])
-    first = np.flatnonzero(sequence[:-1] == sequence[1:])
+    first = dataset.pair_starts()
     if not len(first):
         return [Check("order in time", "fail", None, "no sequence has two frames")]
-    one, other = control_order(offsets, seed)
+    one, other = control_order(dataset.offsets, seed)
     near = np.abs(values[first + 1] - values[first])
     far = np.abs(values[other] - values[one])
     moving = far.sum(axis=0) > 0
