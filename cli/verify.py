@@ -12,7 +12,8 @@ from cli._common import echo, json_option, print_json, print_table, quiet_option
 from datagen.errors import FailedCheckError
 
 if TYPE_CHECKING:
-    from datagen.verify import Check, Comparison, TableComparison
+    from datagen.checks import Check
+    from datagen.comparison import Comparison
 
 _SHOWN = 20
 
@@ -40,7 +41,8 @@ def command(file: Path, against: str | None, as_json: bool, quiet: bool) -> int:
     checks, comparison = _check(file, against, show_progress=not (quiet or as_json))
     passed = all(check.passed for check in checks)
     if as_json:
-        answer = {"file": str(file), "passed": passed, "checks": [asdict(check) for check in checks]}
+        said = [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks]
+        answer = {"file": str(file), "passed": passed, "checks": said}
         if comparison is not None:
             answer["against"] = {"file": against, "equal": comparison.equal, **asdict(comparison)}
         print_json(answer)
@@ -49,7 +51,7 @@ def command(file: Path, against: str | None, as_json: bool, quiet: bool) -> int:
             rows = [("pass" if check.passed else "FAIL", check.name, check.detail) for check in checks]
             print_table(str(file), ["", "check", "detail"], rows)
         if comparison is not None:
-            _print(comparison)
+            _print(comparison, "rows" if _is_table(file) else "sequences")
     elif not passed:
         raise FailedCheckError(f"{file}: fails ({', '.join(check.name for check in checks if not check.passed)})")
     elif comparison is not None and not comparison.equal:
@@ -57,13 +59,12 @@ def command(file: Path, against: str | None, as_json: bool, quiet: bool) -> int:
     return 0 if passed and (comparison is None or comparison.equal) else 1
 
 
-def _check(
-    file: Path, against: str | None, show_progress: bool
-) -> tuple[list[Check], Comparison | TableComparison | None]:
+def _check(file: Path, against: str | None, show_progress: bool) -> tuple[list[Check], Comparison | None]:
     from datagen import releases, store
+    from datagen.checks import load_verified
+    from datagen.comparison import compare, compare_tables
     from datagen.releases.checksums import verify_folder
     from datagen.store import tables
-    from datagen.verify import compare, compare_tables, load_verified
 
     def other(name: str) -> Path:
         return releases.fetch(name, show_progress=show_progress) if against == "release" else Path(str(against))
@@ -72,7 +73,7 @@ def _check(
         if against is not None:
             raise click.UsageError("a folder is checked against its own SHA256SUMS; --against is for files")
         return verify_folder(file), None
-    if file.suffix.lower() in (".csv", ".parquet"):
+    if _is_table(file):
         if against is None:
             raise click.UsageError("a table is compared with another; pass --against FILE or --against release")
         table = tables.load(file)
@@ -83,7 +84,11 @@ def _check(
     return checks, compare(dataset, store.load(other("kitti-masks")))
 
 
-def _print(comparison: Comparison | TableComparison) -> None:
+def _is_table(file: Path) -> bool:
+    return file.suffix.lower() in (".csv", ".parquet")
+
+
+def _print(comparison: Comparison, unit: str) -> None:
     lines = [f"missing: {name}" for name in comparison.missing]
     lines += [f"extra: {name}" for name in comparison.extra]
     lines += [f"differs: {each}" for each in comparison.different]
@@ -92,6 +97,6 @@ def _print(comparison: Comparison | TableComparison) -> None:
     if len(lines) > _SHOWN:
         echo(f"and {len(lines) - _SHOWN} more; --json lists all")
     echo(
-        f"{comparison.same:,} {comparison.unit} equal, {len(comparison.different):,} different, "
+        f"{comparison.same:,} {unit} equal, {len(comparison.different):,} different, "
         f"{len(comparison.missing):,} missing, {len(comparison.extra):,} extra"
     )

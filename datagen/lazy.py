@@ -17,7 +17,8 @@ def lazy_names(package: str, homes: dict[str, str]) -> tuple[Callable[[str], Any
     package : str
         Its ``__name__``.
     homes : dict of str to str
-        The module, inside the package, that each name lives in; a name that is a module itself is its own home.
+        The module that each name lives in: one inside the package by its own name, another by its full one. A name that
+        is a module itself is its own home.
 
     Returns
     -------
@@ -30,7 +31,8 @@ def lazy_names(package: str, homes: dict[str, str]) -> tuple[Callable[[str], Any
     def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = import_module(f"{package}.{homes[name]}")
-        return module if homes[name] == name else getattr(module, name)
+        home = homes[name]
+        module = import_module(home if "." in home else f"{package}.{home}")
+        return module if home == name else getattr(module, name)
 
     return find, lambda: sorted(homes)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from datagen.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from datagen.splits import split_sequences
     from kitti_masks.dataset import KittiMasks, SampledPairs
     from kitti_masks.pipeline import build, count_by_video, find_sources
-    from kitti_masks.splits import split_sequences
     from kitti_masks.table import transitions
 
 __all__ = ["KittiMasks", "SampledPairs", "build", "count_by_video", "find_sources", "split_sequences", "transitions"]
@@ -24,7 +24,7 @@ _HOMES = {
     "build": "pipeline",
     "count_by_video": "pipeline",
     "find_sources": "pipeline",
-    "split_sequences": "splits",
+    "split_sequences": "datagen.splits",
     "transitions": "table",
 }
 

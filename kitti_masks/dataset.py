@@ -25,7 +25,7 @@ from datagen.arguments import (
 from datagen.datasets import MASK_FACTORS, Sequences
 from datagen.errors import BadInputError, UsageError
 from datagen.pairs import first_frames, second_frames
-from kitti_masks.splits import Protocol, Split, split_sequences
+from datagen.splits import Protocol, Split, split_sequences
 
 __all__ = ["KittiMasks", "SampledPairs"]
 
@@ -90,7 +90,7 @@ class KittiMasks(Dataset[Item]):
     split : {"train", "val", "test"}, optional
         Only this part; by default everything.
     protocol : {"release", "by-object", "by-sequence", "random"}, optional
-        What is kept together in a split, by default "release", which has a train part only; see `kitti_masks.splits`.
+        What is kept together in a split, by default "release", which has a train part only; see `datagen.splits`.
     sequence_length : int, optional
         Give sequences of so many frames instead of pairs; they have `delta_t`, not `max_delta_t`.
     delta_t : int, optional

@@ -1,29 +1,58 @@
-"""What training tells of a dataset: whether a sparse temporal prior recovers its factors better than doing without."""
+"""What training shows of a dataset: whether a sparse temporal prior recovers its factors better than doing without."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from datagen.checks import STILL, Check, Status, control_order, ratio_interval
 from datagen.errors import UsageError
 from datagen.pairs import first_frames
 from slowvae import metrics
 from slowvae.batches import Frames
-from slowvae.checks import STILL, Finding, Status, control_order, ratio_interval
 from slowvae.evaluate import encode_all
-from slowvae.model import Encoder
+from slowvae.figures import traversals
+from slowvae.model import VAE, Encoder
 from slowvae.runs import DataFile, build, read_log
 from slowvae.settings import BASELINES, Settings, model_class
 from slowvae.trainer import train
 
-__all__ = ["Comparison", "compare", "pixel_components"]
+__all__ = ["Comparison", "Examples", "compare", "pixel_components"]
 
 _ENOUGH_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What one network does, to be drawn.
+
+    Attributes
+    ----------
+    samples : ndarray of uint8, shape (2, M, H, W, C)
+        M frames of the data, and the frame after each.
+    traversals : ndarray of uint8, shape (40, 4, Z, H, W, C), or None
+        See `slowvae.figures.traversals`; None of a network that does not decode.
+    latents : ndarray of float32, shape (N, Z)
+        Of all frames.
+    factors : ndarray of float32, shape (N, K)
+        Those that change.
+    factor_names : tuple of str
+        Their names.
+    correlation : ndarray of float64, shape (K, Z)
+        Of factors and latents, as the score has it.
+    """
+
+    samples: NDArray[np.uint8]
+    traversals: NDArray[np.uint8] | None
+    latents: NDArray[np.float32]
+    factors: NDArray[np.float32]
+    factor_names: tuple[str, ...]
+    correlation: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -32,23 +61,20 @@ class Comparison:
 
     Attributes
     ----------
-    findings : list of Finding
-        One for each baseline, and ``order in time, as learned``.
+    findings : list of Check
+        One per baseline, and ``order in time, as learned``.
     scores : dict of str to dict of int to MCC
         By name (the model's first) and seed.
     curves : dict of str to list of dict
         The log of every training, by name.
-    networks : dict of int to Encoder
-        The trained networks of the model, by seed.
-    latents : dict of int to ndarray of float32, shape (N, Z)
-        Their latents of all frames.
+    examples : Examples
+        What the model of the first seed does.
     """
 
-    findings: list[Finding]
+    findings: list[Check]
     scores: dict[str, dict[int, metrics.MCC]]
-    curves: dict[str, list[dict[str, float]]] = field(repr=False)
-    networks: dict[int, Encoder]
-    latents: dict[int, NDArray[np.float32]] = field(repr=False)
+    curves: dict[str, list[dict[str, float]]]
+    examples: Examples
 
 
 def compare(
@@ -76,7 +102,7 @@ def compare(
     settings : Settings
         Of the model; baselines take what applies to them.
     folder : Path
-        Where the runs go, one for each trained name. Runs that are there already are gone on with.
+        Where the runs go, one per trained name. Runs that are there already are gone on with.
     baselines : sequence of str
         Of `slowvae.settings.BASELINES`.
     dataset : DataFile, optional
@@ -135,7 +161,21 @@ def compare(
     }
     findings = [_difference(settings.model, name, scores, settings.seeds) for name in baselines]
     findings.append(_learned_order(latents[settings.model], frames))
-    return Comparison(findings, scores, curves, networks, latents[settings.model])
+    seed = settings.seeds[0]
+    shown = scores[settings.model][seed].correlation
+    examples = _examples(frames, networks[seed], latents[settings.model][seed], shown)
+    return Comparison(findings, scores, curves, examples)
+
+
+def _examples(
+    frames: Frames, network: Encoder, latents: NDArray[np.float32], correlation: NDArray[np.float64]
+) -> Examples:
+    starts, _, _ = first_frames(frames.offsets)
+    rows = np.random.default_rng(0).choice(starts, min(16, len(starts)), replace=False)
+    samples = [frames.at(torch.from_numpy(each)).cpu().numpy() * 255 for each in (rows, rows + 1)]
+    moved = traversals(network, latents, latents[rows[:4]]) if isinstance(network, VAE) else None
+    factors, names = frames.changing_factors()
+    return Examples(np.moveaxis(np.stack(samples), 2, -1).astype(np.uint8), moved, latents, factors, names, correlation)
 
 
 def pixel_components(frames: Frames, number: int) -> NDArray[np.float32]:
@@ -151,7 +191,7 @@ def pixel_components(frames: Frames, number: int) -> NDArray[np.float32]:
     return torch.cat([part @ axes[:, :number] for part in parts]).cpu().numpy()
 
 
-def _difference(model: str, baseline: str, scores: dict[str, dict[int, metrics.MCC]], seeds: Sequence[int]) -> Finding:
+def _difference(model: str, baseline: str, scores: dict[str, dict[int, metrics.MCC]], seeds: Sequence[int]) -> Check:
     """Compare the MCC of a model with that of a baseline, seed by seed."""
     mine, theirs = ([scores[name][seed] for seed in seeds] for name in (model, baseline))
     figure = float(np.mean([a.score - b.score for a, b in zip(mine, theirs, strict=True)]))
@@ -165,10 +205,10 @@ def _difference(model: str, baseline: str, scores: dict[str, dict[int, metrics.M
     status: Status = "pass" if low > 0 else "fail"
     if status == "fail" and baseline in ("beta-vae", "shuffled") and len(seeds) < _ENOUGH_SEEDS:
         status, detail = "warn", f"{detail}; {_ENOUGH_SEEDS} seeds or more can tell"
-    return Finding(f"factors recovered, against {baseline}", status, figure, detail)
+    return Check(f"factors recovered, against {baseline}", status, figure, detail)
 
 
-def _learned_order(latents: dict[int, NDArray[np.float32]], frames: Frames) -> Finding:
+def _learned_order(latents: dict[int, NDArray[np.float32]], frames: Frames) -> Check:
     """Check that learned latents move less between neighbouring frames than between the same frames in random order.
 
     The order of the pairs is exchanged within one network, so training noise cannot make a difference where the file
@@ -187,4 +227,4 @@ def _learned_order(latents: dict[int, NDArray[np.float32]], frames: Frames) -> F
         f"latents of neighbours are {ratio:.2f} times as far apart as those of frames in random order, "
         f"95 % {low:.2f} to {high:.2f}; below {STILL} there is an order"
     )
-    return Finding("order in time, as learned", "pass" if high < STILL else "fail", ratio, detail)
+    return Check("order in time, as learned", "pass" if high < STILL else "fail", ratio, detail)

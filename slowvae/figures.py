@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
-__all__ = ["figure_png", "save_traversals", "scatters", "sheet", "traversals"]
+__all__ = ["figure_png", "save_traversals", "scatters", "sheet", "traversals", "traversals_gif"]
 
 _STEPS = 40
 
@@ -66,11 +66,18 @@ def sheet(images: NDArray[np.uint8]) -> Image.Image:
 
 
 def save_traversals(images: NDArray[np.uint8], path: str | Path) -> None:
-    """Save traversals as an endless GIF, there and back: one row per image, one column per latent."""
+    """Save traversals as the file of `traversals_gif`."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(traversals_gif(images))
+
+
+def traversals_gif(images: NDArray[np.uint8]) -> bytes:
+    """Return traversals as the bytes of an endless GIF, there and back: one row per image, one column per latent."""
     pictures = [sheet(step) for step in images]
     there_and_back = pictures + pictures[-2:0:-1]
-    with atomic_path(path) as temporary:
-        there_and_back[0].save(temporary, save_all=True, append_images=there_and_back[1:], duration=50, loop=0)
+    buffer = BytesIO()
+    there_and_back[0].save(buffer, "gif", save_all=True, append_images=there_and_back[1:], duration=50, loop=0)
+    return buffer.getvalue()
 
 
 def scatters(

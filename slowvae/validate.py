@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from datagen import __version__
+from datagen.checks import Check, check_file, worst
 from datagen.errors import UsageError
-from slowvae.checks import Finding, check_file, worst
 from slowvae.settings import BASELINES, make_settings, settings_json
+
+if TYPE_CHECKING:
+    from slowvae.comparison import Examples
 
 __all__ = ["BUDGETS", "Report", "validate"]
 
@@ -21,7 +24,7 @@ BUDGETS = {"quick": "quick", "paper": "klindt2021"}
 
 @dataclass(frozen=True)
 class Report:
-    """What `validate` found. JSON types only, but for `pictures`.
+    """What `validate` found. JSON types only, but for `examples`.
 
     Attributes
     ----------
@@ -29,7 +32,7 @@ class Report:
         The dataset file.
     verdict : {"pass", "warn", "fail"}
         The worst of all checks.
-    findings : list of Finding
+    findings : list of Check
         Every check.
     run : dict
         What was run on which machine: ``tool``, ``machine``, and with training ``settings`` and ``baselines``.
@@ -39,23 +42,23 @@ class Report:
         The MCC of the model and of each baseline, by name and seed: ``score``, ``interval``, ``correlation``.
     curves : dict
         The log of each training, by name.
-    pictures : dict of str to bytes
-        Files by their names: samples, traversals, latents against factors.
+    examples : Examples or None
+        What the trained network does; None without training.
     """
 
     file: str
     verdict: Literal["pass", "warn", "fail"]
-    findings: list[Finding]
+    findings: list[Check]
     run: dict[str, Any]
     factor_names: list[str]
     scores: dict[str, dict[str, dict[str, Any]]]
     curves: dict[str, list[dict[str, float]]]
-    pictures: dict[str, bytes]
+    examples: Examples | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return all but the pictures."""
-        answer = asdict(self)
-        answer.pop("pictures")
+        """Return all but the examples."""
+        answer = asdict(replace(self, examples=None))
+        del answer["examples"]
         return answer
 
 
@@ -111,14 +114,13 @@ def validate(
     run: dict[str, Any] = {"tool": f"datagen {__version__}"}
     scores: dict[str, dict[str, dict[str, Any]]] = {}
     curves: dict[str, list[dict[str, float]]] = {}
-    pictures: dict[str, bytes] = {}
+    examples = None
     names: list[str] = []
     if train is not None and dataset is not None:
         from slowvae.batches import Frames
         from slowvae.comparison import compare
         from slowvae.device import describe, find_device
         from slowvae.evaluate import describe_file
-        from slowvae.report import draw_pictures
 
         settings = make_settings(BUDGETS[budget], train, **{"seeds": tuple(seeds), **(changes or {})})
         chosen = list(baselines if baselines is not None else BASELINES)
@@ -145,6 +147,5 @@ def validate(
             }
             for name, by_seed in found.scores.items()
         }
-        curves = found.curves
-        pictures = draw_pictures(frames, found, settings.seeds[0], train)
-    return Report(str(path), worst(findings), findings, run, names, scores, curves, pictures)
+        curves, examples = found.curves, found.examples
+    return Report(str(path), worst(findings), findings, run, names, scores, curves, examples)

@@ -101,3 +101,19 @@ def test_nothing_needs_one_operating_system():
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             found += [f"{path}: {name}" for name in names if name in unix]
     assert found == []
+
+
+def test_templates_ship():
+    """The wheel takes every file of a package that git does not ignore."""
+    templates = {path.name for path in (ROOT / "datagen/templates").iterdir() if path.suffix in (".html", ".md")}
+    assert templates == {"page.html", "card.md", "licences.md"}
+    wheel = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert "datagen" in wheel["packages"]
+    assert not wheel.keys() & {"include", "exclude", "only-include"}
+    ignored = (ROOT / ".gitignore").read_text().split()
+    assert not [pattern for pattern in ignored if "html" in pattern or "md" in pattern or "templates" in pattern]
+
+
+def test_no_html_stands_in_python():
+    found = [path for path in SOURCES if re.search(r"<(html|table|tr|td|th|img|style)\b", path.read_text())]
+    assert found == []

@@ -14,10 +14,10 @@ from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.readers import annotated_sets
 from datagen.releases import RELEASES, fetch, fetch_record, find_release, web
 from datagen.releases.download import cache_folder
-from datagen.releases.web import Patience
+from datagen.releases.web import Retries
 from datagen.releases.zenodo import parse_doi, parse_record
 
-QUICK = Patience(attempts=4, backoff=0.01, timeout=0.5)
+QUICK = Retries(attempts=4, backoff=0.01, timeout=0.5)
 DATA = np.random.default_rng(0).bytes(300_000)
 NAME = "kitti_peds_v2.pickle"
 CONTENT = f"GET .*/{NAME}"
@@ -41,7 +41,7 @@ def cache(monkeypatch, tmp_path):
 
 
 def get(zenodo, *names, **arguments):
-    return fetch_record(3931823, names, server=zenodo.url, patience=QUICK, **arguments)
+    return fetch_record(3931823, names, server=zenodo.url, retries=QUICK, **arguments)
 
 
 def names_in(folder):
@@ -49,7 +49,7 @@ def names_in(folder):
 
 
 def test_a_release_comes_whole_and_is_not_fetched_again(zenodo, cache):
-    path = fetch("kitti-masks", server=zenodo.url, patience=QUICK)
+    path = fetch("kitti-masks", server=zenodo.url, retries=QUICK)
     assert path == cache / NAME
     assert path.read_bytes() == DATA
     assert names_in(cache) == {NAME, "zenodo-3931823.json"}
@@ -62,11 +62,11 @@ def test_a_release_comes_whole_and_is_not_fetched_again(zenodo, cache):
 
 def test_what_is_cached_needs_no_network(zenodo, cache):
     get(zenodo)
-    assert fetch("kitti-masks", server="http://127.0.0.1:1", patience=QUICK) == cache / NAME
-    assert fetch_record(3931823, ["notes.txt"], server="http://127.0.0.1:1", patience=QUICK) == [cache / "notes.txt"]
+    assert fetch("kitti-masks", server="http://127.0.0.1:1", retries=QUICK) == cache / NAME
+    assert fetch_record(3931823, ["notes.txt"], server="http://127.0.0.1:1", retries=QUICK) == [cache / "notes.txt"]
     (cache / NAME).write_bytes(DATA[:-1] + b"?")
     with pytest.raises(DatagenError, match="gave up after 4 attempts"):
-        fetch("kitti-masks", server="http://127.0.0.1:1", patience=QUICK)
+        fetch("kitti-masks", server="http://127.0.0.1:1", retries=QUICK)
     assert get(zenodo, NAME)[0].read_bytes() == DATA  # a damaged file is fetched anew
 
 
@@ -82,7 +82,7 @@ def test_a_damaged_description_is_asked_for_anew(zenodo, cache, described):
 @pytest.mark.parametrize("form", ["2020", "autumn 2023", "today", "software"])
 def test_every_form_of_description_is_read(zenodo, form, tmp_path):
     zenodo.add(7, {"a.csv": b"1,2\n", "empty": b""}, form)
-    paths = fetch_record(7, server=zenodo.url, patience=QUICK, root=tmp_path / "here")
+    paths = fetch_record(7, server=zenodo.url, retries=QUICK, root=tmp_path / "here")
     assert {path.name: path.read_bytes() for path in paths} == {"a.csv": b"1,2\n", "empty": b""}
 
 
@@ -126,7 +126,7 @@ def test_what_breaks_in_passing_is_mended(zenodo, faults, requests):
 def test_bytes_of_another_range_are_not_taken(zenodo, cache):
     zenodo.faults = [(CONTENT, Fault(cut=100_000)), (CONTENT, Fault(range_from=0))]
     with pytest.raises(DatagenError, match=r"cannot go on from byte \d+; starting over; gave up after 2 attempts"):
-        fetch_record(3931823, [NAME], server=zenodo.url, patience=Patience(attempts=2, backoff=0.01))
+        fetch_record(3931823, [NAME], server=zenodo.url, retries=Retries(attempts=2, backoff=0.01))
     assert names_in(cache) == {"zenodo-3931823.json"}
 
 
@@ -227,7 +227,7 @@ def test_a_name_that_points_outside_is_refused(zenodo, tmp_path, name):
     zenodo.add(8, {"good": b"1"})
     zenodo.records[8]["files"][0]["key"] = name
     with pytest.raises(BadInputError, match="no plain file name; nothing was fetched"):
-        fetch_record(8, server=zenodo.url, patience=QUICK)
+        fetch_record(8, server=zenodo.url, retries=QUICK)
     assert not (tmp_path / "cache").exists()
 
 
@@ -250,30 +250,30 @@ def test_a_description_that_makes_no_sense_is_refused(answer, problem):
 @pytest.mark.parametrize("server", ["", "x", "http://", "http://[", "http://[::1", "http://a..b", "http://127.0.0.1:x"])
 def test_an_address_that_is_none(server):
     with pytest.raises(DatagenError, match="cannot be asked"):
-        fetch_record(3931823, server=server, patience=QUICK)
+        fetch_record(3931823, server=server, retries=QUICK)
 
 
 def test_a_server_that_is_none(zenodo):
     with pytest.raises(UsageError, match=r"No such record.*there is no record 9"):
-        fetch_record(9, server=zenodo.url, patience=QUICK)
+        fetch_record(9, server=zenodo.url, retries=QUICK)
     with pytest.raises(UsageError, match=r"has no file b\.txt; it has kitti_peds_v2\.pickle, notes\.txt"):
         get(zenodo, "b.txt")
     with pytest.raises(DatagenError, match="cannot be asked"):
-        fetch_record(9, server="nonsense", patience=QUICK)
+        fetch_record(9, server="nonsense", retries=QUICK)
     zenodo.faults = [("GET", Fault(status=403))] * 2
     with pytest.raises(DatagenError, match="HTTP 403"):
         get(zenodo)
     with serve() as other:
         other.contents["/any/api/records/9"] = b"<html>"
         with pytest.raises(BadInputError, match="the answer is not JSON"):
-            fetch_record(9, server=f"{other.url}/any/", patience=QUICK)
+            fetch_record(9, server=f"{other.url}/any/", retries=QUICK)
 
 
 def test_a_proxy_of_the_environment_is_used(zenodo, monkeypatch):
     monkeypatch.setenv("http_proxy", zenodo.url)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    fetch_record(3931823, ["notes.txt"], server="http://records.invalid", patience=QUICK)
+    fetch_record(3931823, ["notes.txt"], server="http://records.invalid", retries=QUICK)
     assert [request.path for request in zenodo.requests] == [
         "http://records.invalid/api/records/3931823",
         "http://records.invalid/api/records/3931823/files/notes.txt/content",
@@ -337,7 +337,7 @@ def published(zenodo, kitti, monkeypatch, tmp_path):
     )
     zenodo.add(3931823, {NAME: (tmp_path / "kitti.pickle").read_bytes()})
     zenodo.add(3948069, {"downscale_keepaspect.csv": table})
-    fetch = partial(fetch_record, server=zenodo.url, patience=QUICK)
+    fetch = partial(fetch_record, server=zenodo.url, retries=QUICK)
     monkeypatch.setattr(download, "fetch_record", lambda record, names, root, *_: fetch(record, names, root))
     return zenodo
 
@@ -451,16 +451,16 @@ def test_a_number_of_all_versions_leads_to_the_newest_each_time(zenodo, tmp_path
     for version in (101, 102):
         zenodo.add(version, {"data.bin": b"of %d" % version})
         zenodo.records[100] = zenodo.records[version]
-        (path,) = fetch_record(100, server=zenodo.url, patience=QUICK, root=tmp_path / "here")
+        (path,) = fetch_record(100, server=zenodo.url, retries=QUICK, root=tmp_path / "here")
         assert path.read_bytes() == b"of %d" % version
-        (path,) = fetch_record(100, server=zenodo.url, patience=QUICK)
+        (path,) = fetch_record(100, server=zenodo.url, retries=QUICK)
         assert path.parent.name == f"zenodo-{version}"
     assert names_in(tmp_path / "here") == {"data.bin", "zenodo-101.json", "zenodo-102.json"}
 
 
 def test_a_name_with_folders_is_kept_by_its_last_part(zenodo, tmp_path):
     zenodo.add(8, {"owner/repo-v1.zip": b"1", "a/same": b"2", "b/same": b"3", "plain": b"4"})
-    get = partial(fetch_record, 8, server=zenodo.url, patience=QUICK, root=tmp_path)
+    get = partial(fetch_record, 8, server=zenodo.url, retries=QUICK, root=tmp_path)
     assert get(["repo-v1.zip"]) == [tmp_path / "repo-v1.zip"]
     assert get(["owner/repo-v1.zip", "plain"])[1].read_bytes() == b"4"
     assert get(["b/same"])[0].read_bytes() == b"3"
@@ -477,7 +477,7 @@ def test_names_that_are_in_the_way_are_refused(zenodo, name):
     zenodo.add(8, {"good": b"1"})
     zenodo.records[8]["files"][0]["key"] = name
     with pytest.raises(BadInputError, match="no plain file name") as error:
-        fetch_record(8, server=zenodo.url, patience=QUICK)
+        fetch_record(8, server=zenodo.url, retries=QUICK)
     assert str(error.value).isprintable()
 
 
@@ -496,7 +496,7 @@ def test_a_machine_that_is_offline_is_told_so_soon(monkeypatch):
     assert "\n" not in str(error.value)
     begun = time.monotonic()
     with pytest.raises(DatagenError, match="cannot be reached"):
-        fetch_record(9, server="http://nowhere.invalid", patience=Patience(attempts=50, backoff=0, offline=0.2))
+        fetch_record(9, server="http://nowhere.invalid", retries=Retries(attempts=50, backoff=0, offline=0.2))
     assert time.monotonic() - begun < 20  # the resolver may take its time, but is not asked 50 times
 
 
@@ -508,7 +508,7 @@ def test_a_server_that_trickles_is_given_up(zenodo, raw, what):
     zenodo.faults = [(what, Fault(raw=raw, pause=0.05))] * 2
     begun = time.monotonic()
     with pytest.raises(DatagenError, match=r"too slow, not whole within 0\.3 s"):
-        fetch_record(3931823, [NAME], server=zenodo.url, patience=Patience(attempts=2, backoff=0, timeout=0.3))
+        fetch_record(3931823, [NAME], server=zenodo.url, retries=Retries(attempts=2, backoff=0, timeout=0.3))
     assert time.monotonic() - begun < 20  # at its pace it would take a minute, and be renewed by every byte
 
 

@@ -409,6 +409,13 @@ def test_texts_of_others_stay_texts(kitti, tmp_path, where, text):
     json.dumps(croissant(description, frames, tmp_path, "x.parquet"), allow_nan=False)
 
 
+@pytest.mark.parametrize("url", ["https://x/<script>alert(1)</script>", 'https://x/"onclick="', "javascript:alert(1)"])
+def test_what_is_no_address_is_left_out(kitti, url):
+    description = describe_dataset(replace(kitti, manifest={"sources": [{**SOURCE, "url": url}]}))
+    assert description.sources[0]["url"] == ""
+    assert "alert" not in licences_text(description) + citation_file(description)
+
+
 @pytest.mark.parametrize(
     "manifest", [{"sources": ["x"]}, {"sources": [{"id": 5}]}, {"parameters": [1]}, {"mended": "x"}, {"left_out": None}]
 )

@@ -1,6 +1,8 @@
+import hashlib
 import inspect
 import json
 import os
+import socket
 import sys
 import types
 
@@ -15,9 +17,10 @@ from datagen.releases import zenodo as zenodo_module
 from datagen.releases.checksums import write_checksums
 from datagen.releases.package import package
 from datagen.releases.publish import publish_on_huggingface, publish_on_zenodo, rehearse_zenodo, zenodo_metadata
-from datagen.releases.web import Patience
+from datagen.releases.web import Retries
+from datagen.releases.zenodo import ZENODO
 
-QUICK = Patience(attempts=3, backoff=0.01, timeout=2)
+QUICK = Retries(attempts=3, backoff=0.01, timeout=2)
 NPZ = "kitti-masks.npz"
 
 
@@ -38,7 +41,7 @@ def names_in(folder):
 
 
 def send(zenodo, folder, **arguments):
-    return publish_on_zenodo(folder, TOKEN, zenodo.url, patience=QUICK, **arguments)
+    return publish_on_zenodo(folder, TOKEN, zenodo.url, retries=QUICK, **arguments)
 
 
 def test_a_draft_holds_the_package(zenodo, folder):
@@ -169,10 +172,10 @@ def test_what_is_no_token_is_not_sent(zenodo, folder, token):
     assert not token or token not in str(error.value)
 
 
-def test_the_token_is_told_to_nobody(zenodo, folder, capsys, caplog, monkeypatch, tmp_path):
+def test_the_token_is_seen_by_nobody(zenodo, folder, capsys, caplog, monkeypatch, tmp_path):
     wrong = "a-wrong-token"
     with pytest.raises(DatagenError, match=r"Permission denied to Bearer \*\*\*"):
-        publish_on_zenodo(folder, wrong, zenodo.url, patience=QUICK)
+        publish_on_zenodo(folder, wrong, zenodo.url, retries=QUICK)
     with serve() as other:
         zenodo.faults = [("POST /api/records", Fault(redirect=f"{other.url}/api/records"))]
         with pytest.raises(DatagenError, match="HTTP 302"):
@@ -202,16 +205,52 @@ def test_a_rehearsal_is_what_would_be_sent(zenodo, folder):
     send(zenodo, folder, publish=True)
     (number,) = zenodo.drafts
     assert len(rehearsed) == len(zenodo.requests)
-    for told, request in zip(rehearsed, zenodo.requests, strict=True):
-        assert told["method"] == request.method
-        assert told["url"].replace("DRAFT", str(number)) == zenodo.url + request.path
-        if "json" in told:
-            assert told["json"] == json.loads(request.body)
-        elif "file" in told:
-            assert request.body == (folder / told["file"]).read_bytes()
-            assert told["bytes"] == len(request.body)
+    for recorded, request in zip(rehearsed, zenodo.requests, strict=True):
+        assert recorded["method"] == request.method
+        assert recorded["url"].replace("DRAFT", str(number)) == zenodo.url + request.path
+        if "json" in recorded:
+            assert recorded["json"] == json.loads(request.body)
+        elif "file" in recorded:
+            assert request.body == (folder / recorded["file"]).read_bytes()
+            assert recorded["bytes"] == len(request.body)
         else:
             assert not request.body
+
+
+@pytest.mark.parametrize("record", [None, 7])
+def test_a_rehearsal_sends_nothing(folder, monkeypatch, record):
+    def fail(*_, **__):
+        raise AssertionError("something was sent")
+
+    monkeypatch.setattr(socket.socket, "connect", fail)
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    (folder / ".draft.json").write_text("of an earlier attempt")
+    draft = f"{ZENODO}/api/records/DRAFT/draft"
+    metadata = zenodo_metadata(folder)
+    expected = [{"method": "POST", "url": f"{ZENODO}/api/records", "json": metadata}]
+    if record is not None:
+        expected = [
+            {"method": "POST", "url": f"{ZENODO}/api/records/7/versions"},
+            {"method": "PUT", "url": draft, "json": metadata},
+        ]
+    expected.append({"method": "GET", "url": f"{draft}/files"})
+    for name in names_in(folder):
+        data = (folder / name).read_bytes()
+        checksum = f"md5:{hashlib.md5(data).hexdigest()}"
+        expected += [
+            {"method": "GET", "url": f"{draft}/files"},
+            {"method": "POST", "url": f"{draft}/files", "json": [{"key": name}]},
+            {
+                "method": "PUT",
+                "url": f"{draft}/files/{name}/content",
+                "file": name,
+                "bytes": len(data),
+                "checksum": checksum,
+            },
+            {"method": "POST", "url": f"{draft}/files/{name}/commit"},
+        ]
+    expected.append({"method": "POST", "url": f"{draft}/actions/publish"})
+    assert rehearse_zenodo(folder, record=record, publish=True) == expected
 
 
 def test_the_command(capsys, zenodo, folder, monkeypatch):

@@ -16,10 +16,10 @@ import pytest
 from test_store import sprites
 
 from datagen import store
+from datagen.checks import verify
 from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.manifest import ManifestError, parse_manifest, typed_manifest
 from datagen.store.npz import NpzFile
-from datagen.verify import verify
 
 
 def npy(array):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date as day
 from typing import Any
@@ -16,15 +16,18 @@ from urllib.parse import quote
 import msgspec
 import numpy as np
 import yaml
+from markupsafe import Markup
 
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.info import describe
+from datagen.manifest import Manifest, ManifestError, Mended, Source, typed_manifest
 from datagen.readers import describe_sources
 from datagen.releases.frames import Frames
 from datagen.releases.registry import PAPER, RELEASES, Release
-from datagen.releases.web import plain, untrusted
+from datagen.releases.web import plain
 from datagen.store import arrays_of, sha256_array
+from datagen.templates import load_template
 
 __all__ = [
     "ANONYMOUS",
@@ -48,33 +51,6 @@ _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "
 _ORCID = re.compile(r"(.*?)\s*\((?:https://orcid\.org/)?([0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X])\)")
 _SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
 _NAMED = 8
-
-
-class _Source(msgspec.Struct):
-    id: str
-    name: str | None = None
-    url: str | None = None
-    licence: str | None = None
-    citation: str | None = None
-
-
-class _Mended(msgspec.Struct):
-    what: list[str]
-    added_sequences: int
-    added_frames: int
-
-
-class _Manifest(msgspec.Struct):
-    """What is said of a dataset of its manifest, which may be anybody's."""
-
-    tool: str | None = None
-    command: str | None = None
-    preset: str | None = None
-    sources: list[_Source] = msgspec.field(default_factory=list)
-    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
-    inputs: dict[str, Any] = msgspec.field(default_factory=dict)
-    left_out: list[Any] = msgspec.field(default_factory=list)
-    mended: _Mended | None = None
 
 
 @dataclass(frozen=True)
@@ -107,8 +83,8 @@ class Description:
         The release that was made in the same way, if one was.
     published : bool
         Whether it is that release: its arrays are those that were published.
-    mended : list of str
-        What it mends of a release, and how much that adds.
+    mended : Mended or None
+        What it corrects of a release, and how much that adds.
     info : dict
         Its figures (`datagen.info.describe`).
     sources : list of dict
@@ -133,7 +109,7 @@ class Description:
     keywords: tuple[str, ...]
     release: Release | None
     published: bool
-    mended: list[str]
+    mended: Mended | None
     info: dict[str, Any]
     sources: list[dict[str, str]]
     licences: list[str]
@@ -213,9 +189,10 @@ def describe_dataset(
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9}){2}", version):
         raise UsageError(f"version {plain(version, 50)!r}: must be three numbers, e.g. 1.0.0")
     _check_date(date)
-    manifest = untrusted(
-        dataset.manifest, _Manifest, lambda why: BadInputError("manifest", f"is none that datagen writes{why}")
-    )
+    try:
+        manifest = typed_manifest(dataset.manifest)
+    except ManifestError as error:
+        raise BadInputError("manifest", f"is none that datagen writes; {plain(error)}") from None
     of_kind = next(release for release in RELEASES.values() if release.kind == dataset.kind)
     published = _is_published(dataset, of_kind)
     # A file that does not say its sources (as the release's) keeps the licence of those of the release of its kind.
@@ -227,7 +204,7 @@ def describe_dataset(
         **texts,
         release=of_kind if as_released or manifest.command == of_kind.name else None,
         published=published,
-        mended=_mended(manifest),
+        mended=manifest.mended,
         info=describe(dataset),
         sources=sources,
         licences=list(dict.fromkeys(source["licence"] for source in sources)),
@@ -248,7 +225,7 @@ def _check_date(date: str | None) -> None:
         raise UsageError(f"date {plain(date, 50)!r}: must be a day and look like 2020-07-21") from None
 
 
-def _described(source: _Source) -> dict[str, str]:
+def _described(source: Source) -> dict[str, str]:
     """Return what is said of a source, each a line of text.
 
     Raises
@@ -256,11 +233,12 @@ def _described(source: _Source) -> dict[str, str]:
     DatagenError
         If its licence is not known.
     """
-    told = {name: plain(getattr(source, name) or "", 1000) for name in _Source.__struct_fields__}
-    if not told["licence"]:
-        raise DatagenError(f"the licence of {told['id']} is not known, so the dataset cannot be published")
-    url = told["url"] if re.fullmatch(r"https?://[!-~]+", told["url"]) else ""
-    return {**told, "name": told["name"] or told["id"] or "a source without a name", "url": url}
+    texts = {name: plain(text, 1000) for name, text in msgspec.structs.asdict(source).items()}
+    if not texts["licence"]:
+        raise DatagenError(f"the licence of {texts['id']} is not known, so the dataset cannot be published")
+    # No address has quotes or angles in it, which mean something to those who read the texts as HTML.
+    url = texts["url"] if re.fullmatch(r"https?://[!#-;=?-~]+", texts["url"]) else ""
+    return {**texts, "name": texts["name"] or texts["id"] or "a source without a name", "url": url}
 
 
 def _is_published(dataset: Sequences, release: Release) -> bool:
@@ -272,7 +250,7 @@ def _is_published(dataset: Sequences, release: Release) -> bool:
     return all(sha256_array(arrays[name]) == release.arrays[name] for name in sorted(release.arrays, reverse=True))
 
 
-def _is_made_as(release: Release, dataset: Sequences, manifest: _Manifest) -> bool:
+def _is_made_as(release: Release, dataset: Sequences, manifest: Manifest) -> bool:
     """Whether a manifest says that a dataset was made as a release was, of the same annotations."""
     same = {name: manifest.parameters.get(name) for name in release.parameters} == release.parameters
     made = manifest.command == release.name and manifest.preset == "paper"
@@ -292,7 +270,7 @@ def _texts_of(release: Release) -> dict[str, Any]:
 
 
 def _texts_from(
-    dataset: Sequences, manifest: _Manifest, sources: Sequence[dict[str, str]], release: Release, assumed: bool
+    dataset: Sequences, manifest: Manifest, sources: Sequence[dict[str, str]], release: Release, assumed: bool
 ) -> dict[str, Any]:
     """Say what can be said of a dataset that was not made as the release was."""
     masks = dataset.holds_masks
@@ -342,13 +320,6 @@ def _texts_from(
     }
 
 
-def _mended(manifest: _Manifest) -> list[str]:
-    if manifest.mended is None:
-        return []
-    added = f"adds {manifest.mended.added_sequences:,} sequences and {manifest.mended.added_frames:,} frames"
-    return [*(plain(each, 1000) for each in manifest.mended.what), added]
-
-
 def licence_id(licence: str) -> str:
     """Return the SPDX identifier of a licence, e.g. ``"CC-BY-4.0"`` of ``"CC BY 4.0"``."""
     return licence.replace(" ", "-")
@@ -377,74 +348,23 @@ def dataset_card(description: Description, frames: Frames, parquet: str, sizes: 
         Its size, and that of its rows in memory, in bytes.
     """
     info = description.info
-    lines = [
-        "---",
-        yaml.safe_dump(_head(description, frames, parquet, sizes), sort_keys=False).rstrip("\n"),
-        "---",
-        "",
-        f"# {_text(description.title)}",
-        "",
-        _text(description.summary),
-        "",
-    ]
     counts = {name: info["summary"][name] for name in ("sequences", "frames", "pairs") if name in info["summary"]}
-    lines += ["It holds " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + ".", ""]
-    if frames.images is not None:
-        lines += ["![A few sequences, a row each](preview.png)", ""]
-    lines += ["## How it was made", "", *_steps(description.made), ""]
-    lines += ["This file was made with these parameters; where they differ from the steps, they hold.", ""]
-    lines += _table(["", ""], [(_text(name), _code(value)) for name, value in info["provenance"].items()])
-    if description.mended:
-        *what, added = map(_text, description.mended)
-        lines += ["This is not the published dataset; it mends what was published:", "", *_bullets(what)]
-        lines += ["", f"That {added}.", ""]
-    lines += ["## Columns", "", "A row is a frame.", ""]
-    rows = [(f"`{name}`", column.kind, column.description) for name, column in frames.columns.items()]
-    lines += _table(
-        ["column", "type", ""], [*([("`image`", "image", "The frame.")] if frames.images is not None else []), *rows]
-    )
-    lines += ["The `.npz` and `.h5` files hold the same as arrays, and the manifest.", "", "## Statistics", ""]
-    columns = list(next(iter(info["factors"].values()), {}))
-    lines += _table(
-        ["factor", *columns],
-        [(name, *(f"{value:.4g}" for value in row.values())) for name, row in info["factors"].items()],
-    )
-    changes = _changes(frames)
-    if changes:
-        lines += ["Changes from one frame to the next:", ""]
-        lines += _table(["factor", "pairs", "mean", "standard deviation", "excess kurtosis"], changes)
-    if info["groups"]:
-        lines += _table(list(info["groups"][0]), [tuple(map(_text, row.values())) for row in info["groups"]])
-    lines += ["## Intended use", "", *_bullets(description.uses), ""]
-    lines += ["## Biases and limits", "", *_bullets(map(_text, description.limits)), ""]
-    lines += ["## Persons", "", description.people, ""]
-    lines += [
-        "## Licence",
-        "",
-        f"{' and '.join(map(_text, description.licences))}, as the annotations it is made from; see LICENSES.md.",
-        "",
-    ]
-    lines += ["## Citation", ""]
-    if description.release is not None:
-        lines += ["```bibtex", PAPER.bibtex, "```", "", "Cite the annotations too:", ""]
-    else:
-        lines += ["Cite the annotations:", ""]
-    citations = dict.fromkeys(source["citation"] or source["name"] for source in description.sources)
-    lines += [*_bullets(map(_text, citations)), "", "## Checking", "", _provenance(description), ""]
-    return "\n".join(lines)
-
-
-def _provenance(description: Description) -> str:
-    """Say how to check the files, and of what the dataset is derived."""
-    check = "`sha256sum -c SHA256SUMS`."
-    release = description.release
-    if release is None:
-        return check
-    if description.published:
-        return f"{check} First published as {release.url}."
-    return (
-        f"{check} Derived from the annotations named above, in the manner of {release.title} ({release.url}); it is "
-        "not that file."
+    columns = [("`image`", "image", "The frame.")] if frames.images is not None else []
+    columns += [(f"`{name}`", column.kind, column.description) for name, column in frames.columns.items()]
+    statistics = [["factor", *next(iter(info["factors"].values()), {})]]
+    statistics += [[name, *(f"{value:.4g}" for value in row.values())] for name, row in info["factors"].items()]
+    return load_template("card.md", _text).render(
+        description=description,
+        frames=frames,
+        head=yaml.safe_dump(_head(description, frames, parquet, sizes), sort_keys=False).rstrip("\n"),
+        counts=", ".join(f"{count:,} {name}" for name, count in counts.items()),
+        parameters=[(name, _code(value)) for name, value in info["provenance"].items()],
+        columns=[[Markup(cell) for cell in row] for row in columns],
+        statistics=statistics,
+        changes=_changes(frames),
+        groups=[list(row) for row in info["groups"][:1]] + [list(row.values()) for row in info["groups"]],
+        paper=PAPER,
+        citations=dict.fromkeys(source["citation"] or source["name"] for source in description.sources),
     )
 
 
@@ -538,22 +458,7 @@ def _cff_person(creator: Creator) -> dict[str, str]:
 
 def licences_text(description: Description) -> str:
     """Write ``LICENSES.md``: under which licence each source and so the dataset is."""
-    lines = [
-        "# Licences",
-        "",
-        f"{_text(description.title)} is derived from these annotations and under their licences.",
-        "",
-    ]
-    for source in description.sources:
-        told = {name: _text(value) for name, value in source.items()}
-        lines += [f"## {told['name']}", "", f"{told['licence']}, {licence_url(source['licence'])}", ""]
-        lines += [f"From {source['url']}", ""] if source["url"] else []
-        lines += [f"Cite: {told['citation']}", ""] if source["citation"] else []
-    if any("NC" in licence for licence in description.licences):
-        lines += ["NC: it may not be used commercially.", ""]
-    if any("SA" in licence for licence in description.licences):
-        lines += ["SA: what is made from it and passed on must be under the same licence.", ""]
-    return "\n".join(lines)
+    return load_template("licences.md", _text).render(description=description, licence_url=licence_url)
 
 
 def _text(value: Any) -> str:
@@ -563,21 +468,7 @@ def _text(value: Any) -> str:
     return _SPECIAL.sub(r"\\\1", html.escape(plain(value, 1000), quote=False))
 
 
-def _code(value: Any) -> str:
+def _code(value: Any) -> Markup:
     """Return a value as code, or as text where it would not stay within."""
     shown = plain(value, 1000)
-    return _text(shown) if set("`<>&|") & set(shown) else f"`{shown}`"
-
-
-def _steps(texts: Iterable[str]) -> list[str]:
-    return [f"{number}. {text}" for number, text in enumerate(texts, start=1)]
-
-
-def _bullets(texts: Iterable[str]) -> list[str]:
-    return [f"- {text}" for text in texts]
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Lay cells out that are Markdown already."""
-    lines: list[Sequence[Any]] = [columns, ["---"] * len(columns), *rows]
-    return ["| " + " | ".join(map(str, line)) + " |" for line in lines] + [""]
+    return Markup(_text(shown) if set("`<>&|") & set(shown) else f"`{shown}`")

@@ -6,9 +6,9 @@ import re
 import stat
 from pathlib import Path, PureWindowsPath
 
+from datagen.checks import Check
 from datagen.errors import BadInputError, UsageError
 from datagen.files import atomic_path, sha256_file
-from datagen.verify import Check
 
 __all__ = ["CHECKSUMS", "read_checksums", "verify_folder", "write_checksums"]
 
@@ -39,7 +39,7 @@ def write_checksums(folder: str | Path) -> None:
 
 
 def read_checksums(folder: str | Path) -> dict[str, str]:
-    """Return the sha256 that a folder's list tells of every file.
+    """Return the sha256 of every file by a folder's list.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def verify_folder(folder: str | Path) -> list[Check]:
     Returns
     -------
     list of Check
-        One a file, of the list and of the folder; files whose name begins with a dot are not looked at.
+        One per file, of the list and of the folder; files whose name begins with a dot are not looked at.
 
     Raises
     ------
@@ -97,12 +97,12 @@ def verify_folder(folder: str | Path) -> list[Check]:
     checks = []
     for name, digest in digests.items():
         if problem := _problem(folder, name):
-            checks.append(Check(name, False, problem))
+            checks.append(Check(name, "fail", None, problem))
         elif sha256_file(folder / name) != digest:
-            checks.append(Check(name, False, "has another sha256 than the list says"))
+            checks.append(Check(name, "fail", None, "has another sha256 than the list says"))
         else:
-            checks.append(Check(name, True, "as listed"))
-    return checks + [Check(name, False, "is not listed") for name in _files(folder) if name not in digests]
+            checks.append(Check(name, "pass", None, "as listed"))
+    return checks + [Check(name, "fail", None, "is not listed") for name in _files(folder) if name not in digests]
 
 
 def _files(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.files import atomic_path
 from datagen.progress import byte_bar
 from datagen.releases.registry import find_release
-from datagen.releases.web import Client, PassingError, Patience, Stream, patiently, plain, untrusted
+from datagen.releases.web import Client, Retries, Stream, TransientError, plain, retry, untrusted
 from datagen.releases.zenodo import ZENODO, RemoteFile, look_up, parse_record
 
 __all__ = ["cache_folder", "fetch", "fetch_record"]
@@ -36,7 +36,7 @@ def fetch(
     download: bool = True,
     server: str = ZENODO,
     show_progress: bool = False,
-    patience: Patience | None = None,
+    retries: Retries | None = None,
 ) -> Path:
     """Return the file of a release, fetched unless it is there and right.
 
@@ -48,7 +48,7 @@ def fetch(
         The folder for it; by default one in the cache.
     download : bool
         Whether it may be fetched. If not, it must be there, and is taken as it is.
-    server, show_progress, patience
+    server, show_progress, retries
         As for `fetch_record`.
 
     Returns
@@ -68,7 +68,7 @@ def fetch(
         if not path.is_file():
             raise UsageError(f"{path}: no such file; pass download=True to fetch it")
         return path
-    return fetch_record(release.record, [release.file], root, server, show_progress, patience)[0]
+    return fetch_record(release.record, [release.file], root, server, show_progress, retries)[0]
 
 
 def fetch_record(
@@ -77,12 +77,12 @@ def fetch_record(
     root: str | Path | None = None,
     server: str = ZENODO,
     show_progress: bool = False,
-    patience: Patience | None = None,
+    retries: Retries | None = None,
 ) -> list[Path]:
     """Return files of a record of Zenodo, fetched unless they are there and right.
 
     A published record never changes. So its description is kept beside its files, and where all that is asked for is
-    there with the size and md5 it tells of, nothing is asked of the network. A number that stands for all versions of a
+    there with the size and md5 it states, nothing is asked of the network. A number that stands for all versions of a
     record is another matter: what is the newest is asked each time.
 
     Parameters
@@ -94,12 +94,12 @@ def fetch_record(
     root : str or Path, optional
         The folder for them; by default one in the cache. It is made where there is none.
     server : str
-        Whom to ask: Zenodo, or a mirror that answers as it does. A mirror is trusted as Zenodo is, since it tells the
-        checksums.
+        Whom to ask: Zenodo, or a mirror that answers as it does. A mirror is trusted as Zenodo is, since it states
+        the checksums.
     show_progress : bool
         Draw a progress bar where standard error is a terminal.
-    patience : Patience, optional
-        How long to go on trying.
+    retries : Retries, optional
+        How often and how long to try.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def fetch_record(
         except DatagenError:
             pass  # damaged, or of another day: ask anew
     server = server.rstrip("/")
-    with Client(patience or Patience()) as client:
+    with Client(retries or Retries()) as client:
         answer = look_up(client, record, server, _advice(server, record, folder))
         described = parse_record(answer, server, f"{server}/api/records/{record}", names)
         number = described.number or record
@@ -178,8 +178,8 @@ def _download(client: Client, file: RemoteFile, folder: Path, show_progress: boo
         first: DatagenError | None = None
         for url in (file.url, *file.other_urls):
             try:
-                with byte_bar(file.name, file.size, show_progress) as tell:
-                    patiently(lambda: _go_on(client, file, url, part, tell, advice), client.patience)  # noqa: B023
+                with byte_bar(file.name, file.size, show_progress) as progress:
+                    retry(lambda: _go_on(client, file, url, part, progress, advice), client.retries)  # noqa: B023
             except DatagenError as error:  # the next address may be well
                 first = first or error
             else:
@@ -217,12 +217,14 @@ def _size(part: Path) -> int:
     return status.st_size
 
 
-def _go_on(client: Client, file: RemoteFile, url: str, part: Path, tell: Callable[[int], None], advice: str) -> None:
+def _go_on(
+    client: Client, file: RemoteFile, url: str, part: Path, progress: Callable[[int], None], advice: str
+) -> None:
     """Fetch what is missing of a file, and check the whole.
 
     Raises
     ------
-    PassingError
+    TransientError
         If it broke off, or what was put together of several answers is not right (and was removed).
     BadInputError
         If one answer gave a whole file, and the wrong one.
@@ -240,27 +242,26 @@ def _go_on(client: Client, file: RemoteFile, url: str, part: Path, tell: Callabl
             elif have and answer.status in (206, 416):
                 if not _goes_on_from(answer, have):
                     part.unlink()
-                    raise PassingError(f"{shown}: cannot go on from byte {have}; starting over")
+                    raise TransientError(f"{shown}: cannot go on from byte {have}; starting over")
             else:
                 raise _refused(answer, advice)
             in_one_piece = not have
-            have = _write(answer, file, part, have, tell)
+            have = _write(answer, file, part, have, progress)
     if have < file.size:
-        raise PassingError(f"{shown}: broke off after {have} of {file.size} bytes")
+        raise TransientError(f"{shown}: broke off after {have} of {file.size} bytes")
     md5 = pooch.file_hash(part, alg="md5")
     if have > file.size or md5 != file.md5:
         part.unlink()
         what = f"more than {file.size} bytes" if have > file.size else f"a file with the md5 {md5}"
         problem = f"served {what}, but the record says {file.size} bytes with {file.md5}; it was not kept"
-        raise BadInputError(shown, problem) if in_one_piece else PassingError(f"{shown}: {problem}")
+        raise BadInputError(shown, problem) if in_one_piece else TransientError(f"{shown}: {problem}")
 
 
 def _refused(answer: Stream, advice: str) -> DatagenError:
     """Say that a file is not to be had; 403 and 404 are said now and then of files that are there."""
     words = answer.whole().words
-    if answer.status == 403:
-        return PassingError(words, attempts=2, lasting=DatagenError(f"{words}; {advice}"))
-    return PassingError(words, attempts=2, lasting=DatagenError(words)) if answer.status == 404 else DatagenError(words)
+    error = DatagenError(f"{words}; {advice}" if answer.status == 403 else words)
+    return TransientError(words, attempts=2, lasting=error) if answer.status in (403, 404) else error
 
 
 def _goes_on_from(answer: Stream, have: int) -> bool:
@@ -269,13 +270,13 @@ def _goes_on_from(answer: Stream, have: int) -> bool:
     return begin is not None and int(begin[1]) == have
 
 
-def _write(answer: Stream, file: RemoteFile, part: Path, have: int, tell: Callable[[int], None]) -> int:
+def _write(answer: Stream, file: RemoteFile, part: Path, have: int, progress: Callable[[int], None]) -> int:
     """Write an answer's body behind the first `have` bytes, at most a little too much, and return the new size."""
     with part.open("ab" if have else "wb") as stream:
         for block in answer.blocks:
             stream.write(block)
             have += len(block)
-            tell(have)
+            progress(have)
             if have > file.size:
                 break
         stream.flush()

@@ -1,4 +1,4 @@
-"""A dataset as a table with a row a frame: as parquet with images, and as WebDataset shards."""
+"""A dataset as a table with one row per frame: as parquet with images, and as WebDataset shards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ROWS_OF_A_SHARD = 10_000
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its values, one a frame, and what they are."""
+    """A column: its values, one per frame, and what they are."""
 
     values: NDArray[Any]
     description: str
@@ -98,7 +98,7 @@ def write_parquet(frames: Frames, path: Path, show_progress: bool = False) -> in
     """Write frames as parquet, and return the size of their rows in memory, in bytes.
 
     Images are PNG in the form of the Hugging Face `datasets` library, a struct of ``bytes`` and ``path``; the file's
-    schema tells it so, and it gives them as images.
+    schema says so, and it gives them as images.
 
     Raises
     ------

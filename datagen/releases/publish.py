@@ -6,6 +6,7 @@ Zenodo's older API of deposits still answers, but makes a new version only of a 
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import re
@@ -14,19 +15,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Protocol, TypeVar
+from typing import Annotated, Any, BinaryIO, TypeVar
 from urllib.parse import quote
 
 import msgspec
 import pooch
+import requests
+import urllib3
 
 from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
 from datagen.extras import extra
 from datagen.files import atomic_path
 from datagen.progress import byte_bar
 from datagen.releases.checksums import verify_folder
-from datagen.releases.web import Answer, Client, Fault, PassingError, Patience, patiently, plain, untrusted
+from datagen.releases.web import Answer, Client, Fault, Retries, TransientError, plain, retry, untrusted
 from datagen.releases.zenodo import ZENODO
 
 __all__ = [
@@ -45,7 +49,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _LARGEST_CARD = 1 << 26
 
-# What the server and the folder tell becomes trusted by these.
+# What the server and the folder say becomes trusted by these.
 _Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z-]{0,63}\Z")]
 _Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[!-~]{1,2000}\Z")]
 # No other number of characters and no dots alone: it becomes a part of an address.
@@ -95,7 +99,7 @@ class _Creator(msgspec.Struct):
 
 
 class _Card(msgspec.Struct):
-    """What a draft is told, of ``croissant.json``."""
+    """What a draft takes from ``croissant.json``."""
 
     title: str = msgspec.field(name="alternateName")
     description: str
@@ -129,7 +133,7 @@ class Deposit:
 
 
 def zenodo_metadata(folder: str | Path) -> dict[str, Any]:
-    """Return what a draft on Zenodo is told of a package; it is taken from ``croissant.json``.
+    """Return the metadata of a draft on Zenodo of a package; they are taken from ``croissant.json``.
 
     Parameters
     ----------
@@ -155,7 +159,7 @@ def zenodo_metadata(folder: str | Path) -> dict[str, Any]:
         "title": card.title,
         "description": f"<p>{html.escape(card.description)}</p>",
         "resource_type": {"id": "dataset"},
-        # A package that tells no date is as old as its publication.
+        # A package without a date is as old as its publication.
         "publication_date": datetime.now(UTC).date().isoformat() if card.date is None else card.date,
         "version": card.version,
         "creators": [{"person_or_org": _party(creator)} for creator in card.creator],
@@ -174,7 +178,7 @@ def publish_on_zenodo(
     record: int | None = None,
     publish: bool = False,
     show_progress: bool = False,
-    patience: Patience | None = None,
+    retries: Retries | None = None,
 ) -> Deposit:
     """Send a package to Zenodo as a draft.
 
@@ -196,8 +200,8 @@ def publish_on_zenodo(
         Publish the draft, which cannot be undone.
     show_progress : bool
         Draw progress bars where standard error is a terminal.
-    patience : Patience, optional
-        How long to go on trying.
+    retries : Retries, optional
+        How often and how long to try.
 
     Returns
     -------
@@ -216,10 +220,10 @@ def publish_on_zenodo(
     """
     if not _TOKEN.fullmatch(token):
         raise UsageError("the token is empty or has characters that none has; put one of your account in ZENODO_TOKEN")
-    with Client(patience or Patience(), token) as client:
+    with Client(retries or Retries(), token) as client:
         api = _Zenodo(client, server)
         try:
-            deposit = _deposit(api, Path(folder), server, record, publish, Path(folder) / _STATE, show_progress)
+            deposit = _deposit(api, Path(folder), record, publish, Path(folder) / _STATE, show_progress)
         except DatagenError as error:
             if client.hide(str(error)) != str(error):  # a server may repeat what it was sent
                 raise DatagenError(client.hide(str(error))) from None
@@ -245,39 +249,17 @@ def rehearse_zenodo(
     UsageError, FailedCheckError, BadInputError
         As `publish_on_zenodo`.
     """
-    api = _Rehearsal(server)
-    _deposit(api, Path(folder), server, record, publish, state=None)
-    return api.requests
-
-
-class _Api(Protocol):
-    """Zenodo, or a rehearsal of it."""
-
-    @property
-    def patience(self) -> Patience:
-        """How long to go on trying."""
-
-    def call(self, method: str, path: str, kind: type[T], what: str, told: Any = None) -> T:
-        """Send JSON, if any, and return the answer, checked."""
-
-    def find(self, method: str, path: str, kind: type[T], what: str, told: Any = None) -> T | None:
-        """Do so; return None if there is nothing at that place."""
-
-    def upload(self, path: str, file: Path, show_progress: bool) -> None:
-        """Send a file's bytes."""
+    recorder = _Recorder()
+    with Client(Retries(), adapter=recorder) as client:
+        _deposit(_Zenodo(client, server), Path(folder), record, publish, state=None)
+    return recorder.requests
 
 
 def _deposit(
-    api: _Api,
-    folder: Path,
-    server: str,
-    record: int | None,
-    publish: bool,
-    state: Path | None,
-    show_progress: bool = False,
+    api: _Zenodo, folder: Path, record: int | None, publish: bool, state: Path | None, show_progress: bool = False
 ) -> Deposit:
     files = _checked_files(folder)
-    wanted = {"server": server, "record": record}
+    wanted = {"server": api.server, "record": record}
     draft = _open_draft(api, state, zenodo_metadata(folder), wanted)
     if draft.errors:
         faults = plain("; ".join(map(str, draft.errors[:10])))
@@ -289,7 +271,7 @@ def _deposit(
     sent: list[str] = []
     kept: list[str] = []
     for path in files:
-        was_sent = patiently(partial(_send_file, api, place, path, show_progress), api.patience)
+        was_sent = retry(partial(_send_file, api, place, path, show_progress), api.client.retries)
         (sent if was_sent else kept).append(path.name)
     if publish:
         draft = api.call("POST", f"{place}/actions/publish", _Draft, "record; it may be published all the same")
@@ -322,7 +304,7 @@ def _remembered(state: Path) -> _Remembered | None:
     return untrusted(state.read_bytes(), _Remembered, lambda why: BadInputError(state, problem + why))
 
 
-def _open_draft(api: _Api, state: Path | None, metadata: dict[str, Any], wanted: dict[str, Any]) -> _Draft:
+def _open_draft(api: _Zenodo, state: Path | None, metadata: dict[str, Any], wanted: dict[str, Any]) -> _Draft:
     """Return the draft of an earlier attempt at the same, else a new one, with its metadata set."""
     known = None if state is None else _remembered(state)
     if state is not None and known is not None and (known.server, known.record) == tuple(wanted.values()):
@@ -346,11 +328,11 @@ def _open_draft(api: _Api, state: Path | None, metadata: dict[str, Any], wanted:
     return draft
 
 
-def _files_of(api: _Api, place: str) -> dict[str, _File]:
+def _files_of(api: _Zenodo, place: str) -> dict[str, _File]:
     return {entry.key: entry for entry in api.call("GET", f"{place}/files", _Files, "list of files").entries}
 
 
-def _send_file(api: _Api, place: str, path: Path, show_progress: bool) -> bool:
+def _send_file(api: _Zenodo, place: str, path: Path, show_progress: bool) -> bool:
     """Send a file, unless the draft has it whole and right, and return whether it was sent."""
     checksum = f"md5:{pooch.file_hash(path, alg='md5')}"
     there = _files_of(api, place).get(path.name)
@@ -363,93 +345,93 @@ def _send_file(api: _Api, place: str, path: Path, show_progress: bool) -> bool:
     api.upload(f"{entry}/content", path, show_progress)
     answer = api.call("POST", f"{entry}/commit", _Committed, "file")
     if answer.checksum != checksum:
-        raise PassingError(f"{path.name}: arrived as {plain(answer.checksum, 100)}, but is {checksum}")
+        raise TransientError(f"{path.name}: arrived as {plain(answer.checksum, 100)}, but is {checksum}")
     return True
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Zenodo:
-    """The real thing."""
+    """The API of a server."""
 
     client: Client
     server: str
 
-    @property
-    def patience(self) -> Patience:
-        return self.client.patience
+    def call(self, method: str, path: str, kind: type[T], what: str, body: Any = None) -> T:
+        """Send JSON, if any, and return the answer, checked."""
+        return self._checked(self._ask(method, path, body), kind, what)
 
-    def call(self, method: str, path: str, kind: type[T], what: str, told: Any = None) -> T:
-        answer = self._ask(method, path, told)
-        if not 200 <= answer.status < 300:
-            raise DatagenError(answer.words)
-        return self._checked(answer, kind, what)
+    def find(self, method: str, path: str, kind: type[T], what: str, body: Any = None) -> T | None:
+        """Do so; return None if there is nothing at that place."""
+        answer = self._ask(method, path, body)
+        return None if answer.status in (404, 410) else self._checked(answer, kind, what)
 
-    def find(self, method: str, path: str, kind: type[T], what: str, told: Any = None) -> T | None:
-        answer = self._ask(method, path, told)
-        if answer.status in (404, 410):
-            return None
-        if not 200 <= answer.status < 300:
-            raise DatagenError(answer.words)
-        return self._checked(answer, kind, what)
-
-    def _ask(self, method: str, path: str, told: Any) -> Answer:
+    def _ask(self, method: str, path: str, body: Any) -> Answer:
         def once() -> Answer:
-            return self.client.ask(method, self.server + path, json=told)
+            return self.client.ask(method, self.server + path, json=body)
 
         # What is posted twice may be there twice; whoever runs the command again finds what arrived.
-        return once() if method == "POST" else patiently(once, self.patience)
+        return once() if method == "POST" else retry(once, self.client.retries)
 
     def _checked(self, answer: Answer, kind: type[T], what: str) -> T:
+        if not 200 <= answer.status < 300:
+            raise DatagenError(answer.words)
         return answer.read(kind, what) if answer.body or kind is not Any else None  # type: ignore[return-value]
 
     def upload(self, path: str, file: Path, show_progress: bool) -> None:
+        """Send a file's bytes."""
         size = file.stat().st_size
         headers = {"Content-Type": "application/octet-stream"}
-        with file.open("rb") as stream, byte_bar(file.name, size, show_progress) as tell:
-            body = _Body(stream, size, tell)
+        with file.open("rb") as stream, byte_bar(file.name, size, show_progress) as progress:
+            body = _Body(stream, size, progress)
             answer = self.client.ask("PUT", self.server + path, data=body, headers=headers)
         if answer.status != 200:
             raise DatagenError(answer.words)
 
 
 class _Body:
-    """A file that tells how much of it was read."""
+    """A file that reports how much of it was read."""
 
-    def __init__(self, stream: BinaryIO, size: int, tell: Callable[[int], None]) -> None:
-        self._stream, self._size, self._tell = stream, size, tell
+    def __init__(self, stream: BinaryIO, size: int, progress: Callable[[int], None]) -> None:
+        self.name = Path(stream.name).name
+        self._stream, self._size, self._progress = stream, size, progress
 
     def __len__(self) -> int:
         return self._size
 
     def read(self, count: int = -1) -> bytes:
         data = self._stream.read(count)
-        self._tell(self._stream.tell())
+        self._progress(self._stream.tell())
         return data
 
 
-class _Rehearsal:
-    """A server that writes down what it would be sent, and finds it all right."""
+class _Recorder(requests.adapters.BaseAdapter):
+    """Sends nothing, keeps what would be sent, and answers as a server does whose draft is empty and all right."""
 
-    patience = Patience()
-
-    def __init__(self, server: str) -> None:
-        self._server = server
-        self._checksum = ""
+    def __init__(self) -> None:
+        super().__init__()
         self.requests: list[dict[str, Any]] = []
+        self._checksum = ""
 
-    def call(self, method: str, path: str, kind: type[T], what: str, told: Any = None) -> T:
-        request = {"method": method, "url": self._server + path}
-        self.requests.append(request if told is None else {**request, "json": told})
-        links = {"self_html": ZENODO}
-        answer = {"id": "DRAFT", "entries": [], "checksum": self._checksum, "links": links}
-        return msgspec.convert(answer, kind)
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        recorded: dict[str, Any] = {"method": request.method, "url": request.url}
+        body: Any = request.body
+        if isinstance(body, _Body):
+            digest = hashlib.md5(usedforsecurity=False)
+            while block := body.read(1 << 20):
+                digest.update(block)
+            self._checksum = f"md5:{digest.hexdigest()}"
+            recorded |= {"file": body.name, "bytes": len(body), "checksum": self._checksum}
+        elif body is not None:
+            recorded["json"] = json.loads(body)
+        self.requests.append(recorded)
+        answer = {"id": "DRAFT", "entries": [], "checksum": self._checksum, "links": {"self_html": ZENODO}}
+        response = requests.Response()
+        response.status_code = 200
+        response.raw = urllib3.HTTPResponse(BytesIO(json.dumps(answer).encode()), preload_content=False)
+        return response
 
-    find = call
-
-    def upload(self, path: str, file: Path, show_progress: bool) -> None:
-        self._checksum = f"md5:{pooch.file_hash(file, alg='md5')}"
-        body = {"file": file.name, "bytes": file.stat().st_size, "checksum": self._checksum}
-        self.requests.append({"method": "PUT", "url": self._server + path, **body})
+    def close(self) -> None:
+        pass
 
 
 def _party(creator: _Creator) -> dict[str, Any]:
@@ -471,7 +453,7 @@ def _rights(url: str, wrong: Callable[[str], BadInputError]) -> str:
 
 
 def _related(url: str) -> dict[str, Any]:
-    """Return what Zenodo is told of a thing that the dataset is made from or by."""
+    """Return how Zenodo describes a thing that the dataset is made from or by."""
     for prefix, scheme, relation in (
         ("https://arxiv.org/abs/", "arxiv", "isdocumentedby"),
         ("https://doi.org/", "doi", "isderivedfrom"),

@@ -1,6 +1,6 @@
 """The published releases, and the sources of raw annotations: what each is, whose it is, how it is had.
 
-One entry a release. What a card or a deposit says of a dataset is taken from here and from the dataset's manifest.
+One entry per release. What a card or a deposit says of a dataset is taken from here and from the dataset's manifest.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Release:
     summary : str
         What the dataset is, in two sentences.
     made : tuple of str
-        How it is made, a step each.
+        How it is made, one text per step.
     uses : tuple of str
         What it is for, and what not.
     limits : tuple of str

@@ -1,7 +1,7 @@
 """Requests to servers that may be slow, broken or hostile.
 
-What fails in passing is tried again. Whatever a server does, an answer is bounded in time and in size, and is never
-more than an error of one line; a token is in none.
+Transient failures are retried. Whatever a server does, an answer is bounded in time and in size, and is never more
+than an error of one line; a token is in none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 
 from datagen import __version__
 from datagen.errors import DatagenError
@@ -35,12 +35,12 @@ __all__ = [
     "Answer",
     "Client",
     "Fault",
-    "PassingError",
-    "Patience",
+    "Retries",
     "Stream",
+    "TransientError",
     "UnreachableError",
-    "patiently",
     "plain",
+    "retry",
     "untrusted",
 ]
 
@@ -50,17 +50,17 @@ CONTACT = "https://github.com/datagen-natural/datagen"
 """Where whoever runs a server finds who asks; Zenodo blocks programs that do not say."""
 
 BLOCK = 1 << 15
-"""Bytes of a body that are read at a time. They must come within `Patience.timeout`, which is the least rate."""
+"""Bytes of a body that are read at a time. They must come within `Retries.timeout`, which is the least rate."""
 
 _LARGEST_ANSWER = 1 << 24
 _MOST_REDIRECTS = 10
-_PASSING_STATUS = {429, 500, 502, 503, 504}
+_TRANSIENT_STATUS = {429, 500, 502, 503, 504}
 _BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to go on trying.
+class Retries:
+    """How often and how long to try.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Patience:
         return min(wanted, self.longest_wait)
 
 
-class PassingError(DatagenError):
+class TransientError(DatagenError):
     """A failure that may be over at the next attempt.
 
     Parameters
@@ -98,7 +98,7 @@ class PassingError(DatagenError):
     wait : float, optional
         Seconds that the server asks to wait.
     attempts : int, optional
-        How often to try in all, where that is less than patience has.
+        How often to try in all, where that is less than `Retries.attempts`.
     lasting : DatagenError, optional
         The error that it is if it does not pass.
     """
@@ -116,12 +116,16 @@ class PassingError(DatagenError):
         super().__init__(problem)
 
 
-class UnreachableError(PassingError):
+class UnreachableError(TransientError):
     """A server that no connection could be made to, nor before."""
 
 
-def patiently(action: Callable[[], T], patience: Patience) -> T:
-    """Do something, again after every `PassingError`, and return what it returns.
+def retry(action: Callable[[], T], retries: Retries) -> T:
+    """Do something, again after every `TransientError`, and return what it returns.
+
+    urllib3's ``Retry`` would not do: it reads the body of a refusal to its end however long that takes, fails at a
+    Retry-After that is no whole number or date, and sees nothing of a failure in the middle of a body, which is where
+    downloads break off.
 
     Raises
     ------
@@ -134,13 +138,13 @@ def patiently(action: Callable[[], T], patience: Patience) -> T:
         begun = monotonic()
         try:
             return action()
-        except PassingError as error:
-            wait = patience.wait_before(attempt, error.wait)
-            most = min(patience.attempts, error.attempts or patience.attempts)
+        except TransientError as error:
+            wait = retries.wait_before(attempt, error.wait)
+            most = min(retries.attempts, error.attempts or retries.attempts)
             if isinstance(error, UnreachableError):
                 unreachable_since = begun if unreachable_since is None else unreachable_since
-                wait = min(wait, patience.offline / 6)
-                if monotonic() + wait > unreachable_since + patience.offline:
+                wait = min(wait, retries.offline / 6)
+                if monotonic() + wait > unreachable_since + retries.offline:
                     most = attempt
             if attempt >= most:
                 if error.lasting is not None:
@@ -232,14 +236,16 @@ class Client:
 
     Parameters
     ----------
-    patience : Patience
+    retries : Retries
         How long to wait for an answer.
     token : str
         Sent with every request, if not empty. Redirects are not followed then, and it is in no error.
+    adapter : requests.adapters.BaseAdapter, optional
+        What carries the requests, instead of the network.
     """
 
-    def __init__(self, patience: Patience, token: str = "") -> None:
-        self.patience = patience
+    def __init__(self, retries: Retries, token: str = "", adapter: BaseAdapter | None = None) -> None:
+        self.retries = retries
         self._token = token
         self._reached: set[str] = set()
         self._session = _Session()
@@ -247,7 +253,7 @@ class Client:
         # Bytes are counted, hashed and bounded as they come, so nobody may pack them on the way.
         self._session.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter())
+            self._session.mount(scheme, adapter or _Adapter())
         if token:
             self._session.auth = _Bearer(token)
 
@@ -269,7 +275,7 @@ class Client:
 
         Raises
         ------
-        PassingError
+        TransientError
             If the connection breaks, the answer does not come in time, or its status is 429 or 5xx.
         DatagenError
             If the request cannot be sent at all, or the answer is too long.
@@ -279,8 +285,8 @@ class Client:
             answer = self._whole(response, url)
         finally:
             response.close()
-        if answer.status in _PASSING_STATUS:
-            raise PassingError(answer.words, _retry_after(response.headers.get("Retry-After")))
+        if answer.status in _TRANSIENT_STATUS:
+            raise TransientError(answer.words, _retry_after(response.headers.get("Retry-After")))
         return answer
 
     @contextmanager
@@ -289,14 +295,14 @@ class Client:
 
         Raises
         ------
-        PassingError, DatagenError
+        TransientError, DatagenError
             As `ask`.
         """
         response = self._open("GET", url, headers=headers)
         try:
-            if response.status_code in _PASSING_STATUS:
+            if response.status_code in _TRANSIENT_STATUS:
                 wait = _retry_after(response.headers.get("Retry-After"))
-                raise PassingError(self._whole(response, url).words, wait)
+                raise TransientError(self._whole(response, url).words, wait)
             yield Stream(
                 response.status_code,
                 response.headers.get("Content-Range") or "",
@@ -315,16 +321,16 @@ class Client:
     def _open(self, method: str, url: str, **arguments: Any) -> requests.Response:
         """Return an answer whose body has yet to be read, following redirects from one server of the web to another."""
         place = url
-        timeout = (min(10.0, self.patience.timeout), self.patience.timeout)
+        timeout = (min(10.0, self.retries.timeout), self.retries.timeout)
         for _ in range(_MOST_REDIRECTS):
-            with self._told(place):
+            with self._one_line_errors(place):
                 if urlsplit(place).scheme not in ("http", "https"):
                     raise ValueError("the address must begin with https:// or http://")
                 response = self._session.request(
                     method, place, stream=True, allow_redirects=False, timeout=timeout, **arguments
                 )
             self._reached.add(urlsplit(place).netloc)
-            with self._told(place):
+            with self._one_line_errors(place):
                 target = None if self._token else self._session.target_of(response)
                 if not target:
                     return response
@@ -339,7 +345,7 @@ class Client:
         block = bytes(BLOCK)
         while len(block) == BLOCK:
             block = b""
-            with self._told(url), _in_time(self.patience.timeout, response.raw.shutdown):
+            with self._one_line_errors(url), _in_time(self.retries.timeout, response.raw.shutdown):
                 while data := response.raw.read(BLOCK - len(block), decode_content=False):
                     block += data
             if block:
@@ -347,7 +353,7 @@ class Client:
 
     def _whole(self, response: requests.Response, url: str) -> Answer:
         body = bytearray()
-        with self._told(url), _in_time(self.patience.timeout, response.raw.shutdown):
+        with self._one_line_errors(url), _in_time(self.retries.timeout, response.raw.shutdown):
             while block := response.raw.read(BLOCK, decode_content=False):
                 body += block
                 if len(body) > _LARGEST_ANSWER:
@@ -364,7 +370,7 @@ class Client:
         return f"{plain(url)}: HTTP {response.status_code} {plain(self.hide(words))}".rstrip()
 
     @contextmanager
-    def _told(self, url: str) -> Iterator[None]:
+    def _one_line_errors(self, url: str) -> Iterator[None]:
         """Turn whatever the libraries raise at odd addresses and answers into an error of one line."""
         try:
             yield
@@ -379,7 +385,7 @@ class Client:
         except Exception as error:  # they let through what the parsers of addresses, numbers and dates raise
             raise DatagenError(f"{plain(url)}: cannot be asked ({plain(self.hide(str(error)))})") from None
 
-    def _broken(self, url: str, error: Exception) -> PassingError:
+    def _broken(self, url: str, error: Exception) -> TransientError:
         """Say that a connection broke, without the layers that the libraries put around it."""
         causes: list[Any] = [error]
         while len(causes) < 10:
@@ -400,7 +406,7 @@ class Client:
             for each in causes
         ):
             return UnreachableError(f"{plain(url)}: cannot be reached ({reason})")
-        return PassingError(f"{plain(url)}: {type(error).__name__} ({reason})")
+        return TransientError(f"{plain(url)}: {type(error).__name__} ({reason})")
 
 
 @dataclass(frozen=True)
@@ -473,7 +479,7 @@ class _InTime:
     timeout: Any
 
     def getresponse(self) -> Any:
-        seconds = self.timeout if isinstance(self.timeout, int | float) else Patience.timeout
+        seconds = self.timeout if isinstance(self.timeout, int | float) else Retries.timeout
         with _in_time(seconds, partial(self.sock.shutdown, socket.SHUT_RDWR)):
             return super().getresponse()  # type: ignore[misc]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from datagen.errors import BadInputError, DatagenError, UsageError
-from datagen.releases.web import Client, PassingError, patiently, plain, untrusted
+from datagen.releases.web import Client, TransientError, plain, retry, untrusted
 
 __all__ = ["SANDBOX", "ZENODO", "Record", "RemoteFile", "is_reference", "look_up", "parse_doi", "parse_record"]
 
@@ -65,7 +65,7 @@ class Record:
     Attributes
     ----------
     number : int or None
-        Its number, if it tells; where a number stands for all versions of a record, that of the newest.
+        Its number, if it says; where a number stands for all versions of a record, that of the newest.
     title : str
         Its title.
     files : tuple of RemoteFile
@@ -156,11 +156,11 @@ def look_up(client: Client, record: int, server: str, advice: str) -> Any:
         answer = client.ask("GET", url, headers={"Accept": "application/json"})
         if answer.status == 404:  # said now and then of records that exist
             none = UsageError(f"{answer.words}; there is no record {record}")
-            raise PassingError(answer.words, attempts=2, lasting=none)
+            raise TransientError(answer.words, attempts=2, lasting=none)
         if answer.status == 410:
             raise UsageError(f"{answer.words}; there is no record {record} any more")
         if answer.status == 403:
-            raise PassingError(answer.words, attempts=2, lasting=DatagenError(f"{answer.words}; {advice}"))
+            raise TransientError(answer.words, attempts=2, lasting=DatagenError(f"{answer.words}; {advice}"))
         if answer.status != 200:
             raise DatagenError(answer.words)
         return untrusted(
@@ -169,7 +169,7 @@ def look_up(client: Client, record: int, server: str, advice: str) -> Any:
             lambda why: BadInputError(plain(url), "the answer is not JSON; is this a server of records?"),
         )
 
-    return patiently(once, client.patience)
+    return retry(once, client.retries)
 
 
 def parse_record(answer: Any, server: str, place: str, names: Sequence[str] = ()) -> Record:
@@ -257,7 +257,7 @@ def _parse_file(file: Any, key: str, server: str, place: str) -> RemoteFile:
         or _UNSAFE.fullmatch(name)
     ):
         raise BadInputError(place, f"a file is called {plain(key)!r}, which is no plain file name; nothing was fetched")
-    told = untrusted(
+    described = untrusted(
         file,
         _File,
         lambda why: BadInputError(
@@ -265,14 +265,14 @@ def _parse_file(file: Any, key: str, server: str, place: str) -> RemoteFile:
             f"{plain(name)} is described without a name, size, checksum or link, or one makes no sense{why}",
         ),
     )
-    size = told.filesize if told.size is None else told.size
+    size = described.filesize if described.size is None else described.size
     if size is None or not 0 <= size < 1 << 53 or size != int(size):
         raise BadInputError(place, f"the size {plain(size)} of {plain(name)} makes no sense")
-    links = dict.fromkeys(filter(None, (told.links.content, told.links.download, told.links.itself)))
+    links = dict.fromkeys(filter(None, (described.links.content, described.links.download, described.links.itself)))
     urls = [_place(link, server) for link in links]
     if not urls:
         raise BadInputError(place, f"{plain(name)} is described without a name, size, checksum or link")
-    return RemoteFile(name, int(size), told.checksum[-32:].lower(), urls[0], tuple(urls[1:]))
+    return RemoteFile(name, int(size), described.checksum[-32:].lower(), urls[0], tuple(urls[1:]))
 
 
 def _place(link: str, server: str) -> str:

@@ -1,110 +1,20 @@
-"""Checks of a dataset file against itself and against another."""
+"""How two dataset files, or two tables of transitions, differ."""
 
 from __future__ import annotations
 
 import difflib
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.checks import frame_hashes
 from datagen.datasets import Sequences
-from datagen.errors import BadInputError, DatagenError
-from datagen.manifest import StoredArray, typed_manifest
-from datagen.moments import latents_of_masks
-from datagen.store import arrays_of, holds_manifest, load_to_verify, sha256_array
-from datagen.store.checks import Header, factor_problem
+from datagen.errors import DatagenError
 from datagen.transitions import FACTORS, Transitions
 
-__all__ = ["Check", "Comparison", "Difference", "TableComparison", "compare", "compare_tables", "verify"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One named check.
-
-    Attributes
-    ----------
-    name : str
-        What is checked.
-    passed : bool
-        Whether it holds.
-    detail : str
-        The figure behind it, or what is wrong.
-    """
-
-    name: str
-    passed: bool
-    detail: str
-
-
-def verify(path: str | Path) -> list[Check]:
-    """Check a dataset file: its structure, its hashes, its latents.
-
-    Parameters
-    ----------
-    path : str or Path
-        A dataset file.
-
-    Returns
-    -------
-    list of Check
-        The first, ``structure``, covers that the file can be read and the names, dtypes and shapes of its arrays, and
-        offsets; if it fails there are no others.
-    """
-    return load_verified(path)[0]
-
-
-def load_verified(path: str | Path) -> tuple[list[Check], Sequences | None]:
-    """Check a dataset file as `verify` does, and return the dataset too, or None if it cannot be read.
-
-    Its latents or factors may be such that `datagen.store.load` refuses them; a check has failed then.
-    """
-    try:
-        dataset = load_to_verify(path)
-    except BadInputError as error:
-        return [Check("structure", False, error.problem)], None
-    arrays = arrays_of(dataset)
-    checks = [Check("structure", True, f"{len(arrays)} arrays of {dataset.kind}")]
-    stated = typed_manifest(dataset.manifest).arrays
-    if stated is None and not holds_manifest(path):
-        checks.append(Check("manifest", True, "none: this format holds no hashes"))
-    elif stated is None:
-        checks.append(Check("hashes", False, "the manifest holds none, so nothing could be compared"))
-    else:
-        found = {
-            name: StoredArray(Header.of(array).dtype, list(array.shape), sha256_array(array))
-            for name, array in arrays.items()
-        }
-        wrong = sorted(name for name in {**found, **stated} if found.get(name) != stated.get(name))
-        checks.append(
-            Check(
-                "hashes",
-                not wrong,
-                f"differ from the manifest: {', '.join(wrong)}" if wrong else f"all {len(arrays)} as the manifest says",
-            )
-        )
-    if dataset.holds_masks:
-        assert dataset.images is not None
-        measured = latents_of_masks(dataset.images)
-        # Compared as bytes: equal to the last bit, and an empty mask is equal to itself.
-        differ = (measured.view(np.uint32) != dataset.factors.view(np.uint32)).any(axis=1)
-        first = f", first in frame {int(np.argmax(differ))}" if differ.any() else ""
-        checks.append(
-            Check("latents", not differ.any(), f"{int(differ.sum())} of {len(differ)} differ from the masks{first}")
-        )
-        problem = factor_problem(dataset)
-        if problem is not None:
-            checks.append(Check("factors", False, problem))
-        empty = int((dataset.factors[:, 2] == 0).sum())
-        checks.append(Check("masks", empty == 0, f"{empty} of {len(differ)} are empty"))
-    else:
-        problem = factor_problem(dataset)
-        checks.append(Check("factors", problem is None, problem or "all finite"))
-    return checks, dataset
+__all__ = ["Comparison", "Difference", "compare", "compare_tables"]
 
 
 @dataclass(frozen=True)
@@ -154,26 +64,24 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` finds.
+    """What `compare` finds of sequences, or `compare_tables` of rows.
 
     Attributes
     ----------
     same : int
-        Number of sequences that are equal, masks and latents.
+        Number of those that are equal, in all they hold.
     missing : list of str
-        Sequences of the other file that this one lacks.
+        Those that only the other has.
     extra : list of str
-        Sequences of this file that the other lacks.
-    different : list of Difference
-        Sequences that have a counterpart which differs.
+        Those that only this one has.
+    different : list of Difference, or of str
+        Those that both have, with other values.
     """
-
-    unit: ClassVar[str] = "sequences"
 
     same: int
     missing: list[str]
     extra: list[str]
-    different: list[Difference]
+    different: list[Difference] | list[str]
 
     @property
     def equal(self) -> bool:
@@ -210,7 +118,7 @@ def compare(dataset: Sequences, other: Sequences) -> Comparison:
             f"the masks are of different sizes, {dataset.images.shape[1:]} and {other.images.shape[1:]}; "
             "nothing can be compared"
         )
-    mine, theirs = _frame_hashes(dataset), _frame_hashes(other)
+    mine, theirs = _hashes(dataset), _hashes(other)
     same, pairs, extra, missing = 0, [], [], []
     matcher = difflib.SequenceMatcher(None, mine, theirs, autojunk=False)
     for tag, a, b, c, d in matcher.get_opcodes():
@@ -242,34 +150,7 @@ def compare(dataset: Sequences, other: Sequences) -> Comparison:
     )
 
 
-@dataclass(frozen=True)
-class TableComparison:
-    """What `compare_tables` finds.
-
-    Attributes
-    ----------
-    same : int
-        Number of rows that are equal.
-    missing, extra : list of str
-        Rows that only the other table, or only this one, has.
-    different : list of str
-        Rows that both have, with other values; each says which.
-    """
-
-    unit: ClassVar[str] = "rows"
-
-    same: int
-    missing: list[str]
-    extra: list[str]
-    different: list[str]
-
-    @property
-    def equal(self) -> bool:
-        """Whether nothing differs."""
-        return not (self.missing or self.extra or self.different)
-
-
-def compare_tables(table: Transitions, other: Transitions) -> TableComparison:
+def compare_tables(table: Transitions, other: Transitions) -> Comparison:
     """Explain how two tables of transitions differ. A row is known by its object, window and first frame.
 
     Parameters
@@ -279,7 +160,7 @@ def compare_tables(table: Transitions, other: Transitions) -> TableComparison:
 
     Returns
     -------
-    TableComparison
+    Comparison
 
     Raises
     ------
@@ -310,7 +191,7 @@ def compare_tables(table: Transitions, other: Transitions) -> TableComparison:
         for row in np.flatnonzero((mine != theirs).any(axis=1)):
             changes[row].append(f"{factor} {mine[row].tolist()} instead of {theirs[row].tolist()}")
     differ = np.array([bool(each) for each in changes], dtype=bool)
-    return TableComparison(
+    return Comparison(
         same=int((~differ).sum()),
         missing=names(np.flatnonzero(here < 0)),
         extra=names(np.flatnonzero(there < 0)),
@@ -318,12 +199,11 @@ def compare_tables(table: Transitions, other: Transitions) -> TableComparison:
     )
 
 
-def _frame_hashes(dataset: Sequences) -> list[tuple[int, ...]]:
-    """Return the hash of every frame, a tuple a sequence."""
-    assert dataset.images is not None
-    packed = np.packbits(dataset.images.reshape(dataset.num_frames, -1), axis=1)
-    hashes = [hash(frame.tobytes()) for frame in packed]
-    return [tuple(hashes[a:b]) for a, b in zip(dataset.offsets[:-1], dataset.offsets[1:], strict=True)]
+def _hashes(dataset: Sequences) -> list[tuple[int, ...]]:
+    """Return the hashes of the frames, one tuple per sequence."""
+    hashes = frame_hashes(dataset)
+    assert hashes is not None
+    return [tuple(each.tolist()) for each in np.split(hashes, dataset.offsets[1:-1])]
 
 
 def _shift(mine: tuple[int, ...], theirs: tuple[int, ...]) -> int:

@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -6,101 +5,8 @@ import pytest
 from test_store import sprites
 
 from datagen import store
+from datagen.comparison import compare, compare_tables
 from datagen.errors import DatagenError
-from datagen.moments import latents_of_masks
-from datagen.verify import compare, compare_tables, verify
-
-
-def names(checks):
-    return {check.name: check.passed for check in checks}
-
-
-@pytest.mark.parametrize("suffix", [".npz", ".h5"])
-def test_a_good_file_passes(kitti, tmp_path, suffix):
-    store.save(kitti, tmp_path / f"kitti{suffix}")
-    assert names(verify(tmp_path / f"kitti{suffix}")) == {
-        "structure": True,
-        "hashes": True,
-        "latents": True,
-        "masks": True,
-    }
-
-
-def test_a_pickle_has_no_hashes(kitti, tmp_path):
-    store.save(kitti, tmp_path / "kitti.pickle")
-    assert names(verify(tmp_path / "kitti.pickle")) == {
-        "structure": True,
-        "manifest": True,
-        "latents": True,
-        "masks": True,
-    }
-
-
-@pytest.mark.parametrize("arrays", [None, {}], ids=["absent", "empty"])
-def test_a_file_without_hashes_fails(kitti, tmp_path, arrays):
-    store.save(kitti, tmp_path / "kitti.npz")
-    manifest = {key: value for key, value in store.load(tmp_path / "kitti.npz").manifest.items() if key != "arrays"}
-    if arrays is not None:
-        manifest["arrays"] = arrays
-    tampered(kitti, tmp_path / "other.npz", manifest=np.array(json.dumps(manifest)))
-    assert names(verify(tmp_path / "other.npz"))["hashes"] is False
-
-
-def test_a_shape_that_the_manifest_does_not_say(tmp_path):
-    """The bytes, and so the hash, are the same."""
-    store.save(sprites(), tmp_path / "sprites.npz")
-    with np.load(tmp_path / "sprites.npz") as file:
-        held = dict(file)
-    np.savez(tmp_path / "sprites.npz", **{**held, "images": held["images"].reshape(5, 2, 8, 32)})
-    checks = {check.name: check for check in verify(tmp_path / "sprites.npz")}
-    assert checks["hashes"].detail == "differ from the manifest: images"
-
-
-def test_sprites(tmp_path):
-    store.save(sprites(), tmp_path / "sprites.npz")
-    assert names(verify(tmp_path / "sprites.npz")) == {"structure": True, "hashes": True, "factors": True}
-    factors = sprites().factors.copy()
-    factors[0, 0] = np.nan
-    store.save(replace(sprites(), factors=factors), tmp_path / "nan.npz")
-    assert not names(verify(tmp_path / "nan.npz"))["factors"]
-
-
-def tampered(kitti, path, **arrays):
-    """Write a file whose manifest tells of other arrays than it holds."""
-    store.save(kitti, path)
-    with np.load(path) as file:
-        held = dict(file)
-    np.savez(path, **{**held, **arrays})
-
-
-def test_changed_pixels_are_found(kitti, tmp_path):
-    masks = kitti.images.copy()
-    masks[7, 3, 3] ^= True
-    tampered(kitti, tmp_path / "kitti.npz", masks=masks)
-    checks = {check.name: check for check in verify(tmp_path / "kitti.npz")}
-    assert not checks["hashes"].passed
-    assert checks["hashes"].detail == "differ from the manifest: masks"
-    assert not checks["latents"].passed
-    assert "first in frame 7" in checks["latents"].detail
-
-
-def test_latents_are_compared_to_the_last_bit(kitti, tmp_path):
-    latents = kitti.factors.copy()
-    latents[5, 0] = np.nextafter(latents[5, 0], np.float32(100))
-    store.save(replace(kitti, factors=latents), tmp_path / "kitti.npz")
-    assert names(verify(tmp_path / "kitti.npz")) == {"structure": True, "hashes": True, "latents": False, "masks": True}
-
-
-def test_an_empty_mask_is_found(kitti, tmp_path):
-    masks = kitti.images.copy()
-    masks[5] = False
-    store.save(replace(kitti, images=masks, factors=latents_of_masks(masks)), tmp_path / "kitti.npz")
-    assert names(verify(tmp_path / "kitti.npz"))["masks"] is False
-
-
-def test_a_broken_file_fails_its_structure(tmp_path):
-    (tmp_path / "kitti.npz").write_bytes(b"")
-    assert names(verify(tmp_path / "kitti.npz")) == {"structure": False}
 
 
 def without(dataset, sequence):

@@ -1,7 +1,8 @@
-"""Checks of a dataset file that need no training, in seconds."""
+"""Checks of a dataset file that need no training: of the file against itself, of its factors, frames and motion."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,9 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.datasets import Sequences
-from datagen.errors import DatagenError
+from datagen.errors import BadInputError, DatagenError
+from datagen.manifest import StoredArray, typed_manifest
+from datagen.moments import latents_of_masks
+from datagen.splits import split_sequences
+from datagen.store import arrays_of, holds_manifest, load_to_verify, sha256_array
+from datagen.store.checks import Header, factor_problem
 
-__all__ = ["STILL", "Finding", "Status", "check_file", "control_order", "ratio_interval", "worst"]
+__all__ = [
+    "STILL",
+    "Check",
+    "Status",
+    "check_file",
+    "control_order",
+    "frame_hashes",
+    "load_verified",
+    "ratio_interval",
+    "verify",
+    "worst",
+]
 
 Status = Literal["pass", "warn", "fail"]
 
@@ -22,7 +39,7 @@ STILL = 0.9
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One named check.
 
     Attributes
@@ -32,7 +49,7 @@ class Finding:
     status : {"pass", "warn", "fail"}
         A failed check fails the file; a warning does not.
     figure : float or None
-        The figure behind it.
+        The figure behind it, where it is one.
     detail : str
         What it says, in words.
     """
@@ -42,14 +59,82 @@ class Finding:
     figure: float | None
     detail: str
 
+    @property
+    def passed(self) -> bool:
+        """Whether it did not fail."""
+        return self.status != "fail"
 
-def worst(findings: list[Finding]) -> Status:
+
+def worst(checks: Iterable[Check]) -> Status:
     """Return the worst status of all."""
     order: list[Status] = ["pass", "warn", "fail"]
-    return max((finding.status for finding in findings), key=order.index, default="pass")
+    return max((check.status for check in checks), key=order.index, default="pass")
 
 
-def check_file(path: str | Path, seed: int = 0) -> tuple[list[Finding], Sequences | None]:
+def verify(path: str | Path) -> list[Check]:
+    """Check a dataset file: its structure, its hashes, its latents.
+
+    Parameters
+    ----------
+    path : str or Path
+        A dataset file.
+
+    Returns
+    -------
+    list of Check
+        The first, ``structure``, covers that the file can be read and the names, dtypes and shapes of its arrays, and
+        offsets; if it fails there are no others.
+    """
+    return load_verified(path)[0]
+
+
+def load_verified(path: str | Path) -> tuple[list[Check], Sequences | None]:
+    """Check a dataset file as `verify` does, and return the dataset too, or None if it cannot be read.
+
+    Its latents or factors may be such that `datagen.store.load` refuses them; a check has failed then.
+    """
+    try:
+        dataset = load_to_verify(path)
+    except BadInputError as error:
+        return [Check("structure", "fail", None, error.problem)], None
+    arrays = arrays_of(dataset)
+    checks = [Check("structure", "pass", None, f"{len(arrays)} arrays of {dataset.kind}")]
+    stated = typed_manifest(dataset.manifest).arrays
+    if stated is None and not holds_manifest(path):
+        checks.append(Check("manifest", "pass", None, "none: this format holds no hashes"))
+    elif stated is None:
+        checks.append(Check("hashes", "fail", None, "the manifest holds none, so nothing could be compared"))
+    else:
+        found = {
+            name: StoredArray(Header.of(array).dtype, list(array.shape), sha256_array(array))
+            for name, array in arrays.items()
+        }
+        wrong = sorted(name for name in {**found, **stated} if found.get(name) != stated.get(name))
+        detail = f"differ from the manifest: {', '.join(wrong)}" if wrong else f"all {len(arrays)} as the manifest says"
+        checks.append(_check("hashes", not wrong, detail))
+    problem = factor_problem(dataset)
+    if dataset.holds_masks:
+        assert dataset.images is not None
+        measured = latents_of_masks(dataset.images)
+        # Compared as bytes: equal to the last bit, and an empty mask is equal to itself.
+        differ = (measured.view(np.uint32) != dataset.factors.view(np.uint32)).any(axis=1)
+        first = f", first in frame {int(np.argmax(differ))}" if differ.any() else ""
+        detail = f"{int(differ.sum())} of {len(differ)} differ from the masks{first}"
+        checks.append(_check("latents", not differ.any(), detail))
+        if problem is not None:
+            checks.append(Check("factors", "fail", None, problem))
+        empty = int((dataset.factors[:, 2] == 0).sum())
+        checks.append(_check("masks", empty == 0, f"{empty} of {len(differ)} are empty"))
+    else:
+        checks.append(_check("factors", problem is None, problem or "all finite"))
+    return checks, dataset
+
+
+def _check(name: str, passed: bool, detail: str) -> Check:
+    return Check(name, "pass" if passed else "fail", None, detail)
+
+
+def check_file(path: str | Path, seed: int = 0) -> tuple[list[Check], Sequences | None]:
     """Run every check that needs no training.
 
     Parameters
@@ -61,8 +146,8 @@ def check_file(path: str | Path, seed: int = 0) -> tuple[list[Finding], Sequence
 
     Returns
     -------
-    findings : list of Finding
-        Those of the file itself (`datagen.verify`), then of its factors, its frames and its motion. If the file
+    checks : list of Check
+        Those of the file itself (`verify`), then of its factors, its frames and its motion. If the file
         cannot be read there are no others.
     dataset : Sequences or None
         What the file holds, or None if it cannot be read or its factors cannot be used.
@@ -72,19 +157,15 @@ def check_file(path: str | Path, seed: int = 0) -> tuple[list[Finding], Sequence
     UsageError
         If there is no such file.
     """
-    from datagen.store.checks import factor_problem
-    from datagen.verify import load_verified
-
     checks, dataset = load_verified(path)
-    findings = [Finding(check.name, "pass" if check.passed else "fail", None, check.detail) for check in checks]
     if dataset is None:
-        return findings, None
-    findings += _ranges(dataset)
+        return checks, None
+    checks += _ranges(dataset)
     if factor_problem(dataset) is not None:
-        return findings, None
-    hashes = _images(dataset)
-    findings += _balance(dataset) + _duplicates(dataset, hashes) + _leakage(dataset, hashes)
-    return findings + _sparsity(dataset, seed) + _order(dataset, seed), dataset
+        return checks, None
+    hashes = frame_hashes(dataset)
+    checks += _balance(dataset) + _duplicates(dataset, hashes) + _leakage(dataset, hashes)
+    return checks + _sparsity(dataset, seed) + _order(dataset, seed), dataset
 
 
 def _factors(dataset: Sequences) -> NDArray[np.float64]:
@@ -92,7 +173,7 @@ def _factors(dataset: Sequences) -> NDArray[np.float64]:
     return dataset.factors.astype(np.float64)
 
 
-def _ranges(dataset: Sequences) -> list[Finding]:
+def _ranges(dataset: Sequences) -> list[Check]:
     """Check that every factor lies where it can."""
     limits = [factor.limits for factor in dataset.factor_info]
     factors = _factors(dataset)
@@ -107,85 +188,89 @@ def _ranges(dataset: Sequences) -> list[Finding]:
         if sum(outside)
         else "every factor lies inside the frame"
     )
-    return [Finding("range of factors", "fail" if sum(outside) else "pass", float(sum(outside)), detail)]
+    return [Check("range of factors", "fail" if sum(outside) else "pass", float(sum(outside)), detail)]
 
 
-def _balance(dataset: Sequences) -> list[Finding]:
+def _balance(dataset: Sequences) -> list[Check]:
     """Check that no factor is stuck at a few of its values: its entropy in 20 bins against that of equal shares."""
-    findings = []
+    checks = []
     for name, column in zip(dataset.factor_names, _factors(dataset).T, strict=True):
         if np.ptp(column) == 0:
-            findings.append(Finding(f"balance of {name}", "warn", 0.0, "never changes, so no metric can score it"))
+            checks.append(Check(f"balance of {name}", "warn", 0.0, "never changes, so no metric can score it"))
             continue
         bins = min(20, len(np.unique(column)))
         share = np.histogram(column, bins)[0] / len(column)
         share = share[share > 0]
         evenness = float(-(share * np.log(share)).sum() / np.log(bins))
         detail = f"entropy is {evenness:.0%} of equal shares, {column.min():.4g} to {column.max():.4g}"
-        findings.append(Finding(f"balance of {name}", "pass" if evenness >= 0.5 else "warn", evenness, detail))
-    return findings
+        checks.append(Check(f"balance of {name}", "pass" if evenness >= 0.5 else "warn", evenness, detail))
+    return checks
 
 
-def _images(dataset: Sequences) -> NDArray[np.uint64] | None:
-    """Return a hash of every frame's image, (N,), or None where there are none."""
+def frame_hashes(dataset: Sequences) -> NDArray[np.uint64] | None:
+    """Return a hash of the image of every frame.
+
+    Returns
+    -------
+    ndarray of uint64, shape (N,), or None
+        Of all frames, sequence after sequence; None where the file holds no images. Equal images have equal hashes in
+        any file of images of this size, others but by a chance of 1e-15.
+    """
     if dataset.images is None:
         return None
     rows = dataset.images.reshape(dataset.num_frames, -1)
     if rows.dtype == bool:
         rows = np.packbits(rows, axis=1)
-    # Random odd multipliers modulo 2^64, over words of 8 bytes: equal rows agree, others but by a chance of 1e-15.
+    # Random odd multipliers modulo 2^64, over words of 8 bytes.
     padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 8)))
     words = np.ascontiguousarray(padded).view(np.uint64)
     multipliers = np.random.default_rng(0).integers(1, 2**63, (words.shape[1],), dtype=np.uint64) * 2 + 1
-    hashes = np.zeros(len(words), dtype=np.uint64)
-    for column, multiplier in zip(words.T, multipliers, strict=True):
-        hashes += (column ^ (column >> np.uint64(32))) * multiplier
+    hashes = np.empty(len(words), dtype=np.uint64)
+    for first in range(0, len(words), 4096):  # a block fits the cache
+        block = words[first : first + 4096]
+        hashes[first : first + 4096] = (block ^ (block >> np.uint64(32))) @ multipliers
     return hashes
 
 
-def _duplicates(dataset: Sequences, hashes: NDArray[np.uint64] | None) -> list[Finding]:
+def _duplicates(dataset: Sequences, hashes: NDArray[np.uint64] | None) -> list[Check]:
     """Count frames whose image occurs in another sequence too."""
     if hashes is None:
-        return [Finding("duplicates", "warn", None, "the file holds no images")]
+        return [Check("duplicates", "warn", None, "the file holds no images")]
     pairs = np.unique(np.stack([hashes, dataset.sequence_of_frame().astype(np.uint64)], axis=1), axis=0)
     values, sequences = np.unique(pairs[:, 0], return_counts=True)
     share = float(np.isin(hashes, values[sequences > 1]).mean())
     # Sprites on grids repeat by design; masks of real objects hardly do.
     limit = 0.01 if dataset.holds_masks else 0.5
     return [
-        Finding(
-            "duplicates", "pass" if share <= limit else "warn", share, f"{share:.2%} of frames are in two sequences"
-        )
+        Check("duplicates", "pass" if share <= limit else "warn", share, f"{share:.2%} of frames are in two sequences")
     ]
 
 
-def _leakage(dataset: Sequences, hashes: NDArray[np.uint64] | None) -> list[Finding]:
+def _leakage(dataset: Sequences, hashes: NDArray[np.uint64] | None) -> list[Check]:
     """Check that no image of the test part of the split by object is in its training part."""
     if not dataset.holds_masks or hashes is None:
         return []
-    from kitti_masks import split_sequences
-
     try:
         train, test = (split_sequences(dataset, part, "by-object") for part in ("train", "test"))
     except DatagenError as error:
-        return [Finding("leakage between splits", "warn", None, str(error))]
+        return [Check("leakage between splits", "warn", None, str(error))]
     sequence = dataset.sequence_of_frame()
     tested = hashes[np.isin(sequence, test)]
     if not len(tested):
-        return [Finding("leakage between splits", "warn", None, "too few objects to split by object")]
+        return [Check("leakage between splits", "warn", None, "too few objects to split by object")]
     share = float(np.isin(tested, hashes[np.isin(sequence, train)]).mean())
     detail = f"split by object: {share:.2%} of the test frames are in the training part"
-    return [Finding("leakage between splits", "pass" if share <= 0.01 else "fail", share, detail)]
+    return [Check("leakage between splits", "pass" if share <= 0.01 else "fail", share, detail)]
 
 
-def _sparsity(dataset: Sequences, seed: int) -> list[Finding]:
+def _sparsity(dataset: Sequences, seed: int) -> list[Check]:
     """Check that the factors' changes are sparse: generalised normal of shape below 1 (paper, section 3)."""
     if not dataset.holds_masks:
         return []  # their motion is that of their transition table
     from datagen.statistics.summary import shape_fit, summarize
 
     group = summarize(dataset.transitions(), fits=("gennorm",), bootstrap=_RESAMPLES, seed=seed).groups[0]
-    findings = []
+    checks = []
     for name, fits in group.fits.items():
         fit = shape_fit(fits)
         assert fit is not None  # it was asked for
@@ -193,33 +278,30 @@ def _sparsity(dataset: Sequences, seed: int) -> list[Finding]:
         interval = fit.shape_interval
         between = f", {interval.low:.3f} to {interval.high:.3f}" if interval else ", too few objects for an interval"
         status: Status = "pass" if sparse else "fail" if sparse is False or shape >= 1 else "warn"
-        findings.append(
-            Finding(f"temporal sparsity of {name}", status, shape, f"shape {shape:.3f}{between}; sparse is below 1")
+        checks.append(
+            Check(f"temporal sparsity of {name}", status, shape, f"shape {shape:.3f}{between}; sparse is below 1")
         )
-    findings += [Finding(f"temporal sparsity of {name}", "warn", None, why) for name, why in group.not_enough.items()]
-    return findings
+    checks += [Check(f"temporal sparsity of {name}", "warn", None, why) for name, why in group.not_enough.items()]
+    return checks
 
 
-def _order(dataset: Sequences, seed: int) -> list[Finding]:
+def _order(dataset: Sequences, seed: int) -> list[Check]:
     """Check that neighbouring frames are closer than the same frames in random order, by what the pixels show."""
     values, sequence = _factors(dataset), dataset.sequence_of_frame()
     if dataset.holds_masks:
-        from datagen.moments import latents_of_masks
-
         assert dataset.images is not None
         values = latents_of_masks(dataset.images).astype(np.float64)
     moves = [factor.moves for factor in dataset.factor_info]
     values, names = values[:, moves], [factor.name for factor in dataset.factor_info if factor.moves]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(sequence))])
-    first = np.flatnonzero(sequence[:-1] == sequence[1:])
+    first = dataset.pair_starts()
     if not len(first):
-        return [Finding("order in time", "fail", None, "no sequence has two frames")]
-    one, other = control_order(offsets, seed)
+        return [Check("order in time", "fail", None, "no sequence has two frames")]
+    one, other = control_order(dataset.offsets, seed)
     near = np.abs(values[first + 1] - values[first])
     far = np.abs(values[other] - values[one])
     moving = far.sum(axis=0) > 0
     if not moving.any():
-        return [Finding("order in time", "fail", None, "nothing moves")]
+        return [Check("order in time", "fail", None, "nothing moves")]
     ratio, _, high = ratio_interval(near[:, moving], far[:, moving], sequence[first], np.random.default_rng(seed))
     kept = [name for name, use in zip(names, moving, strict=True) if use]
     most = int(np.argmax(ratio))
@@ -227,7 +309,7 @@ def _order(dataset: Sequences, seed: int) -> list[Finding]:
         f"neighbours are {', '.join(f'{r:.2f} ({name})' for r, name in zip(ratio, kept, strict=True))} times as far "
         f"apart as frames in random order, at most {high[most]:.2f}; below {STILL} there is an order"
     )
-    return [Finding("order in time", "pass" if high.max() < STILL else "fail", float(ratio[most]), detail)]
+    return [Check("order in time", "pass" if high.max() < STILL else "fail", float(ratio[most]), detail)]
 
 
 def control_order(offsets: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -6,7 +6,7 @@ from conftest import ROOT
 from sequences import random_masks
 
 from datagen.errors import DatagenError, UsageError
-from kitti_masks.splits import SPLITS, split_sequences
+from datagen.splits import SPLITS, split_sequences
 
 
 def people(lengths, videos=4, per_video=10, windows=2):

@@ -1,8 +1,8 @@
-"""Splits of KITTI Masks into train, validation and test.
+"""Splits of sequences of masks into train, validation and test.
 
-The release has none. Its windows overlap, so the same person at the same time is in up to six sequences, and a random
-split of sequences has nearly every test pixel in its training part. The protocols here keep what belongs together on
-one side.
+The release of KITTI Masks has none. Its windows overlap, so the same person at the same time is in up to six
+sequences, and a random split of sequences has nearly every test pixel in its training part. The protocols here keep
+what belongs together on one side.
 """
 
 from __future__ import annotations

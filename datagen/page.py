@@ -1,0 +1,119 @@
+"""Reports as web pages: what a page shows, as data, and the one template that all of them share."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from datagen.templates import load_template
+
+if TYPE_CHECKING:
+    from datagen.checks import Check, Status
+
+__all__ = ["Page", "Picture", "Section", "Table", "page_html"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose rows begin with their heading.
+
+    Attributes
+    ----------
+    caption : str
+        What it shows.
+    columns : sequence of str
+        The headings of the columns.
+    rows : sequence of sequence of str
+        The cells; numbers as they are to be read.
+    """
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, as the bytes of an image file.
+
+    Attributes
+    ----------
+    caption : str
+        What it shows.
+    data : bytes
+        The file.
+    kind : {"png", "gif"}
+        Its format.
+    """
+
+    caption: str
+    data: bytes
+    kind: str = "png"
+
+    @property
+    def url(self) -> str:
+        """The picture itself as an address, so that the page needs no other file."""
+        return f"data:image/{self.kind};base64,{base64.b64encode(self.data).decode()}"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page under a heading of its own.
+
+    Attributes
+    ----------
+    heading : str
+        The heading.
+    text : sequence of str
+        Paragraphs.
+    checks : sequence of Check
+        Checks, shown as a table.
+    tables : sequence of Table
+        Tables.
+    pictures : sequence of Picture
+        Pictures.
+    code : str
+        A text to be shown as it is.
+    """
+
+    heading: str
+    text: Sequence[str] = ()
+    checks: Sequence[Check] = ()
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = ()
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page. Its texts may come from files of others: none is taken for HTML.
+
+    Attributes
+    ----------
+    title : str
+        What a browser calls it.
+    heading : str
+        What stands above it.
+    verdict : str
+        What it comes to, in a sentence.
+    sections : sequence of Section
+        Its parts, in order.
+    lead : str
+        A sentence before the verdict.
+    status : {"pass", "warn", "fail"}, optional
+        The colour of the verdict.
+    """
+
+    title: str
+    heading: str
+    verdict: str
+    sections: Sequence[Section]
+    lead: str = ""
+    status: Status | None = None
+
+
+def page_html(page: Page) -> str:
+    """Return a page as HTML without any reference to other files."""
+    return load_template("page.html").render(page=page)

@@ -1,0 +1,248 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sequences import shuffled, walks
+from test_cli import run
+from test_store import sprites
+
+from datagen import checks, store
+from datagen.checks import verify
+from datagen.datasets import Sequences
+from datagen.errors import UsageError
+from datagen.moments import latents_of_masks
+
+
+def names(checks):
+    return {check.name: check.passed for check in checks}
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+def test_a_good_file_passes(kitti, tmp_path, suffix):
+    store.save(kitti, tmp_path / f"kitti{suffix}")
+    assert names(verify(tmp_path / f"kitti{suffix}")) == {
+        "structure": True,
+        "hashes": True,
+        "latents": True,
+        "masks": True,
+    }
+
+
+def test_a_pickle_has_no_hashes(kitti, tmp_path):
+    store.save(kitti, tmp_path / "kitti.pickle")
+    assert names(verify(tmp_path / "kitti.pickle")) == {
+        "structure": True,
+        "manifest": True,
+        "latents": True,
+        "masks": True,
+    }
+
+
+@pytest.mark.parametrize("arrays", [None, {}], ids=["absent", "empty"])
+def test_a_file_without_hashes_fails(kitti, tmp_path, arrays):
+    store.save(kitti, tmp_path / "kitti.npz")
+    manifest = {key: value for key, value in store.load(tmp_path / "kitti.npz").manifest.items() if key != "arrays"}
+    if arrays is not None:
+        manifest["arrays"] = arrays
+    tampered(kitti, tmp_path / "other.npz", manifest=np.array(json.dumps(manifest)))
+    assert names(verify(tmp_path / "other.npz"))["hashes"] is False
+
+
+def test_a_shape_that_the_manifest_does_not_say(tmp_path):
+    """The bytes, and so the hash, are the same."""
+    store.save(sprites(), tmp_path / "sprites.npz")
+    with np.load(tmp_path / "sprites.npz") as file:
+        held = dict(file)
+    np.savez(tmp_path / "sprites.npz", **{**held, "images": held["images"].reshape(5, 2, 8, 32)})
+    checks = {check.name: check for check in verify(tmp_path / "sprites.npz")}
+    assert checks["hashes"].detail == "differ from the manifest: images"
+
+
+def test_sprites(tmp_path):
+    store.save(sprites(), tmp_path / "sprites.npz")
+    assert names(verify(tmp_path / "sprites.npz")) == {"structure": True, "hashes": True, "factors": True}
+    factors = sprites().factors.copy()
+    factors[0, 0] = np.nan
+    store.save(replace(sprites(), factors=factors), tmp_path / "nan.npz")
+    assert not names(verify(tmp_path / "nan.npz"))["factors"]
+
+
+def tampered(kitti, path, **arrays):
+    """Write a file whose manifest tells of other arrays than it holds."""
+    store.save(kitti, path)
+    with np.load(path) as file:
+        held = dict(file)
+    np.savez(path, **{**held, **arrays})
+
+
+def test_changed_pixels_are_found(kitti, tmp_path):
+    masks = kitti.images.copy()
+    masks[7, 3, 3] ^= True
+    tampered(kitti, tmp_path / "kitti.npz", masks=masks)
+    checks = {check.name: check for check in verify(tmp_path / "kitti.npz")}
+    assert not checks["hashes"].passed
+    assert checks["hashes"].detail == "differ from the manifest: masks"
+    assert not checks["latents"].passed
+    assert "first in frame 7" in checks["latents"].detail
+
+
+def test_latents_are_compared_to_the_last_bit(kitti, tmp_path):
+    latents = kitti.factors.copy()
+    latents[5, 0] = np.nextafter(latents[5, 0], np.float32(100))
+    store.save(replace(kitti, factors=latents), tmp_path / "kitti.npz")
+    assert names(verify(tmp_path / "kitti.npz")) == {"structure": True, "hashes": True, "latents": False, "masks": True}
+
+
+def test_an_empty_mask_is_found(kitti, tmp_path):
+    masks = kitti.images.copy()
+    masks[5] = False
+    store.save(replace(kitti, images=masks, factors=latents_of_masks(masks)), tmp_path / "kitti.npz")
+    assert names(verify(tmp_path / "kitti.npz"))["masks"] is False
+
+
+def test_a_broken_file_fails_its_structure(tmp_path):
+    (tmp_path / "kitti.npz").write_bytes(b"")
+    assert names(verify(tmp_path / "kitti.npz")) == {"structure": False}
+
+
+def test_the_command_says_of_each_check_whether_it_passed(capsys, kitti, tmp_path):
+    tampered(kitti, tmp_path / "kitti.npz", masks=~kitti.images)
+    code, out, _ = run(capsys, "verify", tmp_path / "kitti.npz", "--json")
+    answer = json.loads(out)
+    assert (code, answer.keys(), answer["passed"]) == (1, {"file", "passed", "checks"}, False)
+    assert answer["checks"][0] == {
+        "name": "structure",
+        "passed": True,
+        "detail": f"{len(store.arrays_of(kitti))} arrays of {kitti.kind}",
+    }
+    assert [check["name"] for check in answer["checks"] if not check["passed"]] == ["hashes", "latents"]
+
+
+@pytest.fixture(scope="module")
+def walk():
+    return walks()
+
+
+def check(dataset, folder: Path) -> dict[str, checks.Check]:
+    path = folder / "data.npz"
+    store.save(dataset, path, overwrite=True)
+    return {finding.name: finding for finding in checks.check_file(path)[0]}
+
+
+def test_a_good_file_passes_every_check(walk, tmp_path):
+    findings = check(walk, tmp_path)
+    assert {"structure", "hashes", "latents", "range of factors", "order in time"} <= findings.keys()
+    assert {f"{what} of {name}" for what in ("balance", "temporal sparsity") for name in ("y", "x")} <= findings.keys()
+    failed = {name for name, finding in findings.items() if finding.status == "fail"}
+    assert failed <= {"temporal sparsity of area", "leakage between splits"}  # area never changes within a walk
+    assert findings["order in time"].status == "pass"
+    assert findings["order in time"].figure < 0.8
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_frames_shuffled_in_time_fail_by_their_order(walk, within, tmp_path):
+    findings = check(shuffled(walk, within), tmp_path)
+    assert findings["latents"].status == "pass"
+    assert findings["order in time"].status == "fail"
+    assert findings["order in time"].figure == pytest.approx(1, abs=0.1)
+
+
+def test_latents_permuted_fail_against_the_pixels(walk, tmp_path):
+    latents = walk.factors[np.random.default_rng(0).permutation(len(walk.factors))]
+    findings = check(replace(walk, factors=latents), tmp_path)
+    assert findings["latents"].status == "fail"
+    assert findings["order in time"].status == "pass"  # it looks at the pixels
+
+
+def test_dense_motion_is_not_sparse(tmp_path):
+    findings = check(shuffled(walks(), within=False), tmp_path)
+    assert findings["temporal sparsity of x"].status == "fail"
+    assert findings["temporal sparsity of x"].figure > 1
+
+
+def test_other_faults_of_a_file_are_named(walk, tmp_path):
+    outside = walk.factors.copy()
+    outside[3, 1] = 99
+    findings = check(replace(walk, factors=outside), tmp_path)
+    assert findings["range of factors"].status == "fail"
+    assert "1 frames have a x outside" in findings["range of factors"].detail
+
+    constant = walk.factors.copy()
+    constant[:, 2] = 12
+    assert check(replace(walk, factors=constant), tmp_path)["balance of area"].status == "warn"
+
+    skewed = walk.factors.copy()
+    skewed[:, 0] = 1
+    skewed[0, 0] = 9
+    assert check(replace(walk, factors=skewed), tmp_path)["balance of y"].status == "warn"
+
+    twice = np.concatenate([walk.images[:500], walk.images[:500]])
+    findings = check(replace(walk, images=twice, factors=np.tile(walk.factors[:500], (2, 1))), tmp_path)
+    assert findings["duplicates"].figure == pytest.approx(1)
+    assert findings["duplicates"].status == "warn"
+    assert findings["leakage between splits"].status == "fail"
+
+    unknown = walk.with_columns(source=np.full(40, ""), object_id=np.full(40, -1))
+    assert check(unknown, tmp_path)["leakage between splits"].status == "warn"
+
+
+def test_equal_images_have_equal_hashes_and_others_do_not(walk):
+    hashes = checks.frame_hashes(walk)
+    _, first, inverse = np.unique(
+        walk.images.reshape(len(walk.images), -1), axis=0, return_index=True, return_inverse=True
+    )
+    assert len(np.unique(hashes)) == len(first)
+    np.testing.assert_array_equal(hashes, hashes[first][inverse.ravel()])
+
+
+def test_sprites_are_checked(tmp_path):
+    rng = np.random.default_rng(0)
+    start = rng.random((300, 1, 5)).astype(np.float32)
+    step = np.zeros((300, 2, 5), dtype=np.float32)
+    step[:, 1, :3] = rng.laplace(0, 0.01, (300, 3))
+    factors = np.clip(start + step, 0, 1)
+    images = rng.integers(0, 256, (300, 2, 16, 16), dtype=np.uint8)
+    sprites = Sequences.of_sprites(images, factors, np.zeros(5, dtype=np.int64), np.arange(300))
+    findings = check(sprites, tmp_path)
+    assert findings["order in time"].status == "pass"
+    assert findings["duplicates"].status == "pass"
+    still = replace(sprites, factors=np.repeat(factors[:, :1], 2, axis=1)[rng.permutation(300)].reshape(600, 5))
+    assert check(still, tmp_path)["order in time"].figure == 0
+    apart = factors.copy()
+    apart[:, 1] = apart[rng.permutation(300), 1]
+    assert check(replace(sprites, factors=apart.reshape(600, 5)), tmp_path)["order in time"].status == "fail"
+
+
+def test_a_file_that_cannot_be_read_has_one_finding(tmp_path):
+    (tmp_path / "bad.npz").write_bytes(b"PK nothing")
+    findings, dataset = checks.check_file(tmp_path / "bad.npz")
+    assert [(finding.name, finding.status) for finding in findings] == [("structure", "fail")]
+    assert dataset is None
+    with pytest.raises(UsageError, match="no such file"):
+        checks.check_file(tmp_path / "none.npz")
+
+
+def test_control_pairs_have_no_order():
+    offsets = np.array([0, 2, 4, 6])
+    one, other = checks.control_order(offsets, 0)
+    assert one.tolist() == [0, 2, 4]
+    assert sorted(other.tolist()) == [1, 3, 5]
+    offsets = np.array([0, 50, 60])
+    one, other = checks.control_order(offsets, 0)
+    assert ((one < 50) == (other < 50)).all()
+    assert (one != other).all()
+    assert len(one) == 58
+    assert not (other == one + 1).all()
+
+
+def test_ratio_interval_widens_with_alike_groups():
+    rng = np.random.default_rng(0)
+    far = np.ones((400, 1))
+    level = np.repeat(rng.random((20, 1)), 20, axis=0)
+    ratio, low, high = checks.ratio_interval(level, far, np.arange(400) // 20, np.random.default_rng(0))
+    assert ratio[0] == pytest.approx(level.mean())
+    assert low[0] < ratio[0] < high[0]
+    _, low_single, high_single = checks.ratio_interval(level, far, np.arange(400), np.random.default_rng(0))
+    assert high[0] - low[0] > 2 * (high_single[0] - low_single[0])

@@ -1,0 +1,92 @@
+from html.parser import HTMLParser
+
+import pytest
+from test_statistics_summary import drifting
+
+from datagen.checks import Check
+from datagen.page import Page, Picture, Section, Table, page_html
+from datagen.statistics import summarize
+from datagen.statistics.report import save_report
+from slowvae.report import report_page
+from slowvae.validate import Report
+
+HOSTILE = "</title></style>\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;"
+
+
+class Outline(HTMLParser):
+    """The tags of a page, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.words, self.attributes = [], [], "", {}
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes.setdefault(tag, []).append(dict(attrs))
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words += data
+
+
+def every_part():
+    return Page(
+        HOSTILE,
+        HOSTILE,
+        HOSTILE,
+        [
+            Section(
+                HOSTILE,
+                [HOSTILE],
+                [Check(HOSTILE, "warn", 0.12345, HOSTILE), Check("b", "pass", None, "")],
+                [Table(HOSTILE, [HOSTILE, HOSTILE], [[HOSTILE, HOSTILE]])],
+                [Picture(HOSTILE, b"\x89PNG")],
+                HOSTILE,
+            )
+        ],
+        HOSTILE,
+        "warn",
+    )
+
+
+def validation():
+    check = Check("structure", "pass", None, HOSTILE)
+    score = {"score": 0.5, "interval": [0.4, 0.6], "correlation": [[0.1, -0.2]]}
+    run = {"tool": "datagen", "dataset": {"path": HOSTILE}}
+    report = Report(f"/{HOSTILE}", "pass", [check], run, [HOSTILE], {"slowvae": {"0": score}}, {}, None)
+    return page_html(report_page(report))
+
+
+@pytest.fixture(scope="module")
+def statistics(tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "stats.html"
+    few = drifting(0.6).select(slice(0, 5))
+    return save_report(few, summarize(few), path, title=HOSTILE).read_text()
+
+
+def test_every_text_of_a_page_is_escaped():
+    outline = Outline(page_html(every_part()))
+    assert "script" not in outline.tags
+    assert outline.words.count(HOSTILE) == 15
+    (image,) = outline.attributes["img"]
+    assert image == {"alt": HOSTILE, "src": "data:image/png;base64,iVBORw=="}
+    assert [each["aria-label"] for each in outline.attributes["div"]] == [HOSTILE] * 2
+    assert "0.1235" in outline.words
+
+
+@pytest.mark.parametrize("name", ["statistics", "validation"])
+def test_both_reports_escape_a_hostile_name_and_are_one_page(name, statistics):
+    text = statistics if name == "statistics" else validation()
+    outline = Outline(text)
+    assert not {"script", "img"} & set(outline.tags)
+    assert HOSTILE.rpartition("/")[2] in outline.words
+    style = text[text.index("<style>") : text.index("</style>")]
+    assert style in page_html(Page("", "", "", []))
+    assert "prefers-color-scheme: dark" in style
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in outline.attributes["meta"]
