@@ -11,7 +11,7 @@ import click
 from cli._common import echo, json_option, print_json, print_table, seed_option
 from cli.train import device_option
 from datagen.errors import UsageError
-from slowvae.metrics import METRICS, PROTOCOLS, Protocol
+from slowvae.protocols import PROTOCOLS, Protocol
 
 
 class _Metrics(click.ParamType):
@@ -22,7 +22,13 @@ class _Metrics(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         if isinstance(value, tuple):
             return value
+        from slowvae.metrics import METRICS  # takes numpy, which `--help` does not wait for
+
         names = tuple(name.strip() for name in value.split(","))
+        if names == ("list",) and ctx is not None:
+            kinds = [(name, "any" if each.continuous else "of few values each") for name, each in METRICS.items()]
+            print_table("metrics", ["metric", "factors"], kinds)
+            ctx.exit()
         unknown = [name for name in names if name not in METRICS]
         if unknown:
             close = get_close_matches(unknown[0], METRICS, 1)
@@ -38,7 +44,7 @@ class _Metrics(click.ParamType):
     type=_Metrics(),
     default="mcc",
     show_default=True,
-    help=f"Of {', '.join(METRICS)}; with commas between.",
+    help="Names with commas between, as mcc,dci,sap. `--metrics list` shows all.",
 )
 @click.option(
     "--protocol",

@@ -30,6 +30,18 @@ def load(path: str | Path) -> Sequences | Transitions:
     -------
     Sequences or Transitions
         See `datagen.store.load` and `datagen.store.tables.load`, and for their errors.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from datagen import store
+    >>> from datagen.datasets import Sequences
+    >>> mine = Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     manifest = store.save(mine, f"{folder}/mine.npz")
+    ...     load(f"{folder}/mine.npz")
+    Sequences(mask-sequences: 1 sequences, 2 frames of 4 x 4 bool; factors y, x, area)
     """
     from pathlib import Path
 

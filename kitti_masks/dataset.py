@@ -114,6 +114,17 @@ class KittiMasks(Dataset[Item]):
         If the file is damaged or holds no masks.
     DatagenError
         If the published file cannot be fetched, or the file does not say what the split keeps together.
+
+    Examples
+    --------
+    >>> masks = np.zeros((5, 16, 16), dtype=bool)
+    >>> masks[:, 4:8, 4:8] = True
+    >>> data = KittiMasks(Sequences.from_masks([masks]), max_delta_t=2, seed=0)
+    >>> len(data)
+    4
+    >>> first, second, latents_first, latents_second = data[0]
+    >>> first.shape, latents_first
+    (torch.Size([1, 16, 16]), tensor([ 5.5000,  5.5000, 16.0000]))
     """
 
     factor_names = MASK_FACTORS

@@ -140,6 +140,15 @@ def build(
         If an annotation file is damaged; it says which line or frame.
     DatagenError
         If no sequence is found.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datagen.samples import sample_mots
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counts = sample_mots(f"{folder}/mots", frames=20)
+    ...     build(f"{folder}/mots", "clean", windows=2, image_size=32)
+    Sequences(mask-sequences: 13 sequences, 136 frames of 32 x 32 bool; factors y, x, area)
     """
     if preset not in PRESETS:
         raise UsageError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")

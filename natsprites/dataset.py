@@ -86,6 +86,17 @@ class NaturalSprites(Dataset[Pair]):
         If the arguments exclude each other, the file is no dataset of sprites, or the folder holds no published table.
     DatagenError
         If the transitions cannot serve, or the published table cannot be fetched.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> texts, numbers = np.full(100, ""), np.arange(100)
+    >>> x, y = rng.uniform(10, 50, (2, 100, 2))
+    >>> table = Transitions(texts, texts, numbers, texts, numbers, numbers, y, x, rng.integers(50, 500, (100, 2)))
+    >>> data = NaturalSprites(table, pairs=8)
+    >>> first, second, factors_first, factors_second = data[0]
+    >>> first.shape, factors_first.shape
+    (torch.Size([3, 64, 64]), torch.Size([5]))
     """
 
     factor_names = SPRITE_FACTORS

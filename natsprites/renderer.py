@@ -104,6 +104,12 @@ class Renderer:
         ndarray of uint8 or float32, shape (N, H, W, 3), or (N, H, W) when `grey`
             The frames on a black ground.
 
+        Examples
+        --------
+        >>> frames = Renderer().render([0.5, 0.6], 0.5, 0.25, 45, "square", grey=True)
+        >>> frames.shape, (frames[0] > 127).sum()
+        ((2, 64, 64), np.int64(264))
+
         Raises
         ------
         UsageError

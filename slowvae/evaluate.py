@@ -16,8 +16,9 @@ from datagen.files import check_input, check_output, sha256_file
 from datagen.records import finite, read_record, write_record
 from slowvae import metrics
 from slowvae.batches import Frames
-from slowvae.metrics import METRICS, Protocol
+from slowvae.metrics import METRICS
 from slowvae.model import Encoder
+from slowvae.protocols import Protocol
 from slowvae.runs import DataFile, load_newest, network_of, read_run
 from slowvae.scores import MAX_TRAIN, check_names, score
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
-from slowvae.metrics import METRICS, Protocol
+from slowvae.metrics import METRICS
 from slowvae.metrics._arrays import check_arrays, check_seed
 from slowvae.metrics._registry import Samples
+from slowvae.protocols import Protocol
 
 __all__ = ["MAX_TRAIN", "check_names", "score"]
 

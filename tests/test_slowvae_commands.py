@@ -6,13 +6,21 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from natsprites_helpers import random_transitions
 from PIL import Image
 from test_slowvae_trainer import bars
 
-from cli.main import COMMANDS, datagen, main
+import datagen
+import natsprites
+import slowvae
+from cli.main import COMMANDS, main
+from cli.main import datagen as datagen_command
 from datagen import store
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, UsageError
+from kitti_masks import KittiMasks
+from natsprites import NaturalSprites
+from slowvae.batches import Frames
 from slowvae.metrics import METRICS
 from slowvae.scores import score
 
@@ -41,7 +49,7 @@ def run(data, tmp_path_factory) -> Path:
 
 def call(*args, code: int = 0) -> str:
     """Run the program and return what it prints, standard error included."""
-    result = CliRunner().invoke(datagen, [str(arg) for arg in args])
+    result = CliRunner().invoke(datagen_command, [str(arg) for arg in args])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == code, result.output
@@ -111,6 +119,30 @@ def test_sprites_are_trained_on_and_scored_by_every_metric(tmp_path):
     assert answer["left_out"] == ["scale", "orientation"]
     assert answer["seeds"]["0"].keys() == set(METRICS) - {"udr"}
     assert answer["udr"].keys() == {"0", "1"}
+
+
+@pytest.mark.parametrize("kind", ["masks", "grey sprites", "coloured sprites"])
+def test_a_trained_network_encodes_the_items_of_the_torch_dataset(data, tmp_path, kind):
+    if kind == "masks":
+        path, items = data, KittiMasks(data, max_delta_t=1, seed=0)
+    else:
+        path = tmp_path / "sprites.npz"
+        colors = [(1, 0, 0)] if kind == "coloured sprites" else [(1, 1, 1)]
+        store.save(natsprites.build(random_transitions(), pairs=60, image_size=16, colors=colors), path)
+        items = NaturalSprites(path, channels=1 if kind == "grey sprites" else 3)
+    call("train", path, "--out", tmp_path / "run", *QUICK)
+    (network,) = slowvae.load(tmp_path / "run").values()
+    frames = Frames.of(datagen.load(path), torch.device("cpu"))
+    with torch.no_grad():
+        mu, _ = network.encode(torch.stack([items[0][0], items[0][1]]))
+        expected, _ = network.encode(frames.at(slice(0, 2)))
+    assert mu.shape == (2, 4)
+    torch.testing.assert_close(mu, expected, rtol=0, atol=0)
+
+
+def test_the_metrics_are_listed():
+    text = call("evaluate", "--metrics", "list")
+    assert all(name in text for name in METRICS)
 
 
 def test_factors_that_never_change_are_left_out_and_named(tmp_path):

@@ -162,6 +162,16 @@ def summarize(
     ------
     UsageError
         If an argument is unknown or out of range, or the table lacks what it needs.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> texts, numbers = np.full(2000, ""), np.arange(2000)
+    >>> area, x, y = rng.laplace(0, 3, (3, 2000, 2)).cumsum(axis=2)
+    >>> table = Transitions(texts, texts, numbers, texts, numbers, numbers, y, x, area + 1000)
+    >>> group = summarize(table, fits=("laplace",)).groups[0]
+    >>> round(group.kurtosis["x"], 1)
+    3.3
     """
     if by is not None and by not in BY:
         raise UsageError(f"cannot group by {by!r}; choose from {', '.join(BY)}")

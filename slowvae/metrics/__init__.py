@@ -10,7 +10,7 @@ from __future__ import annotations
 
 # Metrics are listed in the order of these lines.
 # isort: off
-from slowvae.metrics._mcc import MCC, PROTOCOLS, Protocol, mcc
+from slowvae.metrics._mcc import MCC, mcc
 from slowvae.metrics._votes import beta_vae, factor_vae
 from slowvae.metrics._gaps import mig, modularity, sap
 from slowvae.metrics._dci import DCI, dci
@@ -23,8 +23,6 @@ __all__ = [
     "DCI",
     "MCC",
     "METRICS",
-    "PROTOCOLS",
-    "Protocol",
     "beta_vae",
     "dci",
     "factor_vae",

@@ -11,14 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from datagen.errors import UsageError
 from slowvae.metrics._arrays import Floats, check_arrays, check_seed, check_whole
 from slowvae.metrics._registry import register
+from slowvae.protocols import PROTOCOLS, Protocol
 
-__all__ = ["MCC", "PROTOCOLS", "Protocol", "mcc"]
+__all__ = ["MCC", "mcc"]
 
 Method = Literal["spearman", "pearson"]
-Protocol = Literal["klindt2021", "rectangular", "held-out"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
-PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 _RESAMPLES = 200
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from slowvae.protocols import Protocol
+
 __all__ = ["METRICS", "Metric", "Samples", "register"]
 
 
@@ -40,7 +42,7 @@ class Samples:
     parts: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
     continuous: bool
     factor_bins: int | None
-    protocol: Any  # `slowvae.metrics.Protocol`, whose module registers with this one
+    protocol: Protocol
     groups: ArrayLike | None
     seed: int
 
