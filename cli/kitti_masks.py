@@ -42,7 +42,7 @@ from cli._common import (
     type=click.Choice(["paper", "clean"]),
     default="paper",
     show_default=True,
-    help="As published, or with the published defects mended.",
+    help="As published, or with the published defects corrected.",
 )
 @image_size_option("masks")
 @click.option(

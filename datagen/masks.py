@@ -426,24 +426,32 @@ def _sample_runs(starts, stops, offsets, height, rows_before, columns_before):  
 
 
 @njit(cache=True, nogil=True)
+def cut_at_column(position, stop, height):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Return the first piece of a run that lies in one column: the column, its rows from and to, and where it ends.
+
+    Runs go down the columns and on to the next, ``pixel = column * height + row``.
+    """
+    column = position // height
+    end = min(stop, (column + 1) * height)
+    return column, position - column * height, end - column * height, end
+
+
+@njit(cache=True, nogil=True)
 def _window_moments(starts, stops, offsets, height, windows, width):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     moments = np.zeros((len(offsets) - 1, len(windows), 3), np.int64)
     for m in range(len(offsets) - 1):
         for r in range(offsets[m], offsets[m + 1]):
             position, stop = np.int64(starts[r]), np.int64(stops[r])
-            while position < stop:  # a piece a column
-                column = position // height
-                end = min(stop, (column + 1) * height)
-                area = end - position
-                top = position - column * height
-                sum_y = (2 * top + area - 1) * area // 2
+            while position < stop:
+                column, top, bottom, position = cut_at_column(position, stop, height)
+                area = bottom - top
+                sum_y = (top + bottom - 1) * area // 2
                 for k in range(len(windows)):
                     x = column - windows[k]
                     if 0 <= x < width:
                         moments[m, k, 0] += area
                         moments[m, k, 1] += sum_y
                         moments[m, k, 2] += x * area
-                position = end
     return moments
 
 
@@ -454,11 +462,9 @@ def _paint_windows(starts, stops, offsets, rows, windows, pixels):  # type: igno
         first, last = windows[n] * height, (windows[n] + width) * height
         for r in range(offsets[rows[n]], offsets[rows[n] + 1]):
             position, stop = max(starts[r], first) - first, min(stops[r], last) - first
-            while position < stop:  # a piece a column
-                x = position // height
-                end = min(stop, (x + 1) * height)
-                pixels[n, position - x * height : end - x * height, x] = True
-                position = end
+            while position < stop:
+                x, top, bottom, position = cut_at_column(position, stop, height)
+                pixels[n, top:bottom, x] = True
 
 
 @njit(cache=True, nogil=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import UsageError
 from datagen.jit import njit
-from datagen.masks import Grid, Masks
+from datagen.masks import Grid, Masks, cut_at_column
 from datagen.moments import Measures, measures_of_moments
 from datagen.tracks import Sampling
 
@@ -331,28 +331,31 @@ def _bilinear(size_in: int, size_out: int) -> _Filter:
 def _resize_runs(starts, stops, offsets, height, columns, rows):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     width_out, height_out = len(columns.first), len(rows.first)
     most = (height_out + 1) // 2  # runs in a column
-    new_starts = np.empty(64 * len(offsets) + most, np.int32)
+    new_starts = np.empty(64 * len(offsets) + most, np.int32)  # grows where masks are more ragged than that
     new_stops = np.empty(len(new_starts), np.int32)
     new_offsets = np.zeros(len(offsets), np.int64)
     used = 0
     steps = np.zeros((width_out, height + 1), np.int32)  # how the weighted sum of each output column steps along y
     total = np.zeros(height_out, np.int32)
     for m in range(len(offsets) - 1):
+        # The horizontal pass. A row's weighted sum changes only where a run begins or ends, so each piece of a run adds
+        # its weight at its first row and takes it away below its last; the box around all that is touched bounds what
+        # the second pass looks at, and what it must clear again.
         left, right, top, bottom = width_out, 0, height, 0
         for r in range(offsets[m], offsets[m + 1]):
             position, stop = np.int64(starts[r]), np.int64(stops[r])
-            while position < stop:  # a piece a column
-                column = position // height
-                end = min(stop, (column + 1) * height)
-                a, b = position - column * height, end - column * height
+            while position < stop:
+                column, a, b, position = cut_at_column(position, stop, height)
                 for x in range(columns.first_out[column], columns.stop_out[column]):
                     weight = columns.weights[x, column - columns.first[x]]
                     steps[x, a] += weight
                     steps[x, b] -= weight
                 left, right = min(left, columns.first_out[column]), max(right, columns.stop_out[column])
                 top, bottom = min(top, a), max(bottom, b)
-                position = end
         for x in range(left, right):
+            # Summed down the column, the steps give the first pass's pixels as runs begin:y of one half or more. They
+            # are not written out: each run adds to the rows of the second pass at once, by differences of the running
+            # sums of its filter.
             weighted, begin = np.int32(0), -1
             upper, lower = height_out, 0
             for y in range(top, bottom + 1):
@@ -372,6 +375,8 @@ def _resize_runs(starts, stops, offsets, height, columns, rows):  # type: ignore
             if used + most > len(new_starts):
                 new_starts = np.append(new_starts, np.empty_like(new_starts))
                 new_stops = np.append(new_stops, np.empty_like(new_stops))
+            # Rows above the threshold become runs of the outcome. A run that reaches the end of its column is closed
+            # there: the next column may begin inside the object or not.
             inside = False
             for row in range(upper, lower):
                 if (total[row] >= _HALF) != inside:
@@ -396,10 +401,8 @@ def _coverage_moments(starts, stops, offsets, height, lefts, pixel, width):  # t
     for m in range(len(offsets) - 1):
         for r in range(offsets[m], offsets[m + 1]):
             position, stop = np.int64(starts[r]), np.int64(stops[r])
-            while position < stop:  # a piece a column
-                column = position // height
-                end = min(stop, (column + 1) * height)
-                a, b = position - column * height, end - column * height
+            while position < stop:
+                column, a, b, position = cut_at_column(position, stop, height)
                 for k in range(len(lefts)):
                     left = max(column * pixel - lefts[k], 0)
                     right = min((column + 1) * pixel - lefts[k], width)
@@ -408,5 +411,4 @@ def _coverage_moments(starts, stops, offsets, height, lefts, pixel, width):  # t
                         moments[m, k, 0] += area
                         moments[m, k, 1] += area * (a + b)
                         moments[m, k, 2] += area * (left + right)
-                position = end
     return moments

@@ -1,4 +1,4 @@
-"""From MOTS annotations to KITTI Masks (paper, appendix D.2; every step is told in docs/kitti-masks.md)."""
+"""From MOTS annotations to KITTI Masks (paper, appendix D.2; every step is described in docs/kitti-masks.md)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from datagen.progress import progress_bar
 from datagen.readers import describe_sources, find_videos_of_all, mots
 from datagen.tracks import Tracks, Video
 from datagen.views import KittiView
-from kitti_masks.presets import MENDED, PRESETS, PresetName
+from kitti_masks.presets import CORRECTIONS, PRESETS, PresetName
 
 __all__ = ["build", "count_by_video", "find_sources"]
 
@@ -107,7 +107,7 @@ def build(
     sources : path or iterable of path
         Folders with MOTS annotations; see `find_sources`.
     preset : {"paper", "clean"}
-        ``"paper"`` gives the published dataset bit for bit; ``"clean"`` mends its defects (`kitti_masks.presets`).
+        ``"paper"`` gives the published dataset bit for bit; ``"clean"`` corrects its defects (`kitti_masks.presets`).
     image_size : int
         Height and width of the masks, in pixels.
     windows : int
@@ -221,7 +221,7 @@ def build(
         left_out=[line for item in found for line in item.tracks.left_out],
     )
     if preset != "paper":
-        manifest["mended"] = _what_was_mended(found)
+        manifest["mended"] = _what_was_corrected(found)
     return paint(found, image_size, manifest, workers)
 
 
@@ -267,12 +267,12 @@ def count_by_video(dataset: Sequences) -> list[dict[str, Any]]:
     ]
 
 
-def _what_was_mended(found: Sequence[_Found]) -> dict[str, Any]:
-    """Say what the preset mends and how much it adds to the published data."""
+def _what_was_corrected(found: Sequence[_Found]) -> dict[str, Any]:
+    """Say what the preset corrects and how much it adds to the published data."""
     wanted = [rows for item in found for rows in item.sequences]
     published = [rows for item in found for rows in item.published]
     return {
-        "what": list(MENDED),
+        "what": list(CORRECTIONS),
         "added_sequences": len(wanted) - len(published),
         "added_frames": sum(len(each.rows) for each in wanted) - sum(len(each.rows) for each in published),
     }

@@ -1,4 +1,4 @@
-"""The two presets of KITTI Masks: as published, and with the published defects mended."""
+"""The two presets of KITTI Masks: as published, and with the published defects corrected."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ PRESETS: dict[PresetName, Preset] = {
     "clean": Preset(drop_largest_id=False, min_length_before_hole=2),
 }
 
-MENDED = (
+CORRECTIONS = (
     "the ignore region is dropped by its class; published, the largest id of a window is dropped, which is a real "
     "object where no ignore region is visible (and the smallest id too where no background is)",
     "a sequence needs 2 frames however it ends; published, 3 where it ends before the object is last seen",
 )
-"""What `clean` mends, in words."""
+"""What `clean` corrects, in words."""

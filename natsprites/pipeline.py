@@ -1,4 +1,4 @@
-"""From transitions to Natural Sprites (every step is told in docs/natural-sprites.md)."""
+"""From transitions to Natural Sprites (every step is described in docs/natural-sprites.md)."""
 
 from __future__ import annotations
 

@@ -409,7 +409,9 @@ def _draw_frames(
     sums = np.empty((3, size), dtype=np.int32)
     rows = np.empty((canvas, 3, size), dtype=np.uint8)
     for frame in range(frames):
-        left, right, top, bottom = canvas, 0, canvas, 0  # box around all sprites; right and bottom are exclusive
+        # Only the box around all sprites is filtered: beyond it the canvas is black, and black adds nothing. Right and
+        # bottom are exclusive. As long as all colours are grey, one channel is computed and written to all.
+        left, right, top, bottom = canvas, 0, canvas, 0
         channels = 1
         for sprite in range(sprites):
             vertices = _VERTICES[codes[frame, sprite], : _CORNERS[codes[frame, sprite]]]
@@ -433,6 +435,7 @@ def _draw_frames(
         column = column // 32 * 32
         columns = min((end_column + 31) // 32 * 32, size) - column
 
+        # The horizontal pass over the rows of the canvas, none of which is ever filled: a row is a few spans.
         for row in range(top, bottom):
             count = 0
             for sprite in range(sprites):
@@ -446,6 +449,7 @@ def _draw_frames(
                 for place in range(columns):
                     rows[row, channel, place] = _clip(sums[channel, place])
 
+        # The vertical pass. Sums begin at one half, so that the shift in `_clip` rounds as Pillow does.
         for line in range(size):
             first, end = max(support[line, 0], top), min(support[line, 1], bottom)
             if first >= end:
@@ -456,6 +460,7 @@ def _draw_frames(
                     weight = coefficients[line, row]
                     for place in range(columns):
                         sums[channel, place] += weight * np.int32(rows[row, channel, place])
+            # The picture is turned upside down: y points upwards.
             for channel in range(images.shape[3]):
                 given = min(channel, channels - 1)
                 for place in range(columns):

@@ -230,7 +230,7 @@ def test_what_clean_mends_is_told(mots, tmp_path):
     import kitti_masks
 
     package(kitti_masks.build(mots, "clean"), tmp_path / "out")
-    assert "it mends what was published" in (tmp_path / "out/README.md").read_text()
+    assert "it corrects what was published" in (tmp_path / "out/README.md").read_text()
 
 
 def test_a_file_that_does_not_say_its_sources_keeps_the_licence_of_the_release_and_says_so(kitti):

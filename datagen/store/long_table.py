@@ -79,9 +79,9 @@ def read_csv(path: Path) -> Transitions:
             first = 1
             while block := list(islice(rows, _BLOCK)):
                 for full, fields in zip(header, zip(*block, strict=True), strict=True):
-                    name, _, told = full.partition(":")
+                    name, _, type_name = full.partition(":")
                     if name in found:
-                        parts[name].append(_parse(path, name, told, fields, first))
+                        parts[name].append(_parse(path, name, type_name, fields, first))
                 first += len(block)
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInputError(path, f"is damaged or no CSV ({error})") from None
@@ -100,14 +100,14 @@ def _find_columns(path: Path, header: Sequence[str]) -> dict[str, str]:
     """Return the full name, with its type, of each of `COLUMNS`."""
     found: dict[str, str] = {}
     for full in header:
-        name, _, told = full.partition(":")
+        name, _, type_name = full.partition(":")
         if name not in COLUMNS:
             continue
         if name in found:
             raise BadInputError(path, f"has the column {name} twice; remove one", "line 1")
-        if told and (name not in _MEASURED or told not in _types(name)):
+        if type_name and (name not in _MEASURED or type_name not in _types(name)):
             wanted = " or ".join(_types(name)) if name in _MEASURED else "what goes without saying"
-            raise BadInputError(path, f"column {name} is of type {repr(told[:40])[1:-1]}, not {wanted}", "line 1")
+            raise BadInputError(path, f"column {name} is of type {repr(type_name[:40])[1:-1]}, not {wanted}", "line 1")
         found[name] = full
     if missing := [name for name in COLUMNS if name not in found]:
         raise BadInputError(
@@ -125,24 +125,24 @@ def _rows(path: Path, reader: Any, width: int) -> Iterator[list[str]]:
             raise BadInputError(path, f"has {len(row)} fields, not {width}", f"line {reader.line_num}")
 
 
-def _parse(path: Path, name: str, told: str, fields: Sequence[str], first: int) -> NDArray[Any]:
-    """Return a block of a column's fields as what they say; `told` is the type in its name, `first` its first row."""
+def _parse(path: Path, name: str, type_name: str, fields: Sequence[str], first: int) -> NDArray[Any]:
+    """Return a block of a column's fields as what they say, by the type in its name; `first` is its first row."""
     if name in _TEXTS:
         return np.array(fields, dtype=object)  # as an array of texts it would be as wide as the longest
-    values = _to_numbers(name, told, fields)
+    values = _to_numbers(name, type_name, fields)
     if values is None:
-        place = next(place for place, field in enumerate(fields) if _to_numbers(name, told, [field]) is None)
-        problem = f"{name} is {_shown(fields[place])}, no {told or _dtype(name)}"
+        place = next(place for place, field in enumerate(fields) if _to_numbers(name, type_name, [field]) is None)
+        problem = f"{name} is {_shown(fields[place])}, no {type_name or _dtype(name)}"
         raise BadInputError(path, problem, f"row {first + place}")
     return values
 
 
-def _to_numbers(name: str, told: str, fields: Sequence[str]) -> NDArray[Any] | None:
+def _to_numbers(name: str, type_name: str, fields: Sequence[str]) -> NDArray[Any] | None:
     """Return fields as numbers of their column's type, or None where one of them is none."""
     joined = "".join(fields)
     if not joined.isascii() or "_" in joined:  # Python's numbers may have digits of any script, and underscores
         return None
-    dtype = told or _dtype(name)
+    dtype = type_name or _dtype(name)
     try:
         if dtype != "int64":
             return np.array(fields, dtype=dtype)
@@ -151,7 +151,7 @@ def _to_numbers(name: str, told: str, fields: Sequence[str]) -> NDArray[Any] | N
         except ValueError:
             return np.array([_whole(field) for field in fields], dtype=np.int64)
     except (ValueError, OverflowError):
-        if name in _NUMBERS or told:
+        if name in _NUMBERS or type_name:
             return None
     try:
         values = np.array(fields, dtype=np.float64)
@@ -215,8 +215,8 @@ def read_parquet(path: Path) -> Transitions:
     except MemoryError:
         raise BadInputError(path, "needs more memory than there is") from None
     except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
-        told = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BadInputError(path, f"is damaged or no parquet file ({told[:200]})") from None
+        type_name = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadInputError(path, f"is damaged or no parquet file ({type_name[:200]})") from None
     return _table(path, columns)
 
 

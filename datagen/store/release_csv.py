@@ -182,6 +182,7 @@ def _tokenize(text, p, ids, places, numbers):  # type: ignore[no-untyped-def] # 
     row, mask, used, whole = 0, 0, 0, True
     while row < len(ids):
         for k in range(2):
+            # At most 18 digits, which int64 holds for certain; a longer number ends at no comma and so is wrong.
             begin = p
             while _ZERO <= text[p] <= _NINE and p - begin < 18:
                 ids[row, k] = 10 * ids[row, k] + text[p] - _ZERO
@@ -203,6 +204,8 @@ def _tokenize(text, p, ids, places, numbers):  # type: ignore[no-untyped-def] # 
                         for k in range(3):
                             p += 1  # the parenthesis, or a comma
                             p += text[p] == _SPACE
+                            # What a number looks like, JSON's parser says later. The zero at the end of the text is
+                            # below a space, so no loop here runs beyond it.
                             while text[p] != _COMMA and text[p] != _CLOSE and text[p] > _SPACE:
                                 whole &= k < 2 or _ZERO <= text[p] <= _NINE
                                 numbers[used] = text[p]
@@ -232,6 +235,7 @@ def _tokenize(text, p, ids, places, numbers):  # type: ignore[no-untyped-def] # 
                 p += 1
             column += 1
         p += text[p] == _RETURN
+        # A row ends with its line, or with the text: the last line need not be ended.
         if text[p] != _NEWLINE and p != len(text) - 1:
             return row, mask, used, whole
         p += 1
