@@ -64,7 +64,6 @@ def _check(file: Path, against: str | None, show_progress: bool) -> tuple[list[C
     from datagen.checks import load_verified
     from datagen.comparison import compare, compare_tables
     from datagen.releases.checksums import verify_folder
-    from datagen.store import tables
 
     def other(name: str) -> Path:
         return releases.fetch(name, show_progress=show_progress) if against == "release" else Path(str(against))
@@ -76,6 +75,8 @@ def _check(file: Path, against: str | None, show_progress: bool) -> tuple[list[C
     if _is_table(file):
         if against is None:
             raise click.UsageError("a table is compared with another; pass --against FILE or --against release")
+        from datagen.store import tables  # takes numba, which a dataset does not wait for
+
         table = tables.load(file)
         return [], compare_tables(table, tables.load(other("natural-sprites")))
     checks, dataset = load_verified(file)

@@ -45,11 +45,13 @@ def load(path: str | Path) -> Sequences | Transitions:
     """
     from pathlib import Path
 
-    from datagen import store
-    from datagen.store import tables
+    if Path(path).suffix.lower() in (".csv", ".parquet"):
+        from datagen.store import tables
 
-    is_table = Path(path).suffix.lower() in (".csv", ".parquet")
-    return tables.load(path) if is_table else store.load(path)
+        return tables.load(path)
+    from datagen import store
+
+    return store.load(path)
 
 
 def __dir__() -> list[str]:
