@@ -125,7 +125,7 @@ def command(
         image_size=image_size,
         windows=windows,
         min_area=min_area,
-        sequences=None if sequences is None else [name.strip() for name in sequences.split(",")],
+        videos=None if sequences is None else [name.strip() for name in sequences.split(",")],
         include_cars=include_cars,
         annotations=annotations,  # type: ignore[arg-type]
         skip_bad=skip_bad,

@@ -326,6 +326,11 @@ class Sequences:
         """Number of pairs of neighbouring frames."""
         return self.num_frames - self.num_sequences
 
+    def changing_factors(self) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+        """Return the factors that change at all, (N, K), and their names; no metric can score the others."""
+        changing = np.ptp(self.factors, axis=0) > 0
+        return self.factors[:, changing], tuple(np.array(self.factor_names)[changing].tolist())
+
     def sequence_of_frame(self) -> NDArray[np.int64]:
         """Return the number of the sequence that each frame belongs to, int64 (N,)."""
         return np.repeat(np.arange(self.num_sequences), self.lengths)

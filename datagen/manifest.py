@@ -16,7 +16,7 @@ import msgspec
 from datagen import __version__
 from datagen.errors import DatagenError
 
-__all__ = ["Manifest", "ManifestError", "make_manifest", "parse_manifest", "typed_manifest"]
+__all__ = ["Manifest", "ManifestError", "StoredArray", "make_manifest", "parse_manifest", "typed_manifest"]
 
 _DEEPEST = 50
 """How many objects and lists may lie in one another; `json` writes any manifest of this depth."""

@@ -30,9 +30,9 @@ _CAR = 1
 def find_sources(
     sources: str | Path | Iterable[str | Path],
     annotations: mots.Annotations | None = None,
-    sequences: Iterable[str] | None = None,
+    names: Iterable[str] | None = None,
 ) -> list[Video]:
-    """Find the MOTS sequences in some folders.
+    """Find the MOTS videos in some folders.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def find_sources(
         is kept.
     annotations : {"txt", "png"}, optional
         Which to read; by default text, and label maps where there is none.
-    sequences : iterable of str, optional
-        Names of the sequences wanted, e.g. ``["0002", "0013"]``, from every set; by default all.
+    names : iterable of str, optional
+        Names of the videos wanted, e.g. ``["0002", "0013"]``, from every set; by default all.
 
     Returns
     -------
@@ -68,8 +68,8 @@ def find_sources(
         return found
 
     videos = find_videos_of_all(sources, find)
-    if sequences is not None:
-        wanted = list(sequences)
+    if names is not None:
+        wanted = list(names)
         missing = sorted(set(wanted) - {video.name for video in videos})
         if missing:
             there = ", ".join(sorted({video.name for video in videos}))
@@ -93,7 +93,7 @@ def build(
     image_size: int = 64,
     windows: int = 6,
     min_area: int = 30,
-    sequences: Iterable[str] | None = None,
+    videos: Iterable[str] | None = None,
     include_cars: bool = False,
     annotations: mots.Annotations | None = None,
     skip_bad: bool = False,
@@ -114,8 +114,8 @@ def build(
         How many windows to cut from a frame.
     min_area : int
         A frame with fewer pixels of the object ends a sequence.
-    sequences : iterable of str, optional
-        Only these sequences, by name.
+    videos : iterable of str, optional
+        Only these videos, by name.
     include_cars : bool
         Keep cars as well as pedestrians.
     annotations : {"txt", "png"}, optional
@@ -188,21 +188,21 @@ def build(
             lost = [each for each in all_of_them if (each.window, int(each.rows[0])) not in kept]
         return _Found(tracks, measures, windows_of, wanted, published, lost)
 
-    videos = find_sources(sources, annotations, None if sequences is None else list(sequences))
+    chosen = find_sources(sources, annotations, videos)
     found = list(
-        progress_bar(map_ordered(find, videos, workers), "reading sequences", total=len(videos), show=show_progress)
+        progress_bar(map_ordered(find, chosen, workers), "reading sequences", total=len(chosen), show=show_progress)
     )
     loss = _what_was_lost(found, include_cars)
     if not any(item.sequences for item in found):
         what = "object" if include_cars else "pedestrian"
-        where = f"{quote(videos[0].path)}: " if len(videos) == 1 else ""
+        where = f"{quote(chosen[0].path)}: " if len(chosen) == 1 else ""
         seen = f"{sum(len(item.tracks) for item in found)} masks read"
         rule = rules[preset]
         why = f"none is seen with {min_area} pixels or more in {rule.min_length} frames running"
         if rule.min_length_before_hole > rule.min_length:
             why += f", or in {rule.min_length_before_hole} where it is seen again later"
         why = loss or why
-        raise DatagenError(f"{where}no sequence of a {what} in {len(videos)} videos ({seen}); {why}")
+        raise DatagenError(f"{where}no sequence of a {what} in {len(chosen)} videos ({seen}); {why}")
     if loss:
         warnings.warn(loss, DatagenWarning, stacklevel=2)
     manifest = make_manifest(
@@ -213,10 +213,10 @@ def build(
             "windows": windows,
             "min_area": min_area,
             "include_cars": include_cars,
-            "sequences": [f"{video.source}/{video.name}" for video in videos],
-            "annotations": sorted({video.path.suffix.lstrip(".") or "png" for video in videos}),
+            "sequences": [f"{video.source}/{video.name}" for video in chosen],
+            "annotations": sorted({video.path.suffix.lstrip(".") or "png" for video in chosen}),
         },
-        sources=describe_sources(sorted({video.source for video in videos})),
+        sources=describe_sources(sorted({video.source for video in chosen})),
         inputs={name: digest for item in found for name, digest in item.tracks.inputs.items()},
         left_out=[line for item in found for line in item.tracks.left_out],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["PRESETS", "Preset", "PresetName"]
+__all__ = ["CORRECTIONS", "PRESETS", "Preset", "PresetName"]
 
 PresetName = Literal["paper", "clean"]
 

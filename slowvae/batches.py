@@ -17,29 +17,20 @@ from datagen.pairs import first_frames, second_frames
 __all__ = ["Frames", "PairOrder"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Frames:
-    """N frames of a dataset, laid end to end, their images on the device.
+    """A dataset on a device.
 
     Attributes
     ----------
-    images : Tensor of uint8, shape (N, C, H, W)
-    white : int
-        The value of white: 1 for masks, 255 for pictures.
-    factors : ndarray of float32, shape (N, K)
-    factor_names : tuple of str
-    discrete : bool
-        Whether every factor has few values, so that all metrics apply.
-    offsets : ndarray of int64, shape (S + 1,)
-        Where each sequence begins; the last entry is N.
+    images : Tensor of bool or uint8, shape (N, C, H, H)
+        The frames of all sequences, on the device.
+    dataset : Sequences
+        All else.
     """
 
     images: Tensor
-    white: int
-    factors: NDArray[np.float32]
-    factor_names: tuple[str, ...]
-    discrete: bool
-    offsets: NDArray[np.int64]
+    dataset: Sequences
 
     @classmethod
     def of(cls, dataset: Sequences, device: torch.device) -> Frames:
@@ -50,45 +41,34 @@ class Frames:
         DatagenError
             If it has no images, they are not square, or a factor is not finite.
         """
-        if dataset.images is None:
+        images = dataset.images
+        if images is None:
             raise DatagenError("the file holds factors only; make it again with images to train on it")
-        white = 1 if dataset.images.dtype == bool else 255
-        images, factors = dataset.images.view(np.uint8), dataset.factors
         images = images[:, None] if images.ndim == 3 else np.ascontiguousarray(images.transpose(0, 3, 1, 2))
         if images.shape[2] != images.shape[3]:
             raise DatagenError(f"images of {images.shape[2]} x {images.shape[3]} pixels: the networks take square ones")
-        bad = ~np.isfinite(factors).all(axis=1)
+        bad = ~np.isfinite(dataset.factors).all(axis=1)
         if bad.any():
             raise DatagenError(f"the factors of frame {np.argmax(bad)} are not finite ({bad.sum()} frames in all)")
-        held = torch.from_numpy(images).to(device)
-        return cls(held, white, factors, dataset.factor_names, dataset.is_discrete, dataset.offsets)
+        return cls(torch.from_numpy(images).to(device), replace(dataset, images=None))
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __repr__(self) -> str:
-        sequences, shape, device = len(self.offsets) - 1, tuple(self.images.shape), str(self.images.device)
-        return f"Frames({sequences:,} sequences, images={shape}, factors={self.factor_names}, device={device!r})"
+        held = f"{self.dataset.num_sequences:,} sequences, images={tuple(self.images.shape)}"
+        return f"Frames({held}, factors={self.dataset.factor_names}, device={str(self.images.device)!r})"
 
     def at(self, rows: Tensor | slice) -> Tensor:
-        """Return images as float32 in [0, 1], (*rows.shape, C, H, W)."""
+        """Return images as float32 in [0, 1], (*rows.shape, C, H, H)."""
         images = self.images[rows].float()
-        return images if self.white == 1 else images / self.white
-
-    def changing_factors(self) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-        """Return the factors that change at all, (N, K), and their names; no metric can score the others."""
-        changing = np.ptp(self.factors, axis=0) > 0
-        return self.factors[:, changing], tuple(np.array(self.factor_names)[changing].tolist())
-
-    def sequence(self) -> NDArray[np.int64]:
-        """Return the number of the sequence that each frame belongs to, (N,)."""
-        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        return images if self.images.dtype == torch.bool else images / 255
 
     def shuffled(self, seed: int) -> Frames:
         """Return the same frames in random order over all sequences: the same pictures without their time."""
         order = np.random.default_rng(seed).permutation(len(self))
         rows = torch.from_numpy(order).to(self.images.device)
-        return replace(self, images=self.images[rows], factors=self.factors[order])
+        return Frames(self.images[rows], replace(self.dataset, factors=self.dataset.factors[order]))
 
 
 class PairOrder:
@@ -113,7 +93,7 @@ class PairOrder:
     """
 
     def __init__(self, frames: Frames, seeds: tuple[int, ...], batch_size: int, max_delta_t: int) -> None:
-        self._firsts, self._lasts, _ = first_frames(frames.offsets)
+        self._firsts, self._lasts, _ = first_frames(frames.dataset.offsets)
         self._seeds, self._batch_size, self._max_delta_t = seeds, batch_size, max_delta_t
         self._device = frames.images.device
         self._epoch, self._rows = -1, torch.empty(0)

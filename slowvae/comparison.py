@@ -124,10 +124,10 @@ def compare(
     for name in baselines:
         if name not in BASELINES:
             raise UsageError(f"unknown baseline {name!r}; there are {', '.join(BASELINES)}")
-    factors, factor_names = frames.changing_factors()
+    factors, factor_names = frames.dataset.changing_factors()
     if not factor_names:
         raise UsageError("no factor of the file changes; there is nothing to recover")
-    groups = frames.sequence()
+    groups = frames.dataset.sequence_of_frame()
     device = frames.images.device
 
     curves: dict[str, list[dict[str, float]]] = {}
@@ -170,11 +170,11 @@ def compare(
 def _examples(
     frames: Frames, network: Encoder, latents: NDArray[np.float32], correlation: NDArray[np.float64]
 ) -> Examples:
-    starts, _, _ = first_frames(frames.offsets)
+    starts, _, _ = first_frames(frames.dataset.offsets)
     rows = np.random.default_rng(0).choice(starts, min(16, len(starts)), replace=False)
     samples = [frames.at(torch.from_numpy(each)).cpu().numpy() * 255 for each in (rows, rows + 1)]
     moved = traversals(network, latents, latents[rows[:4]]) if isinstance(network, VAE) else None
-    factors, names = frames.changing_factors()
+    factors, names = frames.dataset.changing_factors()
     return Examples(np.moveaxis(np.stack(samples), 2, -1).astype(np.uint8), moved, latents, factors, names, correlation)
 
 
@@ -214,15 +214,15 @@ def _learned_order(latents: dict[int, NDArray[np.float32]], frames: Frames) -> C
     The order of the pairs is exchanged within one network, so training noise cannot make a difference where the file
     has none.
     """
-    first, _, _ = first_frames(frames.offsets)
-    order = control_order(frames.offsets, 0)
+    dataset = frames.dataset
+    first, _, _ = first_frames(dataset.offsets)
+    order = control_order(dataset.offsets, 0)
     near, far = (
         np.mean([np.abs(z[b] - z[a]).sum(axis=1) for z in latents.values()], axis=0)[:, None]
         for a, b in ((first, first + 1), order)
     )
-    ratio, low, high = (
-        float(value[0]) for value in ratio_interval(near, far, frames.sequence()[first], np.random.default_rng(0))
-    )
+    groups = dataset.sequence_of_frame()[first]
+    ratio, low, high = (float(value[0]) for value in ratio_interval(near, far, groups, np.random.default_rng(0)))
     detail = (
         f"latents of neighbours are {ratio:.2f} times as far apart as those of frames in random order, "
         f"95 % {low:.2f} to {high:.2f}; below {STILL} there is an order"

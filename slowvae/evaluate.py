@@ -122,7 +122,7 @@ def evaluate_run(
     frames, described = load_frames(path, device)
     if data is None and described.sha256 != run.dataset.sha256:
         raise DatagenError(f"{path}: changed since the run in {folder}; pass it as --data to score on it all the same")
-    check_names(names, frames.discrete)
+    check_names(names, frames.dataset.is_discrete)
     if "udr" in names and len(networks) < 2:
         raise UsageError("udr compares the networks of several seeds, and this run has one")
     for network in networks.values():
@@ -131,16 +131,17 @@ def evaluate_run(
                 f"{path}: its images are {tuple(frames.images.shape[1:])}, the networks of {folder} take "
                 f"{(network.channels, network.image_size, network.image_size)}"
             )
-    (factors, factor_names), groups = frames.changing_factors(), frames.sequence()
+    (factors, factor_names), groups = frames.dataset.changing_factors(), frames.dataset.sequence_of_frame()
     latents = {s: encode_all(network.to(device), frames) for s, network in networks.items()}
     single = [name for name in names if METRICS[name].score]
-    seeds = {str(s): score(z, factors, single, frames.discrete, protocol, groups, seed) for s, z in latents.items()}
+    discrete = frames.dataset.is_discrete
+    seeds = {str(s): score(z, factors, single, discrete, protocol, groups, seed) for s, z in latents.items()}
     answer: dict[str, Any] = {
         "data": {"path": described.path, "sha256": described.sha256},
         "iteration": checkpoint.iteration,
         "seed": seed,
         "factor_names": list(factor_names),
-        "left_out": [name for name in frames.factor_names if name not in factor_names],
+        "left_out": [name for name in frames.dataset.factor_names if name not in factor_names],
         "seeds": seeds,
     }
     if "mcc" in names:

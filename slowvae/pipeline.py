@@ -87,7 +87,7 @@ def draw(network: Encoder, frames: Frames, folder: Path, seed: int) -> None:
     if isinstance(network, VAE):
         start = latents[np.random.default_rng(0).choice(len(latents), min(4, len(latents)), replace=False)]
         save_traversals(traversals(network, latents, start), folder / f"traversals_{seed}.gif")
-    factors, names = frames.changing_factors()
+    factors, names = frames.dataset.changing_factors()
     if has_extra("figures") and 0 < len(names) <= min(latents.shape) and len(latents) > 2:
         found = mcc(latents, factors, protocol="rectangular", intervals=False)
         figure = scatters(latents, factors, names, found.correlation)

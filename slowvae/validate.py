@@ -135,7 +135,7 @@ def validate(
             "baselines": chosen,
             "dataset": {"path": str(path), "sha256": described.sha256},
         }
-        names = list(frames.changing_factors()[1])
+        names = list(frames.dataset.changing_factors()[1])
         scores = {
             name: {
                 str(seed): {

@@ -125,7 +125,7 @@ def test_cars_and_single_sequences(mots, kitti):
     assert set(both.columns["category"]) == {"car", "pedestrian"}
     people = both.columns["category"] == "pedestrian"
     np.testing.assert_array_equal(both.columns["object_id"][people], kitti.columns["object_id"])
-    one = kitti_masks.build(mots, sequences=["0001"])
+    one = kitti_masks.build(mots, videos=["0001"])
     assert set(one.columns["video"]) == {"0001"}
     assert one.num_sequences == (kitti.columns["video"] == "0001").sum()
 
@@ -260,7 +260,7 @@ def test_skipping_a_bad_frame_is_in_the_manifest(mots, tmp_path):
         ({"windows": 0}, "0 windows"),
         ({"min_area": 0}, "minimum area 0"),
         ({"workers": 0}, "0 workers"),
-        ({"sequences": ["0042"]}, "no sequence 0042"),
+        ({"videos": ["0042"]}, "no sequence 0042"),
     ],
 )
 def test_arguments_out_of_range(mots, options, problem):

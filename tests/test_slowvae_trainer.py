@@ -78,14 +78,14 @@ def test_pairs_are_those_of_the_release(golden):
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     data = Sequences.of_masks(masks, canonical["latents"], offsets)
     frames = Frames.of(data, CPU)
-    starts, lasts, _ = first_frames(frames.offsets)
+    starts, lasts, _ = first_frames(frames.dataset.offsets)
     np.testing.assert_array_equal(frames.at(torch.from_numpy(starts)).numpy(), items["first"])
     seconds = np.minimum(starts + items["randint_draws"], lasts)
     np.testing.assert_array_equal(frames.at(torch.from_numpy(seconds)).numpy(), items["second"])
 
 
 def test_an_epoch_goes_once_through_all_first_frames(frames):
-    starts, lasts, _ = first_frames(frames.offsets)
+    starts, lasts, _ = first_frames(frames.dataset.offsets)
     order = PairOrder(frames, (3, 4), batch_size=4, max_delta_t=3)
     assert order.batches_per_epoch == len(starts) // 2
     rows = torch.stack([order.batch(i) for i in range(order.batches_per_epoch)])  # (batches, S, B)
@@ -113,7 +113,7 @@ def test_shuffled_frames_keep_their_factors(frames):
     shuffled = frames.shuffled(0)
     assert not torch.equal(shuffled.images, frames.images)
     mine, theirs = (
-        sorted(zip(map(bytes, f.images.numpy()), f.factors.tolist(), strict=True)) for f in (shuffled, frames)
+        sorted(zip(map(bytes, f.images.numpy()), f.dataset.factors.tolist(), strict=True)) for f in (shuffled, frames)
     )
     assert mine == theirs
     assert torch.equal(frames.shuffled(0).images, shuffled.images)
@@ -127,11 +127,11 @@ def test_sprites_become_frames(colour):
     factors = rng.random((6, 3, 5), dtype=np.float32)
     sprites = Sequences.of_sprites(images, factors, np.array([3, 3, 3, 3, 3]), np.arange(6))
     frames = Frames.of(sprites, CPU)
-    assert frames.discrete
-    assert frames.offsets.tolist() == [0, 3, 6, 9, 12, 15, 18]
+    assert frames.dataset.is_discrete
+    assert frames.dataset.offsets.tolist() == [0, 3, 6, 9, 12, 15, 18]
     expected = images[2, 1].transpose(2, 0, 1) if colour else images[2, 1][None]
     np.testing.assert_allclose(frames.at(slice(7, 8))[0], expected / 255, rtol=1e-6)
-    np.testing.assert_array_equal(frames.factors[7], factors[2, 1])
+    np.testing.assert_array_equal(frames.dataset.factors[7], factors[2, 1])
 
 
 def test_data_that_cannot_be_trained_on_are_refused_in_one_line():

@@ -29,6 +29,7 @@ __all__ = [
     "MIN_SHAPE",
     "Gennorm",
     "PowerSums",
+    "WholeNumbers",
     "fit_gennorm",
     "fit_gennorm_rounded",
     "profile",
