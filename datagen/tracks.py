@@ -44,6 +44,8 @@ class Tracks:
     objects : ndarray of int64, shape (O, 3)
         Object, category and number of frames of every track that the annotations list, seen in a frame or not, in
         their own order. Empty where the format has no such list.
+    frames_per_second : float or None
+        How many annotated frames make a second; None where it is not known.
     """
 
     source: str
@@ -56,6 +58,7 @@ class Tracks:
     inputs: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     objects: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
+    frames_per_second: float | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
