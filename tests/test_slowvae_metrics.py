@@ -12,6 +12,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from datagen.errors import UsageError
 from slowvae import metrics
+from slowvae.metrics._arrays import as_numbers
 
 SIZES = (4, 3, 5)
 
@@ -796,3 +797,30 @@ def test_scores_are_shown_without_their_arrays():
     for score in (metrics.mcc(factors, factors), metrics.dci(*parts, variant="tree")):
         assert re.fullmatch(r"\w+\([^()\n]*(\([^()\n]*\))?[^()\n]*\)", repr(score))
         assert "array" not in repr(score)
+
+
+@pytest.mark.parametrize(("steps", "constant"), [(1, True), (2, True), (3, False)])
+def test_what_differs_by_the_rounding_of_its_own_type_is_constant(steps, constant):
+    value = np.float32(3)
+    other = value + np.float32(steps) * np.spacing(value)
+    latents = np.stack([np.resize([value, other], 40), np.arange(40, dtype=np.float32)], axis=1)
+    found = as_numbers("latents", latents)
+    assert (np.ptp(found[:, 0]) == 0) == constant
+    assert np.ptp(found[:, 1]) == 39
+
+
+@pytest.mark.parametrize("shapes", [((30, 3), (30, 2), (10, 2), (10, 2)), ((30, 3), (30, 2), (10, 3), (10, 3))])
+def test_train_and_test_that_do_not_fit_are_refused(shapes):
+    rng = np.random.default_rng(0)
+    parts = [rng.normal(size=shape) for shape in shapes]
+    with pytest.raises(UsageError, match=r"train has 3 latents and 2 factors, test [23] and [23]"):
+        metrics.sap(*parts, continuous=True)
+
+
+@pytest.mark.parametrize("scale", [1e-290, 1e95])
+def test_mig_and_modularity_of_latents_of_any_unit(scale):
+    factors = grid()
+    latents = perfect(factors)
+    assert metrics.mig(latents * scale, factors) == pytest.approx(metrics.mig(latents, factors), abs=1e-12)
+    few = latents[:, :3]
+    assert metrics.modularity(few * scale, factors) == pytest.approx(metrics.modularity(few, factors), abs=1e-12)

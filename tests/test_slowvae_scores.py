@@ -101,3 +101,10 @@ def test_the_page_has_a_line_for_every_metric():
     table = page[page.index("| metric | latents |") :].partition("\n\n")[0]
     first = [line.split("|")[1] for line in table.splitlines()[2:]]
     assert sorted(re.findall("`([a-z-]+)`", " ".join(first))) == sorted(METRICS)
+
+
+def test_the_seed_is_0_unless_it_is_said():
+    latents, factors = data(200)
+    mine, zero, one = (score(latents, factors, ["mcc"], **options) for options in ({}, {"seed": 0}, {"seed": 1}))
+    assert mine == zero
+    assert mine["mcc"]["interval"] != one["mcc"]["interval"]
