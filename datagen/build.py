@@ -7,18 +7,21 @@ of it is seen there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.datasets import Sequences
-from datagen.moments import Measures
+from datagen.errors import BadInputError, UsageError, quote
+from datagen.moments import NOTHING, Measures
 from datagen.parallel import map_ordered
-from datagen.tracks import Tracks
+from datagen.progress import progress_bar
+from datagen.tracks import Tracks, Video
+from datagen.views import Cut, View
 
-__all__ = ["PlannedVideo", "SequenceRows", "SequenceRule", "find_sequences", "paint"]
+__all__ = ["PlannedVideo", "SequenceRows", "SequenceRule", "find_sequences", "paint", "plan"]
 
 
 @dataclass(frozen=True)
@@ -70,18 +73,70 @@ class PlannedVideo:
     ----------
     tracks : Tracks
         The masks, as the view samples them.
+    cut : Cut or None
+        The windows of its M masks; None where it has no mask.
     measures : Measures
-        What the M masks measure in K windows.
-    windows : ndarray of int64, shape (K,)
-        First column of each window.
+        What the masks measure in the K windows.
     sequences : list of SequenceRows
         What is to be painted.
     """
 
     tracks: Tracks
+    cut: Cut | None
     measures: Measures
-    windows: NDArray[np.int64]
     sequences: list[SequenceRows]
+
+
+def plan(
+    videos: Sequence[Video],
+    view: View,
+    image_size: int,
+    rule: SequenceRule,
+    skip_bad: bool = False,
+    workers: int | None = None,
+    show_progress: bool = False,
+) -> list[PlannedVideo]:
+    """Read, measure and follow the objects of videos.
+
+    Parameters
+    ----------
+    videos : sequence of Video
+        What readers found; their order is kept.
+    view : View
+        How frames become windows.
+    image_size : int
+        Height and width of a window, in pixels.
+    rule : SequenceRule
+        What is kept.
+    skip_bad : bool
+        Leave out what cannot be read and list it, instead of raising.
+    workers : int, optional
+        Number of threads; by default one a processor. The result does not depend on it.
+    show_progress : bool
+        Draw a progress bar where standard error is a terminal.
+
+    Raises
+    ------
+    BadInputError
+        If annotations are damaged, or frames have no window in this view; it says where.
+    """
+
+    def plan_video(video: Video) -> PlannedVideo:
+        try:
+            tracks = video.read(view.sampling, skip_bad)
+            cut = view.cut(tracks.masks) if len(tracks) else None
+        except UsageError as error:  # of the view: frames of this size have no window
+            if not skip_bad:
+                problem = f"{error}; leave it out with --skip-bad"
+                raise BadInputError(video.path, problem, f"sequence {quote(video.name)}") from None
+            tracks, cut = Tracks.left_out_whole(video, str(error)), None
+        if cut is not None:
+            tracks = replace(tracks, masks=cut.masks)  # those of full size can go
+        measures = NOTHING if cut is None else cut.measure()
+        return PlannedVideo(tracks, cut, measures, find_sequences(tracks, measures.area, image_size, rule))
+
+    planned = map_ordered(plan_video, videos, workers)
+    return list(progress_bar(planned, "reading sequences", total=len(videos), show=show_progress))
 
 
 def find_sequences(tracks: Tracks, areas: NDArray[Any], image_size: int, rule: SequenceRule) -> list[SequenceRows]:
@@ -168,12 +223,12 @@ def paint(
 
     def paint_video(number: int) -> None:
         video = videos[number]
-        if not video.sequences:
+        if video.cut is None or not video.sequences:
             return
         place = slice(begins[number], begins[number + 1])
         rows = np.concatenate([each.rows for each in video.sequences])
         window = np.concatenate([np.full(len(each.rows), each.window) for each in video.sequences])
-        video.tracks.masks.paint_into(masks[place], rows, video.windows[window])
+        video.cut.paint_into(masks[place], rows, window)
         latents[place] = video.measures.at(rows, window).latents()
 
     for _ in map_ordered(paint_video, range(len(videos)), workers):

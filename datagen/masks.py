@@ -109,6 +109,12 @@ class Masks:
         offsets = np.searchsorted(mask, np.arange(count + 1))
         return cls(height, width, start.astype(np.int32), stop.astype(np.int32), offsets.astype(np.int64))
 
+    def transpose(self) -> Masks:
+        """Return the masks with rows and columns exchanged; they are painted, some at a time."""
+        step = max(_PAINTED_AT_ONCE // max(self.height * self.width, 1), 1)
+        parts = [self.select(np.arange(m, min(m + step, len(self)))) for m in range(0, max(len(self), 1), step)]
+        return Masks.concatenate([Masks.from_pixels(part.paint().transpose(0, 2, 1)) for part in parts])
+
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Masks:
         """Return the masks named by a boolean mask or an index array."""
         rows = np.arange(len(self))[rows]

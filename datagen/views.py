@@ -23,7 +23,52 @@ from datagen.masks import Grid, Masks, cut_at_column
 from datagen.moments import Measures, measures_of_moments
 from datagen.tracks import Sampling
 
-__all__ = ["VIEWS", "CoverageView", "FrameView", "KittiView", "View", "YoutubeView", "make_view", "nearest_indices"]
+__all__ = [
+    "VIEWS",
+    "CoverageView",
+    "Cut",
+    "FrameView",
+    "KittiView",
+    "View",
+    "YoutubeView",
+    "make_view",
+    "nearest_indices",
+]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """M masks, resized, and the K square windows that a view cuts from them.
+
+    Attributes
+    ----------
+    masks : Masks
+        The resized masks, as high as a window.
+    windows : ndarray of int64, shape (K,)
+        First column of each window.
+    transposed : bool
+        Whether rows and columns of the frame were exchanged, so that windows lie one below the other.
+    """
+
+    masks: Masks
+    windows: NDArray[np.int64]
+    transposed: bool = False
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of a window, in pixels."""
+        return self.masks.height
+
+    def measure(self) -> Measures:
+        """Measure every mask in every window."""
+        measures = measures_of_moments(self.masks.moments(self.windows, self.image_size))
+        return Measures(measures.x, measures.y, measures.area) if self.transposed else measures
+
+    def paint_into(self, pixels: NDArray[np.bool_], rows: NDArray[np.int64], windows: NDArray[np.int64]) -> None:
+        """Paint masks `rows` (N,), each in the window of that number (N,), into `pixels` (N, H, H), all false."""
+        self.masks.paint_into(pixels, rows, self.windows[windows])
+        if self.transposed:
+            pixels[:] = pixels.transpose(0, 2, 1).copy()
 
 
 @dataclass(frozen=True)
@@ -38,6 +83,16 @@ class View(ABC):
     @abstractmethod
     def measure(self, masks: Masks) -> Measures:
         """Measure masks, read with `sampling`, in every window."""
+
+    def cut(self, masks: Masks) -> Cut:
+        """Cut windows from masks, read with `sampling`.
+
+        Raises
+        ------
+        UsageError
+            If the view has none that can be painted, or none of frames of this size.
+        """
+        raise UsageError("this view only measures; masks are painted in the views kitti, youtube and square")
 
 
 def nearest_indices(size_in: int, size_out: int) -> NDArray[np.int64]:
@@ -71,10 +126,14 @@ class KittiView(View):
         Height of the resized frame, height and width of a window, in pixels.
     num_windows : int
         Number of windows, from the left.
+    portrait : bool
+        Whether frames that are higher than wide are cut from top to bottom, as if they lay on their side. The published
+        data have none; by default they are refused.
     """
 
     image_size: int = 64
     num_windows: int = 6
+    portrait: bool = False
 
     def __post_init__(self) -> None:
         if self.image_size < 1:
@@ -94,6 +153,9 @@ class KittiView(View):
         UsageError
             If the frame is narrower than a window.
         """
+        if self.portrait and height > width:
+            lying = self.grid(width, height)
+            return Grid(lying.columns, lying.rows)
         resized = self.width(height, width)
         if resized < self.image_size:
             raise UsageError(
@@ -126,9 +188,15 @@ class KittiView(View):
         """See `View`."""
         return self.grid
 
+    def cut(self, masks: Masks) -> Cut:
+        """See `View`."""
+        upright = self.portrait and masks.height > masks.width
+        masks = masks.transpose() if upright else masks
+        return Cut(masks, self.windows(masks.width), upright)
+
     def measure(self, masks: Masks) -> Measures:
         """See `View`."""
-        return measures_of_moments(masks.moments(self.windows(masks.width), self.image_size))
+        return self.cut(masks).measure()
 
 
 @dataclass(frozen=True)
@@ -176,9 +244,13 @@ class YoutubeView(View):
         starts, stops, offsets = _resize_runs(masks.starts, masks.stops, masks.offsets, masks.height, columns, rows)
         return Masks(self.image_size, self.width, starts, stops, offsets)
 
+    def cut(self, masks: Masks) -> Cut:
+        """See `View`."""
+        return Cut(self.resize(masks), self.windows())
+
     def measure(self, masks: Masks) -> Measures:
         """See `View`."""
-        return measures_of_moments(self.resize(masks).moments(self.windows(), self.image_size))
+        return self.cut(masks).measure()
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from datagen.build import PlannedVideo, SequenceRows, SequenceRule, find_sequences, paint
+from datagen.build import PlannedVideo, SequenceRule, find_sequences, paint, plan
 from datagen.datasets import Sequences
-from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError, quote
+from datagen.errors import DatagenError, DatagenWarning, UsageError, quote
 from datagen.manifest import make_manifest
-from datagen.moments import NOTHING
-from datagen.parallel import check_workers, map_ordered
-from datagen.progress import progress_bar
+from datagen.parallel import check_workers
 from datagen.readers import describe_sources, find_videos_of_all, mots
-from datagen.tracks import Tracks, Video
+from datagen.tracks import Video
 from datagen.views import KittiView
 from kitti_masks.presets import CORRECTIONS, PRESETS, PresetName
 
@@ -76,14 +74,6 @@ def find_sources(
             raise UsageError(f"no sequence {quote(', '.join(missing))} in the sources; there are {quote(there)}")
         videos = [video for video in videos if video.name in wanted]
     return videos
-
-
-@dataclass(frozen=True)
-class _Found(PlannedVideo):
-    """What one video gives, what it gives by the published rule, and what only the rule of the largest id drops."""
-
-    published: list[SequenceRows]
-    lost: list[SequenceRows]
 
 
 def build(
@@ -168,31 +158,11 @@ def build(
         for name in PRESETS
     }
 
-    def find(video: Video) -> _Found:
-        try:
-            tracks = video.read(view.grid, skip_bad)
-        except UsageError as error:  # of the view: frames of this size have no window
-            if not skip_bad:
-                problem = f"{error}; leave it out with --skip-bad"
-                raise BadInputError(video.path, problem, f"sequence {quote(video.name)}") from None
-            tracks = Tracks.left_out_whole(video, str(error))
-        windows_of = view.windows(tracks.masks.width) if len(tracks) else np.zeros(0, dtype=np.int64)
-        measures = view.measure(tracks.masks) if len(tracks) else NOTHING
-        areas = measures.area
-        wanted = find_sequences(tracks, areas, image_size, rules[preset])
-        published = wanted if preset == "paper" else find_sequences(tracks, areas, image_size, rules["paper"])
-        lost: list[SequenceRows] = []
-        if rules[preset].drop_largest_id:
-            kept = {(each.window, int(each.rows[0])) for each in wanted}
-            all_of_them = find_sequences(tracks, areas, image_size, replace(rules[preset], drop_largest_id=False))
-            lost = [each for each in all_of_them if (each.window, int(each.rows[0])) not in kept]
-        return _Found(tracks, measures, windows_of, wanted, published, lost)
-
     chosen = find_sources(sources, annotations, videos)
-    found = list(
-        progress_bar(map_ordered(find, chosen, workers), "reading sequences", total=len(chosen), show=show_progress)
-    )
-    loss = _what_was_lost(found, include_cars)
+    found = plan(chosen, view, image_size, rules[preset], skip_bad, workers, show_progress)
+    loss = None
+    if rules[preset].drop_largest_id:
+        loss = _what_was_lost(found, image_size, replace(rules[preset], drop_largest_id=False), include_cars)
     if not any(item.sequences for item in found):
         what = "object" if include_cars else "pedestrian"
         where = f"{quote(chosen[0].path)}: " if len(chosen) == 1 else ""
@@ -221,13 +191,19 @@ def build(
         left_out=[line for item in found for line in item.tracks.left_out],
     )
     if preset != "paper":
-        manifest["mended"] = _what_was_corrected(found)
+        manifest["mended"] = _what_was_corrected(found, image_size, rules["paper"])
     return paint(found, image_size, manifest, workers)
 
 
-def _what_was_lost(found: Sequence[_Found], include_cars: bool) -> str | None:
-    """Say how much goes with the largest id of windows that no ignore region is seen in."""
-    lost = [(item, each) for item in found for each in item.lost]
+def _what_was_lost(
+    found: Sequence[PlannedVideo], image_size: int, without: SequenceRule, include_cars: bool
+) -> str | None:
+    """Say how much goes with the largest id of windows that no ignore region is seen in: what is there without it."""
+    lost = []
+    for item in found:
+        kept = {(each.window, int(each.rows[0])) for each in item.sequences}
+        there = find_sequences(item.tracks, item.measures.area, image_size, without)
+        lost += [(item, each) for each in there if (each.window, int(each.rows[0])) not in kept]
     if not lost:
         return None
     objects = {(item.tracks.source, item.tracks.video, int(item.tracks.object_id[each.rows[0]])) for item, each in lost}
@@ -267,10 +243,12 @@ def count_by_video(dataset: Sequences) -> list[dict[str, Any]]:
     ]
 
 
-def _what_was_corrected(found: Sequence[_Found]) -> dict[str, Any]:
+def _what_was_corrected(found: Sequence[PlannedVideo], image_size: int, published_rule: SequenceRule) -> dict[str, Any]:
     """Say what the preset corrects and how much it adds to the published data."""
     wanted = [rows for item in found for rows in item.sequences]
-    published = [rows for item in found for rows in item.published]
+    published = [
+        rows for item in found for rows in find_sequences(item.tracks, item.measures.area, image_size, published_rule)
+    ]
     return {
         "what": list(CORRECTIONS),
         "added_sequences": len(wanted) - len(published),
