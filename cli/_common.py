@@ -8,11 +8,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from datagen.errors import DatagenError, UsageError, printable
+
+if TYPE_CHECKING:
+    from datagen.datasets import Sequences
 
 __all__ = [
     "MAX_COUNT",
@@ -20,18 +23,23 @@ __all__ = [
     "Numbers",
     "Real",
     "Whole",
+    "answer_of_masks",
     "check_outputs",
     "dataset_argument",
     "echo",
     "find_dataset",
     "image_size_option",
     "json_option",
+    "min_area_option",
     "overwrite_option",
     "print_json",
     "print_left_out",
     "print_table",
     "quiet_option",
     "seed_option",
+    "skip_bad_option",
+    "sources_option",
+    "windows_option",
     "workers_option",
 ]
 
@@ -121,6 +129,31 @@ def image_size_option(what: str) -> Callable[[Function], Function]:
         help=f"Height and width of the {what}, in pixels.",
     )
 
+
+def sources_option(help_text: str, required: bool = True) -> Callable[[Function], Function]:
+    """Return the option of annotations to read."""
+    return click.option(
+        "--source", "sources", multiple=True, required=required, type=click.Path(path_type=Path), help=help_text
+    )
+
+
+windows_option = click.option(
+    "--windows",
+    type=Whole(1, 4096),  # a frame has no more pixels in a row
+    default=6,
+    show_default=True,
+    help="Number of windows cut from a frame.",
+)
+min_area_option = click.option(
+    "--min-area",
+    type=Whole(0, 4096**2),  # all pixels of the largest image
+    default=30,
+    show_default=True,
+    help="Fewest pixels of the object in a frame.",
+)
+skip_bad_option = click.option(
+    "--skip-bad", is_flag=True, help="Leave out bad annotations and list them in the manifest."
+)
 
 dataset_argument = click.argument("file", type=click.Path(path_type=Path), required=False)
 """A dataset file that need not be named where there is only one; see `find_dataset`."""
@@ -255,3 +288,25 @@ def _cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def answer_of_masks(dataset: Sequences, manifest: dict[str, Any], out: Path, as_json: bool, quiet: bool) -> None:
+    """Say what was built of masks: counts by video, what was left out, and the file."""
+    from datagen.build import count_by_video
+
+    found = count_by_video(dataset)
+    if as_json:
+        wanted = ("preset", "counts", "parameters", "left_out", "mended")
+        summary = {key: manifest[key] for key in wanted if key in manifest}
+        print_json({"out": str(out), "bytes": out.stat().st_size, "found": found, **summary})
+    elif not quiet:
+        print_table("found and used", list(found[0]), [list(row.values()) for row in found])
+        print_left_out(manifest["left_out"])
+        if "mended" in manifest:
+            added = manifest["mended"]
+            echo(f"clean adds {added['added_sequences']:,} sequences, {added['added_frames']:,} frames")
+        counts = manifest["counts"]
+        echo(
+            f"{out}: {counts['sequences']:,} sequences, {counts['frames']:,} frames, {counts['pairs']:,} pairs, "
+            f"{out.stat().st_size / 1e6:.1f} MB"
+        )

@@ -15,6 +15,7 @@ __all__ = ["COMMANDS", "datagen"]
 COMMANDS: dict[str, str] = {
     "sample": "Make a small synthetic input to try things with.",
     "kitti-masks": "Build KITTI Masks from MOTS annotations.",
+    "masks": "Build sequences of masks from any annotated video.",
     "transitions": "Measure how objects move from frame to frame.",
     "natural-sprites": "Build Natural Sprites from a table of transitions.",
     "info": "Describe a dataset file.",

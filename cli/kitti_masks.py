@@ -8,29 +8,22 @@ import click
 
 from cli._common import (
     Real,
-    Whole,
+    answer_of_masks,
     check_outputs,
-    echo,
     image_size_option,
     json_option,
+    min_area_option,
     overwrite_option,
-    print_json,
-    print_left_out,
-    print_table,
     quiet_option,
+    skip_bad_option,
+    sources_option,
+    windows_option,
     workers_option,
 )
 
 
 @click.command("kitti-masks")
-@click.option(
-    "--source",
-    "sources",
-    multiple=True,
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder of MOTS annotations, or of several sets of them. May be given several times; order is kept.",
-)
+@sources_option("Folder of MOTS annotations, or of several sets of them. May be given several times; order is kept.")
 @click.option(
     "--out",
     required=True,
@@ -45,20 +38,8 @@ from cli._common import (
     help="As published, or with the published defects corrected.",
 )
 @image_size_option("masks")
-@click.option(
-    "--windows",
-    type=Whole(1, 4096),  # a frame has no more pixels in a row
-    default=6,
-    show_default=True,
-    help="Number of windows cut from a frame.",
-)
-@click.option(
-    "--min-area",
-    type=Whole(0, 4096**2),  # all pixels of the largest image
-    default=30,
-    show_default=True,
-    help="Fewest pixels of the object in a frame.",
-)
+@windows_option
+@min_area_option
 @click.option("--sequences", help="Only these sequences, e.g. 0002,0013.")
 @click.option("--include-cars", is_flag=True, help="Keep cars as well as pedestrians.")
 @click.option(
@@ -66,7 +47,7 @@ from cli._common import (
     type=click.Choice(["txt", "png"]),
     help="Which to read.  [default: txt, and png of sequences without txt]",
 )
-@click.option("--skip-bad", is_flag=True, help="Leave out damaged lines and frames and list them in the manifest.")
+@skip_bad_option
 @click.option(
     "--transitions",
     type=click.Path(path_type=Path),
@@ -140,22 +121,4 @@ def command(
         from datagen.store.tables import save as save_transitions
 
         save_transitions(table, transitions, overwrite)
-    if as_json:
-        summary = {
-            key: manifest[key] for key in ("preset", "counts", "parameters", "left_out", "mended") if key in manifest
-        }
-        print_json(
-            {"out": str(out), "bytes": out.stat().st_size, "found": kitti_masks.count_by_video(dataset), **summary}
-        )
-    elif not quiet:
-        rows = kitti_masks.count_by_video(dataset)
-        print_table("found and used", list(rows[0]), [list(row.values()) for row in rows])
-        print_left_out(manifest["left_out"])
-        if "mended" in manifest:
-            mended = manifest["mended"]
-            echo(f"clean adds {mended['added_sequences']:,} sequences, {mended['added_frames']:,} frames")
-        counts = manifest["counts"]
-        echo(
-            f"{out}: {counts['sequences']:,} sequences, {counts['frames']:,} frames, {counts['pairs']:,} pairs, "
-            f"{out.stat().st_size / 1e6:.1f} MB"
-        )
+    answer_of_masks(dataset, manifest, out, as_json, quiet)

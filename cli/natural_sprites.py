@@ -16,6 +16,7 @@ from cli._common import (
     print_json,
     quiet_option,
     seed_option,
+    sources_option,
     workers_option,
 )
 
@@ -30,12 +31,9 @@ def _names(text: str) -> list[str]:
     type=click.Path(path_type=Path),
     help="Table of transitions, e.g. the release's downscale_keepaspect.csv.",
 )
-@click.option(
-    "--source",
-    "sources",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Annotations to measure the transitions in, instead of a table. May be given several times.",
+@sources_option(
+    "Annotations to measure first, files or folders in any format of `datagen formats`. May be given several times.",
+    required=False,
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The dataset file: .npz or .h5.")
 @click.option(

@@ -16,19 +16,14 @@ from cli._common import (
     print_left_out,
     print_table,
     quiet_option,
+    skip_bad_option,
+    sources_option,
     workers_option,
 )
 
 
 @click.command("transitions")
-@click.option(
-    "--source",
-    "sources",
-    multiple=True,
-    required=True,
-    type=click.Path(path_type=Path),
-    help="JSON as of YouTube-VIS, OVIS or CocoVID, or a folder of MOTS annotations. May be given several times.",
-)
+@sources_option("Annotations: files or folders in any format of `datagen formats`. May be given several times.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -56,7 +51,7 @@ from cli._common import (
 @click.option("--stride", type=Whole(1, 65_535), help="Distance of windows, in pixels.  [default: 32]")
 @click.option("--no-windows", is_flag=True, help="The release's name of --view square.")
 @click.option("--no-resize", is_flag=True, help="The release's name of --view frame.")
-@click.option("--skip-bad", is_flag=True, help="Leave out bad annotations and list them in the manifest.")
+@skip_bad_option
 @workers_option
 @json_option
 @quiet_option

@@ -6,22 +6,36 @@ of it is seen there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.arguments import check_whole
 from datagen.datasets import Sequences
-from datagen.errors import BadInputError, UsageError, quote
+from datagen.errors import BadInputError, DatagenError, UsageError, quote
+from datagen.manifest import make_manifest
 from datagen.moments import NOTHING, Measures
-from datagen.parallel import map_ordered
+from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
-from datagen.tracks import Tracks, Video
-from datagen.views import Cut, View
+from datagen.readers import describe_sources, find_videos_of_all
+from datagen.tracks import NO_OBJECT, Sampling, Tracks, Video
+from datagen.views import Cut, KittiView, View, YoutubeView, make_view
 
-__all__ = ["PlannedVideo", "SequenceRows", "SequenceRule", "find_sequences", "paint", "plan"]
+__all__ = [
+    "PlannedVideo",
+    "SequenceRows",
+    "SequenceRule",
+    "build_masks",
+    "count_by_video",
+    "find_sequences",
+    "paint",
+    "plan",
+]
 
 
 @dataclass(frozen=True)
@@ -38,15 +52,18 @@ class SequenceRule:
         Fewest frames of a sequence that ends earlier.
     drop_largest_id : bool
         Drop, in every window, whatever object has the largest id there (as published, meant for the ignore region).
-    left_out : tuple of int
-        Categories that are left out.
+    left_out : tuple of str
+        Names of categories that are left out, besides regions of no object.
+    only : tuple of str
+        Names of the categories that are kept; empty for all.
     """
 
     min_area: int
     min_length: int
     min_length_before_hole: int
     drop_largest_id: bool
-    left_out: tuple[int, ...]
+    left_out: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +177,9 @@ def find_sequences(tracks: Tracks, areas: NDArray[Any], image_size: int, rule: S
     """
     if not len(tracks):
         return []
+    names = tracks.category_names.items()
+    unwanted = (NO_OBJECT, *rule.left_out)
+    left_out = [number for number, name in names if name in unwanted or (rule.only and name not in rule.only)]
     by_object = np.lexsort((tracks.frame, tracks.object_id))
     found = []
     for window in range(areas.shape[1]):
@@ -176,7 +196,7 @@ def find_sequences(tracks: Tracks, areas: NDArray[Any], image_size: int, rule: S
         last_seen = np.append(~same_object, True)[last]
         length = last - first + 1
         kept = length >= np.where(last_seen, rule.min_length, rule.min_length_before_hole)
-        kept &= ~np.isin(tracks.category_id[rows[first]], rule.left_out)
+        kept &= ~np.isin(tracks.category_id[rows[first]], left_out)
         if rule.drop_largest_id:
             present = np.unique(object_id)
             dropped = [present[-1]]
@@ -246,3 +266,185 @@ def paint(
         window=np.array([each.window for _, each in pairs], dtype=np.int64),
         first_frame=np.array([tracks.frame[row] for tracks, row in first], dtype=np.int64),
     )
+
+
+def build_masks(
+    sources: str | Path | Iterable[str | Path],
+    *,
+    view: str = "kitti",
+    image_size: int = 64,
+    windows: int = 6,
+    min_area: int = 30,
+    min_length: int = 2,
+    categories: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    every: int = 1,
+    frames_per_second: float | None = None,
+    skip_bad: bool = False,
+    workers: int | None = None,
+    show_progress: bool = False,
+) -> Sequences:
+    """Build a dataset of masks from the annotations of any reader, by the rule of KITTI Masks without its defects.
+
+    Parameters
+    ----------
+    sources : path or iterable of path
+        Annotation files or folders (`datagen.readers`). Their order is kept.
+    view : {"kitti", "youtube", "square"}
+        How frames become windows (`datagen.views`). Frames that are higher than wide are cut from top to bottom by
+        ``"kitti"``.
+    image_size : int
+        Height and width of the masks, in pixels; of the view ``"kitti"``, the others have 64.
+    windows : int
+        How many windows the view ``"kitti"`` cuts from a frame.
+    min_area : int
+        A frame with fewer pixels of the object ends a sequence.
+    min_length : int
+        Fewest frames of a sequence.
+    categories : iterable of str, optional
+        Only objects of these categories; by default all.
+    exclude : iterable of str
+        No objects of these.
+    every : int
+        Take every so many-th annotated frame.
+    frames_per_second : float, optional
+        Take as many frames a second as this, a whole part of the annotations' own rate, which must be known.
+    skip_bad : bool
+        Leave out what cannot be read and list it in the manifest, instead of raising.
+    workers : int, optional
+        Number of threads; by default one a processor. The result does not depend on it.
+    show_progress : bool
+        Draw a progress bar where standard error is a terminal.
+
+    Raises
+    ------
+    UsageError
+        If an argument is out of range, the view has no masks to paint, no annotation has a wanted category, a rate is
+        unknown or no multiple of the one asked for, or a source does not exist.
+    BadInputError
+        If annotations are damaged; it says where.
+    DatagenError
+        If there is no sequence.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datagen.samples import sample_mots
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counts = sample_mots(f"{folder}/mots", frames=20)
+    ...     build_masks(f"{folder}/mots", categories=["car"], every=2, windows=2)
+    Sequences(mask-sequences: 12 sequences, 98 frames of 64 x 64 bool; factors y, x, area)
+    """
+    for name, value in (("min_area", min_area), ("min_length", min_length), ("every", every)):
+        check_whole(name, value, 1)
+    if every > 1 and frames_per_second is not None:
+        raise UsageError("every and frames_per_second both say which frames to take; give one of them")
+    if frames_per_second is not None and not 0 < frames_per_second < math.inf:
+        raise UsageError(f"frames_per_second={frames_per_second}: must be above 0")
+    check_workers(workers)
+    chosen = _painting_view(view, image_size, windows)
+    only, unwanted = (tuple(dict.fromkeys(names or ())) for names in (categories, exclude))
+    rule = SequenceRule(min_area, min_length, min_length, drop_largest_id=False, left_out=unwanted, only=only)
+    videos: list[Video] = [_Thinned(video, every, frames_per_second) for video in find_videos_of_all(sources)]
+    found = plan(videos, chosen, image_size, rule, skip_bad, workers, show_progress)
+    names = sorted({name for item in found for name in item.tracks.category_names.values()} - {NO_OBJECT})
+    if missing := [name for name in (*only, *unwanted) if name not in names]:
+        some = ", ".join(map(quote, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+        raise UsageError(f"no category {quote(missing[0])} in the annotations; there are {some or 'none'}")
+    if not any(item.sequences for item in found):
+        seen = sum(len(item.tracks) for item in found)
+        raise DatagenError(
+            f"{quote(videos[0].path)}: no sequence in {len(videos)} videos ({seen} masks read); no object is seen with "
+            f"{min_area} pixels or more in {min_length} frames running"
+        )
+    manifest = make_manifest(
+        command="masks",
+        parameters={
+            "view": view,
+            **asdict(chosen),
+            "min_area": min_area,
+            "min_length": min_length,
+            "categories": list(only),
+            "exclude": list(unwanted),
+            "every": every,
+            "frames_per_second": frames_per_second,
+            "sequences": list(dict.fromkeys(f"{video.source}/{video.name}" for video in videos)),
+        },
+        sources=describe_sources(sorted({video.source for video in videos})),
+        inputs={name: digest for item in found for name, digest in item.tracks.inputs.items()},
+        left_out=[line for item in found for line in item.tracks.left_out],
+    )
+    return paint(found, image_size, manifest, workers)
+
+
+def _painting_view(name: str, image_size: int, windows: int) -> View:
+    """Return a view whose windows can be painted."""
+    if name == "kitti":
+        return KittiView(image_size, windows, portrait=True)
+    view = make_view(name)
+    if not isinstance(view, YoutubeView):
+        raise UsageError(f"the view {name} only measures; masks are painted in the views kitti, youtube and square")
+    if image_size != view.image_size:
+        raise UsageError(f"image_size={image_size}: the view {name} has windows of {view.image_size} pixels")
+    return view
+
+
+@dataclass(frozen=True)
+class _Thinned:
+    """A video of which only some frames are taken. See `datagen.tracks.Video`."""
+
+    video: Video
+    every: int
+    frames_per_second: float | None
+
+    @property
+    def source(self) -> str:
+        return self.video.source
+
+    @property
+    def name(self) -> str:
+        return self.video.name
+
+    @property
+    def path(self) -> Path:
+        return self.video.path
+
+    def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
+        tracks = self.video.read(sampling, skip_bad)
+        every, wanted = self.every, self.frames_per_second
+        if wanted is not None and len(tracks):
+            rate = tracks.frames_per_second
+            if rate is None:
+                raise UsageError("its rate is not known, so that frames cannot be taken by the second; give --every N")
+            every = round(rate / wanted)
+            if every < 1 or not math.isclose(every * wanted, rate, rel_tol=1e-6):
+                raise UsageError(f"its {rate:g} frames a second are no multiple of {wanted:g}; give --every N")
+        return tracks.thin(every)
+
+
+def count_by_video(dataset: Sequences) -> list[dict[str, Any]]:
+    """Count what every video gave.
+
+    Parameters
+    ----------
+    dataset : Sequences
+        Masks that a command built; its manifest names the videos.
+
+    Returns
+    -------
+    list of dict
+        ``source``, ``video``, ``objects``, ``sequences``, ``frames``, in order; also of videos that gave nothing.
+    """
+    used = dataset.manifest["parameters"]["sequences"]
+    columns = dataset.columns
+    videos = np.char.add(np.char.add(columns["source"], "/"), columns["video"])
+    return [
+        {
+            "source": video.split("/")[0],
+            "video": video.split("/")[1],
+            "objects": len(np.unique(columns["object_id"][videos == video])),
+            "sequences": int((videos == video).sum()),
+            "frames": int(dataset.lengths[videos == video].sum()),
+        }
+        for video in used
+    ]

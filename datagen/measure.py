@@ -19,14 +19,11 @@ from datagen.moments import NOTHING, Measures
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
 from datagen.readers import describe_sources, find_videos_of_all
-from datagen.tracks import Tracks, Video
+from datagen.tracks import NO_OBJECT, Tracks, Video
 from datagen.transitions import Transitions
 from datagen.views import View, make_view
 
 __all__ = ["Measured", "MeasuredVideo", "measure"]
-
-# Where nothing was annotated there is no object (MOTS gives such regions a class of this name).
-_NO_OBJECT = "ignore"
 
 _MENDED = (
     "the aspect ratio of frames is kept; published, every frame is squeezed to 64 x 128",
@@ -254,7 +251,7 @@ def _measure(tracks: Tracks, view: View) -> MeasuredVideo:
     if not len(objects):  # the format lists no tracks: they are what is seen, by id, until the video's last frame
         seen = np.unique(np.stack([tracks.object_id, tracks.category_id], axis=1), axis=0)
         objects = np.column_stack([seen, np.full(len(seen), tracks.frame.max(initial=-1) + 1)])
-    of_none = [number for number, name in tracks.category_names.items() if name == _NO_OBJECT]
+    of_none = [number for number, name in tracks.category_names.items() if name == NO_OBJECT]
     rows = ~np.isin(tracks.category_id, of_none)
     measures = view.measure(tracks.masks.select(rows)) if rows.any() else NOTHING
     return MeasuredVideo(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from datagen.masks import Grid, Masks
 
-__all__ = ["Sampling", "Tracks", "Video", "printable_name"]
+__all__ = ["NO_OBJECT", "Sampling", "Tracks", "Video", "printable_name"]
+
+NO_OBJECT = "ignore"
+"""The category of regions in which nothing was annotated, so that there is no object (MOTS calls them so)."""
 
 Sampling = Callable[[int, int], Grid]
 """From the height and width of a frame to the pixels that a view will look at."""
@@ -62,6 +65,24 @@ class Tracks:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def thin(self, every: int) -> Tracks:
+        """Return every so many-th frame, counted from the first, as frames that follow each other.
+
+        Frames are numbered anew, from 0, and the rate falls by as much.
+        """
+        if not len(self) or every == 1:
+            return self
+        place = self.frame - self.frame.min()
+        rows = np.flatnonzero(place % every == 0)
+        return replace(
+            self,
+            frame=place[rows] // every,
+            object_id=self.object_id[rows],
+            category_id=self.category_id[rows],
+            masks=self.masks.select(rows),
+            frames_per_second=None if self.frames_per_second is None else self.frames_per_second / every,
+        )
 
     @classmethod
     def left_out_whole(cls, video: Video, problem: str) -> Tracks:

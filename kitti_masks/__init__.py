@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from datagen.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from datagen.build import count_by_video
     from datagen.splits import split_sequences
     from kitti_masks.dataset import KittiMasks, SampledPairs
-    from kitti_masks.pipeline import build, count_by_video, find_sources
+    from kitti_masks.pipeline import build, find_sources
     from kitti_masks.table import transitions
 
 __all__ = ["KittiMasks", "SampledPairs", "build", "count_by_video", "find_sources", "split_sequences", "transitions"]
@@ -22,7 +23,7 @@ _HOMES = {
     "KittiMasks": "dataset",
     "SampledPairs": "dataset",
     "build": "pipeline",
-    "count_by_video": "pipeline",
+    "count_by_video": "datagen.build",
     "find_sources": "pipeline",
     "split_sequences": "datagen.splits",
     "transitions": "table",

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from datagen.build import PlannedVideo, SequenceRule, find_sequences, paint, plan
 from datagen.datasets import Sequences
 from datagen.errors import DatagenError, DatagenWarning, UsageError, quote
@@ -20,9 +18,7 @@ from datagen.tracks import Video
 from datagen.views import KittiView
 from kitti_masks.presets import CORRECTIONS, PRESETS, PresetName
 
-__all__ = ["build", "count_by_video", "find_sources"]
-
-_CAR = 1
+__all__ = ["build", "find_sources"]
 
 
 def find_sources(
@@ -146,14 +142,13 @@ def build(
         raise UsageError(f"minimum area {min_area}: must be at least 1")
     check_workers(workers)
     view = KittiView(image_size, windows)
-    left_out = (mots.IGNORE,) if include_cars else (mots.IGNORE, _CAR)
     rules = {
         name: SequenceRule(
             min_area=min_area,
             min_length=2,
             min_length_before_hole=PRESETS[name].min_length_before_hole,
             drop_largest_id=PRESETS[name].drop_largest_id,
-            left_out=left_out,
+            left_out=() if include_cars else ("car",),
         )
         for name in PRESETS
     }
@@ -213,34 +208,6 @@ def _what_was_lost(
         "preset paper drops the largest id of each window, which belongs to them where no ignore region is seen (and "
         "the smallest where there is no background); --preset clean drops ignore regions only"
     )
-
-
-def count_by_video(dataset: Sequences) -> list[dict[str, Any]]:
-    """Count what every video gave.
-
-    Parameters
-    ----------
-    dataset : Sequences
-        KITTI Masks.
-
-    Returns
-    -------
-    list of dict
-        ``source``, ``video``, ``objects``, ``sequences``, ``frames``, in order; also of videos that gave nothing.
-    """
-    used = dataset.manifest["parameters"]["sequences"]
-    columns = dataset.columns
-    videos = np.char.add(np.char.add(columns["source"], "/"), columns["video"])
-    return [
-        {
-            "source": video.split("/")[0],
-            "video": video.split("/")[1],
-            "objects": len(np.unique(columns["object_id"][videos == video])),
-            "sequences": int((videos == video).sum()),
-            "frames": int(dataset.lengths[videos == video].sum()),
-        }
-        for video in used
-    ]
 
 
 def _what_was_corrected(found: Sequence[PlannedVideo], image_size: int, published_rule: SequenceRule) -> dict[str, Any]:

@@ -7,14 +7,15 @@ from datagen.build import SequenceRule, find_sequences
 from datagen.masks import Masks
 from datagen.tracks import Tracks
 
-PAPER = SequenceRule(min_area=3, min_length=2, min_length_before_hole=3, drop_largest_id=True, left_out=(1,))
-CLEAN = SequenceRule(min_area=3, min_length=2, min_length_before_hole=2, drop_largest_id=False, left_out=(1, 10))
+PAPER = SequenceRule(min_area=3, min_length=2, min_length_before_hole=3, drop_largest_id=True, left_out=("1",))
+CLEAN = SequenceRule(min_area=3, min_length=2, min_length_before_hole=2, drop_largest_id=False, left_out=("1", "10"))
 
 
 def tracks_of(frame, object_id):
     frame, object_id = np.array(frame, dtype=np.int64), np.array(object_id, dtype=np.int64)
     nothing = Masks(1, 1, np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(len(frame) + 1, np.int64))
-    return Tracks("a", "b", frame, object_id, object_id // 1000, nothing, {})
+    classes = object_id // 1000
+    return Tracks("a", "b", frame, object_id, classes, nothing, {number: str(number) for number in classes.tolist()})
 
 
 def found(frame, object_id, areas, rule, image_size=4):
@@ -37,7 +38,7 @@ def plain(frame, object_id, areas, rule, image_size):
             if all(sum(a for (_, at), a in area.items() if at == t) >= image_size**2 for t in every):
                 dropped.append(present[0])
         for number in present:
-            if number in dropped or number // 1000 in rule.left_out:
+            if number in dropped or str(number // 1000) in rule.left_out:
                 continue
             seen = sorted(t for n, t in area if n == number)
             running = []

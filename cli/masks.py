@@ -1,0 +1,105 @@
+"""`datagen masks`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli._common import (
+    Real,
+    Whole,
+    answer_of_masks,
+    check_outputs,
+    image_size_option,
+    json_option,
+    min_area_option,
+    overwrite_option,
+    quiet_option,
+    skip_bad_option,
+    sources_option,
+    windows_option,
+    workers_option,
+)
+
+
+@click.command("masks")
+@sources_option("Annotations: files or folders in any format of `datagen formats`. May be given several times.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The dataset file: .npz or .h5.")
+@click.option(
+    "--view",
+    type=click.Choice(["kitti", "youtube", "square"]),
+    default="kitti",
+    show_default=True,
+    help="How frames become windows: as in KITTI Masks, as in the table of YouTube-VOS, or one of the whole frame.",
+)
+@image_size_option("masks")
+@windows_option
+@min_area_option
+@click.option(
+    "--min-length", type=Whole(1, 1_000_000), default=2, show_default=True, help="Fewest frames of a sequence."
+)
+@click.option("--categories", help="Only objects of these categories, e.g. person,dog.")
+@click.option("--exclude", help="No objects of these categories.")
+@click.option("--every", type=Whole(1, 1_000_000), help="Take every so many-th annotated frame.  [default: 1]")
+@click.option(
+    "--fps", type=Real(1e-6, 1e6), help="Take so many frames a second, a whole part of the annotations' rate."
+)
+@skip_bad_option
+@workers_option
+@json_option
+@quiet_option
+@overwrite_option
+def command(
+    sources: tuple[Path, ...],
+    out: Path,
+    view: str,
+    image_size: int,
+    windows: int,
+    min_area: int,
+    min_length: int,
+    categories: str | None,
+    exclude: str | None,
+    every: int | None,
+    fps: float | None,
+    skip_bad: bool,
+    workers: int | None,
+    as_json: bool,
+    quiet: bool,
+    overwrite: bool,
+) -> None:
+    """Build sequences of masks from any annotated video.
+
+    Follows every object through windows of its video, by the rule of KITTI Masks without its defects. Videos that are
+    higher than wide are cut from top to bottom.
+
+    \b
+    Example:
+      datagen masks --source DAVIS/Annotations/480p --out davis.npz
+      datagen masks --source train.json --categories person,dog --every 2 --out people.h5
+    """
+    from datagen import store
+    from datagen.build import build_masks
+
+    store.check_suffix(out)
+    check_outputs([out], overwrite, inputs=sources)
+    dataset = build_masks(
+        sources,
+        view=view,
+        image_size=image_size,
+        windows=windows,
+        min_area=min_area,
+        min_length=min_length,
+        categories=None if categories is None else _names(categories),
+        exclude=_names(exclude or ""),
+        every=1 if every is None else every,
+        frames_per_second=fps,
+        skip_bad=skip_bad,
+        workers=workers,
+        show_progress=not (quiet or as_json),
+    )
+    answer_of_masks(dataset, store.save(dataset, out, overwrite), out, as_json, quiet)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,175 @@
+"""Masks of any annotated video."""
+
+import json
+
+import numpy as np
+import pytest
+from annotations import write
+from click.testing import CliRunner
+
+from cli.main import datagen
+from datagen import store
+from datagen.build import build_masks, count_by_video
+from datagen.checks import verify
+from datagen.datasets import Sequences
+from datagen.errors import BadInputError, DatagenError, UsageError
+from datagen.moments import latents_of_masks
+from datagen.releases.package import package
+
+
+def runs(mask):
+    """Encode a mask as a list of run lengths."""
+    flat = np.concatenate([[0], mask.T.ravel().astype(int), [0]])
+    edges = np.flatnonzero(np.diff(flat))
+    return {"counts": np.diff(edges, prepend=0, append=mask.size).tolist(), "size": list(mask.shape)}
+
+
+def boxes(height, width, length, seed=0):
+    """Paint a box that moves, bool (length, height, width)."""
+    rng = np.random.default_rng(seed)
+    masks = np.zeros((length, height, width), dtype=bool)
+    top, left = height // 4, width // 4
+    for t in range(length):
+        masks[t, top : top + height // 3, left : left + width // 4] = True
+        top, left = (int(v + rng.integers(-2, 3)) for v in (top, left))
+    return masks
+
+
+def video_file(*videos, category=1):
+    """Return YouTube-VIS JSON of videos of one object each, given as painted masks."""
+    return {
+        "videos": [
+            {"id": n, "name": f"v{n}", "height": each.shape[1], "width": each.shape[2], "length": len(each)}
+            for n, each in enumerate(videos)
+        ],
+        "categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "dog"}],
+        "annotations": [
+            {"id": n, "video_id": n, "category_id": category + n % 2, "segmentations": [runs(mask) for mask in each]}
+            for n, each in enumerate(videos)
+        ],
+    }
+
+
+def parts(dataset: Sequences, video: str):
+    return dataset.select(np.flatnonzero(dataset.columns["video"] == video))
+
+
+def test_masks_are_those_of_the_video(tmp_path):
+    masks = boxes(64, 128, 6)
+    dataset = build_masks(write(tmp_path / "train.json", video_file(masks)), windows=2)
+    whole = dataset.select(np.flatnonzero(dataset.columns["window"] == 0))
+    # Frames of 64 rows are not resized; the first window is their left half.
+    np.testing.assert_array_equal(whole.images, masks[:, :, :64])
+    np.testing.assert_array_equal(dataset.factors, latents_of_masks(dataset.images))
+    assert dataset.manifest["command"] == "masks"
+
+
+@pytest.mark.parametrize("size", [(96, 128), (200, 90)])
+def test_portrait_frames_are_landscape_on_its_side(tmp_path, size):
+    masks = boxes(*size, 5)
+    upright, lying = (
+        build_masks(write(tmp_path / f"{name}.json", video_file(each)), windows=3)
+        for name, each in (("a", masks), ("b", masks.transpose(0, 2, 1)))
+    )
+    assert upright.num_frames > 0
+    np.testing.assert_array_equal(upright.offsets, lying.offsets)
+    np.testing.assert_array_equal(upright.images, lying.images.transpose(0, 2, 1))
+    np.testing.assert_array_equal(upright.factors, lying.factors[:, [1, 0, 2]])
+    np.testing.assert_array_equal(upright.factors, latents_of_masks(upright.images))
+
+
+def test_every_other_frame(tmp_path):
+    masks = boxes(64, 64, 7)
+    source = write(tmp_path / "train.json", video_file(masks))
+    every, half = build_masks(source, windows=1), build_masks(source, windows=1, every=2)
+    np.testing.assert_array_equal(half.images, every.images[::2])
+    assert half.columns["first_frame"].tolist() == [0]
+
+
+def test_frames_by_the_second_need_a_known_rate(tmp_path):
+    source = write(tmp_path / "train.json", video_file(boxes(64, 64, 7)))
+    with pytest.raises(BadInputError, match=r"its rate is not known.*--every N"):
+        build_masks(source, frames_per_second=2)
+
+
+def test_categories_are_chosen_by_name(tmp_path):
+    source = write(tmp_path / "train.json", video_file(boxes(64, 64, 4), boxes(64, 64, 4, seed=1)))
+    assert set(build_masks(source, windows=1).columns["category"]) == {"person", "dog"}
+    only = build_masks(source, windows=1, categories=["dog"])
+    assert set(only.columns["category"]) == {"dog"}
+    without = build_masks(source, windows=1, exclude=["dog"])
+    assert set(without.columns["category"]) == {"person"}
+    with pytest.raises(UsageError, match="no category cat in the annotations; there are dog, person"):
+        build_masks(source, categories=["cat"])
+
+
+def test_shorter_sequences_are_left_out(tmp_path):
+    masks = boxes(64, 64, 9)
+    masks[4] = False
+    source = write(tmp_path / "train.json", video_file(masks))
+    assert build_masks(source, windows=1).lengths.tolist() == [4, 4]
+    with pytest.raises(DatagenError, match=r"no sequence in 1 videos \(8 masks read\).*in 5 frames running"):
+        build_masks(source, windows=1, min_length=5)
+
+
+def test_the_whole_frame_as_a_square(tmp_path):
+    dataset = build_masks(write(tmp_path / "train.json", video_file(boxes(80, 40, 4))), view="square")
+    assert dataset.images.shape == (4, 64, 64)
+    np.testing.assert_array_equal(dataset.factors, latents_of_masks(dataset.images))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"view": "frame"}, "the view frame only measures"),
+        ({"view": "coverage"}, "the view coverage only measures"),
+        ({"view": "other"}, "unknown view"),
+        ({"view": "square", "image_size": 32}, "windows of 64 pixels"),
+        ({"every": 0}, "every=0"),
+        ({"every": 2, "frames_per_second": 2}, "both say"),
+        ({"frames_per_second": float("nan")}, "must be above 0"),
+        ({"min_area": 0}, "min_area=0"),
+    ],
+)
+def test_arguments_that_cannot_be(tmp_path, options, message):
+    source = write(tmp_path / "train.json", video_file(boxes(64, 64, 4)))
+    with pytest.raises(UsageError, match=message):
+        build_masks(source, **options)
+
+
+def test_the_command_and_what_follows_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "train.json", video_file(boxes(64, 100, 12), boxes(100, 64, 12, seed=1)))
+    arguments = ["masks", "--source", "train.json", "--out", "own.npz", "--json"]
+    result = CliRunner().invoke(datagen, arguments)
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.output)
+    assert [(row["video"], row["objects"]) for row in answer["found"]] == [("v0", 1), ("v1", 1)]
+    dataset = store.load("own.npz")
+    assert answer["found"] == count_by_video(dataset)
+    assert all(check.passed for check in verify("own.npz"))
+    for command in (
+        ["info", "own.npz"],
+        ["preview", "own.npz", "--out", "own.png"],
+        ["convert", "own.npz", "own.h5"],
+        ["stats", "own.npz"],
+    ):
+        assert CliRunner().invoke(datagen, command).exit_code == 0, command
+    with pytest.raises(DatagenError, match="the licence of train is not known"):
+        package(dataset, tmp_path / "folder")
+
+
+def test_workers_do_not_change_the_result(tmp_path):
+    source = write(tmp_path / "train.json", video_file(*(boxes(64, 100, 6, seed) for seed in range(5))))
+    one, three = (build_masks(source, workers=workers) for workers in (1, 3))
+    for name, array in store.arrays_of(one).items():
+        np.testing.assert_array_equal(array, store.arrays_of(three)[name])
+
+
+@pytest.mark.realdata
+def test_real_annotations_of_any_video(realdata):
+    dataset = build_masks(realdata / "youtube-vis-tfds/train.json", view="square", min_area=1)
+    assert dataset.num_frames > 0
+    np.testing.assert_array_equal(dataset.factors, latents_of_masks(dataset.images))
+    pedestrians = build_masks(realdata / "kitti-mots", categories=["pedestrian"])
+    assert pedestrians.num_sequences > 600
