@@ -45,7 +45,7 @@ def find_device(name: str = "auto") -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # "meta" is a device that holds nothing
     except (RuntimeError, AssertionError, NotImplementedError):
         raise UsageError(f"device {name!r}: this machine has none; take auto, cpu, cuda or mps") from None
     if device.type == "cpu":

@@ -183,7 +183,7 @@ def test_presets_take_the_published_weights():
 
 def test_absent_devices_are_refused():
     assert device.find_device("auto").type in ("cpu", "cuda", "mps")
-    for name in ("tpu", "cuda:99"):
+    for name in ("tpu", "cuda:99", "meta"):
         with pytest.raises(UsageError, match="this machine has none"):
             device.find_device(name)
 
