@@ -26,6 +26,7 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from datagen import store
+from datagen.pairs import first_frames
 from slowvae import device as devices
 from slowvae import metrics
 from slowvae.batches import Frames
@@ -69,8 +70,7 @@ def plain_network() -> tuple[nn.Sequential, nn.Sequential]:
 def release(path: Path, steps: int, checkpoint: Path | None = None) -> float:
     """Time a training loop as the release's: its dataset, torch's loader, layers and Adam as they come."""
     data = store.load(path)
-    starts = data.pair_starts()
-    lasts = data.offsets[np.searchsorted(data.offsets, starts, side="right")] - 1
+    starts, lasts, _ = first_frames(data.offsets)
 
     class Pairs(torch.utils.data.Dataset):
         def __len__(self) -> int:

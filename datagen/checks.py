@@ -14,6 +14,7 @@ from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError
 from datagen.manifest import StoredArray, typed_manifest
 from datagen.moments import latents_of_masks
+from datagen.pairs import first_frames
 from datagen.splits import split_sequences
 from datagen.store import arrays_of, holds_manifest, load_to_verify, sha256_array
 from datagen.store.checks import Header, factor_problem
@@ -293,7 +294,7 @@ def _order(dataset: Sequences, seed: int) -> list[Check]:
         values = latents_of_masks(dataset.images).astype(np.float64)
     moves = [factor.moves for factor in dataset.factor_info]
     values, names = values[:, moves], [factor.name for factor in dataset.factor_info if factor.moves]
-    first = dataset.pair_starts()
+    first, _, _ = first_frames(dataset.offsets)
     if not len(first):
         return [Check("order in time", "fail", None, "no sequence has two frames")]
     one, other = control_order(dataset.offsets, seed)
@@ -332,10 +333,10 @@ def control_order(offsets: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int
     """
     rng = np.random.default_rng(seed)
     lengths = np.diff(offsets)
-    sequence = np.repeat(np.arange(len(lengths)), lengths)
-    first = np.flatnonzero(sequence[:-1] == sequence[1:])
+    first, _, _ = first_frames(offsets)
     if lengths.max() == 2:
         return first, rng.permutation(first) + 1
+    sequence = np.repeat(np.arange(len(lengths)), lengths)
     shuffled = np.lexsort((rng.random(len(sequence)), sequence))
     return shuffled[first], shuffled[first + 1]
 

@@ -7,7 +7,7 @@ writes and reads them; nothing here or above knows in which format.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from datagen.errors import DatagenError, UsageError
 from datagen.manifest import make_manifest
 from datagen.moments import latents_of_masks
+from datagen.pairs import first_frames
 from datagen.transitions import Transitions
 
 __all__ = ["COLUMNS", "MASK_FACTORS", "SPRITE_FACTORS", "Factor", "Sequences"]
@@ -66,7 +67,7 @@ COLUMNS = {
     "category": "Category of the object.",
     "window": "Window of the frame, from the left; -1 if unknown.",
     "first_frame": "Number of the first frame in its video; -1 if unknown.",
-    "transition": "Row of the transition table that gave the motion.",
+    "transition": "Row of the transition table that gave the run's motion.",
 }
 """What may be known of a sequence, by the name of the column."""
 
@@ -139,18 +140,17 @@ class Sequences:
         **columns : ndarray, shape (S,)
             What is known of each sequence, by the names of `COLUMNS`.
         """
-        if unknown := sorted(columns.keys() - COLUMNS.keys()):
-            raise UsageError(f"unknown column {unknown[0]!r}; there are {', '.join(COLUMNS)}")
+        _check_names(columns)
         count = len(offsets) - 1
-        texts = {name: np.full(count, "") for name in ("source", "video", "category")}
-        numbers = {name: np.full(count, -1) for name in ("object_id", "window", "first_frame")}
+        unknown_value = {"source": "", "video": "", "object_id": -1, "category": "", "window": -1, "first_frame": -1}
+        filled = {name: columns.get(name, np.full(count, value)) for name, value in unknown_value.items()}
         height, width = masks.shape[1:]
         info = (
             Factor("y", "Centre of mass in pixels, downwards from the middle of the top left pixel.", (0, height - 1)),
             Factor("x", "Centre of mass in pixels, rightwards from the middle of the top left pixel.", (0, width - 1)),
             Factor("area", "Number of pixels of the mask.", (1, height * width)),
         )
-        return cls(masks, latents, offsets, info, {**texts, **numbers, **columns}, "mask-sequences", manifest or {})
+        return cls(masks, latents, offsets, info, filled, "mask-sequences", manifest or {})
 
     @classmethod
     def from_masks(
@@ -269,7 +269,14 @@ class Sequences:
         return f"Sequences({self.kind}: {held}; factors {', '.join(self.factor_names)})"
 
     def with_columns(self, **columns: NDArray[Any]) -> Sequences:
-        """Return the same dataset with some columns, (S,) each, exchanged."""
+        """Return the same dataset with some columns, (S,) each, exchanged.
+
+        Raises
+        ------
+        UsageError
+            If there is no column of a name.
+        """
+        _check_names(columns)
         return replace(self, columns={**self.columns, **columns})
 
     def select(self, sequences: NDArray[np.int64]) -> Sequences:
@@ -335,12 +342,6 @@ class Sequences:
         """Return the number of the sequence that each frame belongs to, int64 (N,)."""
         return np.repeat(np.arange(self.num_sequences), self.lengths)
 
-    def pair_starts(self) -> NDArray[np.int64]:
-        """Return the index of every frame but the last of its sequence, int64 (N - S,), in order."""
-        last = np.zeros(self.num_frames, dtype=bool)
-        last[self.offsets[1:] - 1] = True
-        return np.flatnonzero(~last)
-
     def transitions(self) -> Transitions:
         """Return the table of all pairs of neighbouring frames of masks, in order.
 
@@ -355,9 +356,9 @@ class Sequences:
         """
         if self.factor_names != MASK_FACTORS:
             raise DatagenError(f"a dataset of {self.kind} has no table of transitions")
-        first = self.pair_starts()
+        first, _, counts = first_frames(self.offsets)
         pair = np.stack([first, first + 1], axis=1)
-        of_sequence = np.searchsorted(self.offsets, first, side="right") - 1
+        of_sequence = np.repeat(np.arange(self.num_sequences), counts)
         step = first - self.offsets[of_sequence]
         column = {name: values[of_sequence] for name, values in self.columns.items()}
         return Transitions(
@@ -371,6 +372,11 @@ class Sequences:
             x=self.factors[pair, 1],
             area=self.factors[pair, 2].astype(np.int64),
         )
+
+
+def _check_names(columns: Mapping[str, Any]) -> None:
+    if unknown := sorted(columns.keys() - COLUMNS.keys()):
+        raise UsageError(f"unknown column {unknown[0]!r}; there are {', '.join(COLUMNS)}")
 
 
 def _column(name: str, value: Any, count: int) -> NDArray[Any]:

@@ -78,9 +78,10 @@ def frames_of(dataset: Sequences) -> Frames:
     """
     sequence = dataset.sequence_of_frame()
     step = np.arange(dataset.num_frames) - dataset.offsets[sequence]
+    unit = "run" if "transition" in dataset.columns else "sequence"
     columns = {
-        "sequence": Column(sequence, "Number of the sequence; its frames follow each other."),
-        "step": Column(step, "Number of the frame in its sequence."),
+        "sequence": Column(sequence, f"Number of the {unit}; its frames follow each other."),
+        "step": Column(step, f"Number of the frame in its {unit}."),
     }
     for name, column in dataset.columns.items():
         values = column[sequence]
