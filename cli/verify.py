@@ -86,7 +86,9 @@ def _check(file: Path, against: str | None, show_progress: bool) -> tuple[list[C
 
 
 def _is_table(file: Path) -> bool:
-    return file.suffix.lower() in (".csv", ".parquet")
+    from datagen.store import TABLE_SUFFIXES
+
+    return file.suffix.lower() in TABLE_SUFFIXES
 
 
 def _print(comparison: Comparison, unit: str) -> None:

@@ -24,7 +24,7 @@ def load(path: str | Path) -> Sequences | Transitions:
     Parameters
     ----------
     path : str or Path
-        A dataset (``.npz``, ``.h5``, ``.pickle``) or a table (``.csv``, ``.parquet``).
+        A dataset (``.npz``, ``.h5``, ``.pickle``; `datagen.store.SUFFIXES`) or a table (``.csv``, ``.parquet``).
 
     Returns
     -------
@@ -45,12 +45,12 @@ def load(path: str | Path) -> Sequences | Transitions:
     """
     from pathlib import Path
 
-    if Path(path).suffix.lower() in (".csv", ".parquet"):
+    from datagen import store
+
+    if Path(path).suffix.lower() in store.TABLE_SUFFIXES:
         from datagen.store import tables
 
         return tables.load(path)
-    from datagen import store
-
     return store.load(path)
 
 

@@ -23,10 +23,23 @@ from datagen.manifest import ManifestError, typed_manifest
 from datagen.store import checks
 from datagen.store.layouts import LAYOUTS
 
-__all__ = ["SUFFIXES", "arrays_of", "check_suffix", "holds_manifest", "load", "load_to_verify", "save", "sha256_array"]
+__all__ = [
+    "SUFFIXES",
+    "TABLE_SUFFIXES",
+    "arrays_of",
+    "check_suffix",
+    "holds_manifest",
+    "load",
+    "load_to_verify",
+    "save",
+    "sha256_array",
+]
 
 SUFFIXES = {".npz": "npz", ".h5": "hdf5", ".hdf5": "hdf5", ".pickle": "release_pickle", ".pkl": "release_pickle"}
 """The module of this package that reads and writes files of each suffix."""
+
+TABLE_SUFFIXES = (".csv", ".parquet")
+"""Suffixes of tables of transitions (`datagen.store.tables`)."""
 
 
 def check_suffix(path: str | Path) -> str:
