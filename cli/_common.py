@@ -114,7 +114,7 @@ seed_option = click.option(
 workers_option = click.option(
     "--workers",
     type=Whole(1, 1024),  # threads; no machine has more processors to offer
-    help="Number of threads; the result does not depend on it.  [default: one a processor]",
+    help="Number of threads; the result does not depend on it.  [default: one per processor]",
 )
 
 

@@ -127,7 +127,7 @@ def command(
 
 
 def _print(summary: Summary) -> None:
-    """Print all transitions in full, then a line a group."""
+    """Print all transitions in full, then one line per group."""
     from datagen.statistics.summary import describe_fit, describe_value
     from datagen.transitions import FACTORS
 

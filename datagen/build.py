@@ -227,7 +227,7 @@ def paint(
     manifest : dict
         How the data were made.
     workers : int, optional
-        Number of threads; by default one a processor. The result does not depend on it.
+        Number of threads; by default one per processor. The result does not depend on it.
 
     Returns
     -------

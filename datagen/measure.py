@@ -25,7 +25,7 @@ from datagen.views import View, make_view
 
 __all__ = ["Measured", "MeasuredVideo", "measure"]
 
-_MENDED = (
+_CORRECTIONS = (
     "the aspect ratio of frames is kept; published, every frame is squeezed to 64 x 128",
     "area and centre of mass are those of the exact coverage of the window; published, of a binary mask that was "
     "resized with two roundings",
@@ -153,7 +153,7 @@ def measure(
     skip_bad : bool
         Leave out bad annotations and list them in the manifest, instead of raising.
     workers : int, optional
-        Number of threads; by default one a processor. The result does not depend on it.
+        Number of threads; by default one per processor. The result does not depend on it.
     show_progress : bool
         Draw a progress bar where standard error is a terminal.
 
@@ -202,7 +202,7 @@ def measure(
         left_out=left_out,
     )
     if view == "coverage":
-        manifest["mended"] = {"what": list(_MENDED)}
+        manifest["mended"] = {"what": list(_CORRECTIONS)}
     manifest["categories"] = _category_names(measured)
     manifest["counts"] = {
         "videos": len({(video.source, video.video) for video in measured}),

@@ -21,7 +21,7 @@ def default_workers() -> int:
 
 
 def check_workers(workers: int | None) -> None:
-    """Refuse a number of workers below 1; None stands for one a processor.
+    """Refuse a number of workers below 1; None stands for one per processor.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def map_ordered(
     items : iterable
         All of it is taken at once.
     workers : int, optional
-        Number of threads; by default one a processor. With 1 no thread is started.
+        Number of threads; by default one per processor. With 1 no thread is started.
 
     Yields
     ------

@@ -22,7 +22,7 @@ _FRAME_MILLISECONDS = 100
 
 
 def contact_sheet(dataset: Sequences, rows: int = 12, columns: int = 12) -> Image.Image:
-    """Draw a contact sheet: a sequence a row, its frames from left to right, its centre of mass as a cross.
+    """Draw a contact sheet: one sequence per row, its frames from left to right, its centre of mass as a cross.
 
     Parameters
     ----------

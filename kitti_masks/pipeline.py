@@ -109,7 +109,7 @@ def build(
     skip_bad : bool
         Leave out damaged lines and label maps and list them in the manifest, instead of raising.
     workers : int, optional
-        Number of threads; by default one a processor. The result does not depend on it.
+        Number of threads; by default one per processor. The result does not depend on it.
     show_progress : bool
         Draw a progress bar where standard error is a terminal.
 

@@ -64,7 +64,7 @@ def build(
     inputs : dict of str to str, optional
         sha256 of each file that the transitions come from by its name, for the manifest.
     workers : int, optional
-        Number of threads; by default one a processor. The result does not depend on it.
+        Number of threads; by default one per processor. The result does not depend on it.
     show_progress : bool
         Draw a progress bar where standard error is a terminal.
 

@@ -1,4 +1,4 @@
-"""Readers of annotation formats, one a module, and the choice of one for a file or folder.
+"""Readers of annotation formats, one per module, and the choice of one for a file or folder.
 
 A module with a ``READER`` is a reader; nothing else lists them.
 """

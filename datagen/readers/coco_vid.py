@@ -1,4 +1,4 @@
-"""CocoVID annotations (of mmtracking): one a frame, those of one object held together by ``instance_id``.
+"""CocoVID annotations (of mmtracking): one per frame, those of one object held together by ``instance_id``.
 
 (TAO, which is written alike, calls it ``track_id``, and the number of a frame ``frame_index``.)
 """
@@ -19,7 +19,7 @@ from datagen.tracks import Sampling, Tracks, Video
 __all__ = ["READER", "CocoVidVideo", "find_videos"]
 
 
-# Tables have a column a frame, so that a frame far off would fill the memory.
+# Tables have a column per frame, so that a frame far off would fill the memory.
 _Frame = Annotated[int, msgspec.Meta(ge=0, lt=1_000_000)]
 
 

@@ -1,4 +1,4 @@
-"""Tables of transitions with a row a pair, as CSV and as parquet.
+"""Tables of transitions with one row per pair, as CSV and as parquet.
 
 Both have the columns source, video, object_id, category, window, frame, then y, x and area, each before and after. In
 CSV, positions are float64 and areas int64; a column of another type says so in its name, as ``y_before:float32``.

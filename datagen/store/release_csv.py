@@ -73,7 +73,7 @@ def read(path: Path, category_names: dict[int, str]) -> Transitions:
 
 
 def write(path: Path, videos: Sequence[MeasuredVideo]) -> None:
-    """Write measured masks, a row a track, byte for byte as the release does.
+    """Write measured masks, one row per track, byte for byte as the release does.
 
     Parameters
     ----------

@@ -242,7 +242,7 @@ def _read_manifest(path: Path) -> _Manifest | None:
 
 
 def _of_pair_lists(path: Path, data: dict[str, Any]) -> Transitions:
-    """Take the release's dictionary of pairs, ``kitti_dict_p_v2.pkl``: a list a column, `id` the sequence."""
+    """Take the release's dictionary of pairs, ``kitti_dict_p_v2.pkl``: one list per column, `id` the sequence."""
     for name in _PAIR_COLUMNS:
         if not isinstance(data[name], list | np.ndarray) or len(data[name]) != len(data["id"]):
             raise BadInputError(path, f"is no table of pairs ({', '.join(_PAIR_COLUMNS)} are not lists of one length)")
