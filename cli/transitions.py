@@ -120,6 +120,7 @@ def _view_name(view: str | None, clean: bool, no_windows: bool, no_resize: bool)
     if clean and no_windows and not no_resize:
         raise click.UsageError("--preset clean keeps the aspect ratio, which a square without windows does not")
     other = "frame" if no_resize else "square" if no_windows else "coverage" if clean else None
-    if view and other and view != other:
+    # Those flags were given beside youtube, the default, before views had names.
+    if other and view not in (None, "youtube", other):
         raise click.UsageError(f"--view {view} excludes --no-windows, --no-resize and --preset clean")
-    return view or other or "youtube"
+    return other or view or "youtube"

@@ -41,8 +41,9 @@ def describe(dataset: Sequences) -> dict[str, Any]:
         "image": "none (factors only)"
         if images is None
         else f"{' x '.join(map(str, images.shape[1:]))}, {images.dtype}",
-        "factor sizes": ", ".join(str(factor.size or "continuous") for factor in dataset.factor_info),
     }
+    if dataset.factor_sizes.any():
+        summary["factor sizes"] = ", ".join(str(size or "continuous") for size in dataset.factor_sizes.tolist())
     return {
         "summary": summary,
         "factors": {

@@ -103,6 +103,7 @@ def test_json(capsys, mots, tmp_path):
     info = json.loads(run(capsys, "info", out, "--json")[1])
     assert info["summary"]["frames"] == answer["counts"]["frames"]
     assert list(info["factors"]) == ["y", "x", "area"]
+    assert "factor sizes" not in info["summary"]  # of masks, all are continuous
     code, text, _ = run(capsys, "verify", out, "--against", out, "--json")
     assert (code, json.loads(text)["against"]["equal"]) == (0, True)
 

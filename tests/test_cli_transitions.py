@@ -56,6 +56,14 @@ def test_the_releases_tables(capsys, golden, tmp_path, name, flags):
     assert out.read_bytes() == (golden / f"release/{name}.csv").read_bytes()
 
 
+@pytest.mark.parametrize("flags", [["--preset", "clean"], ["--no-windows"], ["--no-resize"]], ids=" ".join)
+def test_the_default_view_may_be_named_beside_the_releases_flags(capsys, source, tmp_path, flags):
+    tables = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for table, view in zip(tables, ([], ["--view", "youtube"]), strict=True):
+        assert run(capsys, "transitions", "--source", source, "--table", table, "--quiet", *flags, *view)[0] == 0
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+
+
 def test_mots_folders_in_the_view_of_kitti_masks(capsys, mots, tmp_path):
     out = tmp_path / "table.csv"
     code, output, _ = run(capsys, "transitions", "--source", mots, "--view", "kitti", "--table", out, "--json")

@@ -69,6 +69,8 @@ def test_own_masks_that_cannot_be(masks, options, message):
 def test_an_unknown_column_is_refused():
     with pytest.raises(UsageError, match="unknown column 'sequence'"):
         random_masks([3], sequence=np.array(["a"]))
+    with pytest.raises(UsageError, match="unknown column 'sequence'"):
+        random_masks([3]).with_columns(sequence=np.array(["a"]))
 
 
 def test_a_selection_keeps_each_sequence_whole():

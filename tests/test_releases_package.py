@@ -383,6 +383,14 @@ HOSTILE = [
 ]
 
 
+def test_the_columns_of_frames(kitti):
+    of_sequence = ["source", "video", "object_id", "category", "window", "frame"]
+    assert list(frames_of(kitti).columns) == ["sequence", "step", *of_sequence, "y", "x", "area"]
+    of_run = frames_of(sprites())
+    assert list(of_run.columns) == ["sequence", "step", "transition", *sprites().factor_names]
+    assert of_run.columns["step"].description == "Number of the frame in its run."
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("where", ["id", "name", "url", "licence", "citation", "parameter"])
 def test_texts_of_others_stay_texts(kitti, tmp_path, where, text):
