@@ -104,7 +104,17 @@ class Encoder(nn.Module):
         Returns
         -------
         mu, logvar : Tensor of float32, shape (B, Z)
+
+        Raises
+        ------
+        UsageError
+            If the images are of another shape.
         """
+        image = (self.channels, self.image_size, self.image_size)
+        single, stacked = x.ndim == 4 and self.stack == 1, x.ndim == 5 and len(x) == self.stack
+        if x.shape[-3:] != image or not (single or stacked):
+            batch = "B" if self.stack == 1 else f"{self.stack}, B"
+            raise UsageError(f"images are {tuple(x.shape)}; they must be ({batch}, {', '.join(map(str, image))})")
         *lead, b = x.shape[:-3]  # (S, B) or (B,)
         x = x.reshape(self.stack, b, *x.shape[-3:]).transpose(0, 1).flatten(1, 2)  # (B, S*C, H, H)
         h = self.encoder(x).float().view(b, self.stack, 2 * self.z_dim).transpose(0, 1)  # (S, B, 2*Z)

@@ -145,7 +145,19 @@ def test_a_single_network_takes_images_as_they_come(kind):
     if isinstance(model, VAE):
         assert model.decode(mu).shape == x.shape
         assert [each.shape for each in model(x, noise)] == [x.shape, mu.shape, mu.shape]
-    with pytest.raises(RuntimeError):  # never some of the images for each network
+
+
+@pytest.mark.parametrize(
+    "shape", [(3, 32, 32), (2, 1, 32, 32), (2, 3, 16, 16), (2, 6, 3, 32, 32), (1, 1, 6, 3, 32, 32)]
+)
+def test_images_of_another_shape_are_refused(shape):
+    with pytest.raises(UsageError, match=r"they must be \(B, 3, 32, 32\)"):
+        SlowVAE(channels=3, image_size=32).encode(torch.rand(shape))
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_stack_takes_no_images_of_a_single_network(kind):
+    with pytest.raises(UsageError, match=r"they must be \(2, B, 1, 16, 16\)"):  # never some for each network
         kind(image_size=16, stack=2).encode(torch.rand(4, 1, 16, 16))
 
 

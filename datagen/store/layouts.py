@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.datasets import MASK_FACTORS, SPRITE_FACTORS, Sequences
-from datagen.errors import BadInputError
+from datagen.errors import BadInputError, UsageError
 from datagen.manifest import Manifest, typed_manifest
 
 __all__ = ["ARRAYS", "LAYOUTS", "Layout"]
@@ -96,8 +96,9 @@ class _Masks:
         return Sequences.of_masks(arrays["masks"], arrays["latents"], arrays["offsets"], manifest, **columns)
 
     def arrays(self, dataset: Sequences) -> dict[str, NDArray[Any]]:
+        if dataset.images is None:
+            raise UsageError("the dataset has no masks, without which there is no file of mask-sequences")
         columns = {name: dataset.columns["video" if name == "sequence" else name] for name in self._columns}
-        assert dataset.images is not None
         return {"masks": dataset.images, "latents": dataset.factors, "offsets": dataset.offsets, **columns}
 
     def check(self, path: Path, dataset: Sequences) -> None:
