@@ -128,7 +128,7 @@ def plan(
     skip_bad : bool
         Leave out what cannot be read and list it, instead of raising.
     workers : int, optional
-        Number of threads; by default one a processor. The result does not depend on it.
+        Number of threads; by default one per processor. The result does not depend on it.
     show_progress : bool
         Draw a progress bar where standard error is a terminal.
 
@@ -312,7 +312,7 @@ def build_masks(
     skip_bad : bool
         Leave out what cannot be read and list it in the manifest, instead of raising.
     workers : int, optional
-        Number of threads; by default one a processor. The result does not depend on it.
+        Number of threads; by default one per processor. The result does not depend on it.
     show_progress : bool
         Draw a progress bar where standard error is a terminal.
 

@@ -182,7 +182,10 @@ class Sequences:
         UsageError
             If there is no sequence, an array is of another form, a mask is empty, or a column is of another length.
         """
-        arrays = [np.asarray(each) for each in masks]
+        try:
+            arrays = [np.asarray(each) for each in masks]
+        except (TypeError, ValueError):  # no sequence, or lists of lists of different lengths
+            raise UsageError("masks are no arrays; give one array (T, H, W) per sequence") from None
         if not arrays:
             raise UsageError("no masks; give one array (T, H, W) per sequence")
         for number, each in enumerate(arrays):
@@ -211,7 +214,7 @@ class Sequences:
         columns = {name: _column(name, value, count) for name, value in given.items()}
         if manifest is None:
             manifest = make_manifest(
-                "Sequences.from_masks", {}, [{"id": each} for each in np.unique(columns["source"])], {}
+                "Sequences.from_masks", {}, [{"id": each} for each in np.unique(columns["source"]).tolist()], {}
             )
         return cls.of_masks(frames, latents_of_masks(frames), offsets, manifest, **columns)
 
@@ -387,4 +390,9 @@ def _column(name: str, value: Any, count: int) -> NDArray[Any]:
     wanted = "U" if name in ("source", "video", "category") else "iu"
     if column.dtype.kind not in wanted:
         raise UsageError(f"{name} holds {column.dtype}; it must hold {'texts' if wanted == 'U' else 'whole numbers'}")
-    return column if wanted == "U" else column.astype(np.int64)
+    if wanted == "U":
+        return column
+    column = column.astype(np.int64)  # beyond which a number turns negative
+    if (column < -1).any():
+        raise UsageError(f"{name} must hold numbers of at least 0, or -1 where it is unknown, below 2^63")
+    return column

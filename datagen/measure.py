@@ -32,7 +32,7 @@ _CORRECTIONS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MeasuredVideo:
     """The masks of one video, measured: a row for each object and frame in which it is seen.
 
@@ -63,6 +63,10 @@ class MeasuredVideo:
     category_names: dict[int, str]
     inputs: dict[str, str]
     left_out: list[str]
+
+    def __repr__(self) -> str:
+        masks, windows = self.measures.area.shape
+        return f"MeasuredVideo({self.source}/{self.video}: {masks} masks in {windows} windows)"
 
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows (N, 2) of frames that follow each other and their windows (N,), by object and frame."""
@@ -104,7 +108,7 @@ class MeasuredVideo:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measured:
     """All videos of some sources, measured.
 
@@ -118,6 +122,10 @@ class Measured:
 
     videos: list[MeasuredVideo]
     manifest: dict[str, Any]
+
+    def __repr__(self) -> str:
+        masks = sum(len(video.frame) for video in self.videos)
+        return f"Measured({len(self.videos)} videos, {masks} masks)"
 
     def transitions(self) -> Transitions:
         """Return the pairs of all videos.

@@ -22,7 +22,7 @@ Sampling = Callable[[int, int], Grid]
 """From the height and width of a frame to the pixels that a view will look at."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tracks:
     """The masks of all objects of one video, a row for each object and frame in which it is seen.
 
@@ -65,6 +65,10 @@ class Tracks:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def __repr__(self) -> str:
+        size = f"{self.masks.height} x {self.masks.width}"
+        return f"Tracks({self.source}/{self.video}: {len(self)} masks of {size}, {len(self.left_out)} left out)"
 
     def thin(self, every: int) -> Tracks:
         """Return every so many-th frame, counted from the first, as frames that follow each other.

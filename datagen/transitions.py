@@ -31,7 +31,7 @@ _TYPES = {
 """What a column can hold."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Transitions:
     """A table of N runs of T consecutive frames.
 
@@ -91,6 +91,9 @@ class Transitions:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def __repr__(self) -> str:
+        return f"Transitions({len(self)} rows of {self.length} frames; {self.area.dtype} area, {self.x.dtype} x, y)"
 
     @classmethod
     def concatenate(cls, parts: Sequence[Transitions]) -> Transitions:

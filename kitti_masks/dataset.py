@@ -54,6 +54,9 @@ class SampledPairs(Sequence[Item]):
     def __len__(self) -> int:
         return len(self.tensors[0])
 
+    def __repr__(self) -> str:
+        return f"SampledPairs({', '.join(str(tuple(tensor.shape)) for tensor in self.tensors)})"
+
     @overload
     def __getitem__(self, index: int) -> Item: ...
     @overload
@@ -222,6 +225,13 @@ class KittiMasks(Dataset[Item]):
 
     def __len__(self) -> int:
         return len(self._firsts)
+
+    def __repr__(self) -> str:
+        height, width = self._masks.shape[-2:]
+        item = f"max_delta_t={self.max_delta_t}"
+        if self.sequence_length is not None:
+            item = f"sequence_length={self.sequence_length}, delta_t={self.delta_t}"
+        return f"KittiMasks({len(self)} items of {height} x {width}; {item}, seed={self.seed})"
 
     def __getitem__(self, index: int) -> Item:
         """Return an item.

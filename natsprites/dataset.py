@@ -20,6 +20,7 @@ from datagen.arguments import (
     check_transform,
     check_whole,
     find_file,
+    is_whole,
 )
 from datagen.datasets import SPRITE_FACTORS, Sequences
 from datagen.errors import UsageError
@@ -118,8 +119,8 @@ class NaturalSprites(Dataset[Pair]):
             raise UsageError(f"render {render!r}: must be 'stored' or 'on-the-fly'")
         if not isinstance(discrete, bool | np.bool_):
             raise UsageError(f"discrete is a {type(discrete).__name__}: must be True or False")
-        if channels not in (3, 1) or isinstance(channels, bool):
-            raise UsageError(f"channels={channels!r}: must be 3 or 1")
+        if not is_whole(channels, 1, 3) or channels == 2:
+            raise UsageError(f"channels={channels!r:.60}: must be 3 or 1")
         check_transform(transform)
         check_whole("seed", seed, 0)
         if pairs is not None:
@@ -151,7 +152,7 @@ class NaturalSprites(Dataset[Pair]):
             if image_size is not None:
                 raise UsageError(f"image_size={image_size}, but the file's images are {source.images.shape[1:3]}")
             renderer = Renderer(source.images.shape[1])
-        self.channels = channels
+        self.channels = int(channels)
         self.transform = transform
         self.factor_sizes = tuple(source.factor_sizes.tolist())
         # Tensors, because a worker that is spawned is sent a handle of their memory, but a copy of a numpy array.
@@ -186,6 +187,10 @@ class NaturalSprites(Dataset[Pair]):
 
     def __len__(self) -> int:
         return len(self._firsts)
+
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, self.observation_shape))
+        return f"NaturalSprites({len(self)} pairs of {size}; factor sizes {self.factor_sizes})"
 
     def __getitem__(self, index: int) -> Pair:
         return self.__getitems__([index])[0]

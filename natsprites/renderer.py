@@ -64,6 +64,9 @@ class Renderer:
         self.image_size = image_size
         self.anti_aliasing = anti_aliasing
 
+    def __repr__(self) -> str:
+        return f"Renderer(image_size={self.image_size}, anti_aliasing={self.anti_aliasing})"
+
     def render(
         self,
         x: ArrayLike,

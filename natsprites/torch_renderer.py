@@ -56,6 +56,10 @@ class TorchRenderer:
         vertices = [np.pad(path, ((0, _CORNERS.max() - len(path)), (0, 0)), mode="edge") for path in SHAPES.values()]
         self._vertices = torch.from_numpy(np.stack(vertices)).to(self.device)
 
+    def __repr__(self) -> str:
+        size = f"image_size={self.exact.image_size}, anti_aliasing={self.exact.anti_aliasing}"
+        return f"TorchRenderer(device={str(self.device)!r}, {size})"
+
     def render(
         self,
         x: torch.Tensor,

@@ -1,5 +1,7 @@
 """The one type of a dataset."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from datagen.datasets import MASK_FACTORS, SPRITE_FACTORS, Sequences
 from datagen.errors import DatagenError, UsageError
 from datagen.moments import latents_of_masks
 from kitti_masks import KittiMasks
+from natsprites import NaturalSprites, Renderer, TorchRenderer
 from slowvae.batches import Frames
 
 
@@ -59,6 +62,10 @@ def test_what_is_known_of_own_masks():
         ([squares(2)], {"object_id": [1, 2]}, r"object_id has the shape \(2,\)"),
         ([squares(2)], {"object_id": "a"}, "whole numbers"),
         ([squares(2)], {"category": 5}, "texts"),
+        ([squares(2)], {"object_id": -2}, "object_id must hold numbers of at least 0"),
+        ([squares(2)], {"first_frame": 2**63}, "first_frame must hold numbers of at least 0"),
+        ([[[[1, 0], [1]]]], {}, "masks are no arrays"),
+        (5, {}, "masks are no arrays"),
     ],
 )
 def test_own_masks_that_cannot_be(masks, options, message):
@@ -103,6 +110,24 @@ def test_masks_are_described_by_their_factors():
     assert dataset.factor_names == MASK_FACTORS
     assert dataset.holds_masks
     assert [factor.limits for factor in dataset.factor_info] == [(0, 7), (0, 7), (1, 64)]
+
+
+def test_masks_without_images_are_no_file(tmp_path):
+    with pytest.raises(UsageError, match="no masks"):
+        store.save(replace(random_masks([2], 8), images=None), tmp_path / "a.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_repr_says():
+    dataset = random_masks([3, 2], 16)
+    assert repr(KittiMasks(dataset, seed=1)) == "KittiMasks(3 items of 16 x 16; max_delta_t=5, seed=1)"
+    in_sequences = KittiMasks(dataset, sequence_length=2)
+    assert repr(in_sequences) == "KittiMasks(3 items of 16 x 16; sequence_length=2, delta_t=1, seed=None)"
+    assert repr(in_sequences.__getitems__([0, 1])) == "SampledPairs((2, 2, 1, 16, 16), (2, 2, 3))"
+    assert repr(NaturalSprites(sprites())) == "NaturalSprites(5 pairs of 3 x 16 x 16; factor sizes (0, 0, 0, 40, 4))"
+    assert repr(dataset.transitions()) == "Transitions(3 rows of 2 frames; int64 area, float32 x, y)"
+    assert repr(Renderer(32)) == "Renderer(image_size=32, anti_aliasing=5)"
+    assert repr(TorchRenderer(image_size=32)) == "TorchRenderer(device='cpu', image_size=32, anti_aliasing=5)"
 
 
 @pytest.mark.parametrize("dataset", [random_masks([3, 2], 16), sprites(), sprites(color=True)], ids=repr)

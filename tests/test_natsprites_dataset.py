@@ -106,9 +106,11 @@ def test_grey_sprites_have_as_many_channels_as_asked_for(stored, transitions):
     assert torch.equal(one[3][0], three[3][0][:1])
     np.testing.assert_array_equal(one.sample(4, 0)[1], three.sample(4, 0)[1][:, :1])
     colored = build(transitions, pairs=3, colors=[(1, 0, 0)])
-    for wrong, data in (("channels=1, but", colored), ("must be 3 or 1", stored)):
-        with pytest.raises(UsageError, match=wrong):
-            NaturalSprites(data, channels=1 if data is colored else 2)
+    with pytest.raises(UsageError, match="channels=1, but"):
+        NaturalSprites(colored, channels=1)
+    for wrong in (2, 1.0, True, "1", [1]):
+        with pytest.raises(UsageError, match="must be 3 or 1"):
+            NaturalSprites(stored, channels=wrong)
 
 
 def test_coloured_images_keep_their_colour(transitions):
