@@ -189,8 +189,8 @@ def growing() -> None:
     rows = []
     for share in (4, 2, 1):
         names = sorted({video.name for video in videos})[::share]
-        wall = seconds(lambda names=names: kitti_masks.build(REALDATA, sequences=names, workers=1))
-        frames = kitti_masks.build(REALDATA, sequences=names).num_frames
+        wall = seconds(lambda names=names: kitti_masks.build(REALDATA, videos=names, workers=1))
+        frames = kitti_masks.build(REALDATA, videos=names).num_frames
         rows.append((f"sequences 1/{share}", f"{wall:6.2f} s, {frames:,} frames, {wall / frames * 1e6:.1f} us a frame"))
     print_rows("Growth of building with its input, one worker", rows)
 
