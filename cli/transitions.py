@@ -51,6 +51,11 @@ from cli._common import (
 @click.option("--stride", type=Whole(1, 65_535), help="Distance of windows, in pixels.  [default: 32]")
 @click.option("--no-windows", is_flag=True, help="The release's name of --view square.")
 @click.option("--no-resize", is_flag=True, help="The release's name of --view frame.")
+@click.option(
+    "--automatic",
+    is_flag=True,
+    help="Take masks that a machine made, too, where a format tells them apart (SA-V, BURST).",
+)
 @skip_bad_option
 @workers_option
 @json_option
@@ -65,6 +70,7 @@ def command(
     stride: int | None,
     no_windows: bool,
     no_resize: bool,
+    automatic: bool,
     skip_bad: bool,
     workers: int | None,
     as_json: bool,
@@ -95,6 +101,7 @@ def command(
         _view_name(view, preset == "clean", no_windows, no_resize),
         stride=stride,
         skip_bad=skip_bad,
+        automatic=automatic,
         workers=workers,
         show_progress=not (quiet or as_json),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from datagen.manifest import make_manifest
 from datagen.moments import NOTHING, Measures
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
-from datagen.readers import describe_sources, find_videos_of_all
+from datagen.readers import describe_sources, find_videos, find_videos_of_all
 from datagen.tracks import NO_OBJECT, Tracks, Video
 from datagen.transitions import Transitions
 from datagen.views import View, make_view
@@ -147,6 +148,7 @@ def measure(
     *,
     stride: int | None = None,
     skip_bad: bool = False,
+    automatic: bool = False,
     workers: int | None = None,
     show_progress: bool = False,
 ) -> Measured:
@@ -160,6 +162,8 @@ def measure(
         How to look at them; see `datagen.views.make_view`.
     skip_bad : bool
         Leave out bad annotations and list them in the manifest, instead of raising.
+    automatic : bool
+        See `datagen.readers.find_videos`.
     workers : int, optional
         Number of threads; by default one per processor. The result does not depend on it.
     show_progress : bool
@@ -181,7 +185,7 @@ def measure(
     check_workers(workers)
     chosen = make_view(view, stride)
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
-    videos = find_videos_of_all(paths)
+    videos = find_videos_of_all(paths, partial(find_videos, automatic=automatic))
 
     def measure_one(video: Video) -> MeasuredVideo:
         try:

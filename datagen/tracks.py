@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from datagen.masks import Grid, Masks
 
-__all__ = ["NO_OBJECT", "Sampling", "Tracks", "Video", "printable_name"]
+__all__ = ["NO_CATEGORIES", "NO_OBJECT", "Sampling", "Tracks", "Video", "printable_name"]
 
 NO_OBJECT = "ignore"
 """The category of regions in which nothing was annotated, so that there is no object (MOTS calls them so)."""
 
 Sampling = Callable[[int, int], Grid]
 """From the height and width of a frame to the pixels that a view will look at."""
+
+NO_CATEGORIES = {1: "object"}
+"""Names of the categories where a format has none: all objects are of one."""
 
 
 @dataclass(frozen=True, repr=False)

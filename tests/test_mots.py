@@ -259,7 +259,6 @@ def test_other_annotations_beside_good_ones_are_named(tmp_path):
     [
         (["Annotations/480p/bear/00000.png"], "DAVIS"),
         (["meta.json", "Annotations/bear/00000.png"], "YouTube-VOS"),
-        (["sav_000001_manual.json"], "SA-V"),
     ],
 )
 def test_layouts_that_are_not_read_are_named(tmp_path, files, what):

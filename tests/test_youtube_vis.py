@@ -237,9 +237,6 @@ BAD_FILES = {
     "a validation split": ({"videos": [], "annotations": None}, "holds no annotations .*validation or test split"),
     "a name of a megabyte": ({"videos": [{"id": 1, "name": "x" * 2**20}], "annotations": []}, "a name of 1048576"),
     "YouTube-VOS": ({"videos": {"003234408d": {"objects": {}}}}, "YouTube-VOS's own form"),
-    "SA-V": ({"video_id": "sav_1", "masklet": []}, "SA-V's own form"),
-    "BURST": ({"sequences": [], "categories": []}, "BURST's form"),
-    "BDD100K": ([{"videoName": "a", "labels": []}], "BDD100K's form"),
     "COCO": ({"images": [], "annotations": []}, "COCO's form for single pictures"),
     "two images of one frame": (
         {**coco_vid(), "images": [{"id": i, "video_id": 5, "frame_id": 0} for i in (1, 2)]},
@@ -399,7 +396,7 @@ def test_any_byte_changed_gives_tracks_or_an_error_of_ours(tmp_path, place, byte
 
 
 def test_every_reader_says_all_of_itself():
-    assert set(readers()) == {"coco-vid", "mots", "youtube-vis"}
+    assert set(readers()) == {"coco-vid", "mots", "sa-v", "youtube-vis"}
     for each in annotated_sets().values():
         assert all(each.described().values())
         assert each.how_to_get

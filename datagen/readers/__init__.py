@@ -41,13 +41,15 @@ def describe_sources(ids: Iterable[str]) -> list[dict[str, str]]:
     return [known[each].described() if each in known else {"id": each} for each in ids]
 
 
-def find_videos(source: str | Path) -> list[Video]:
+def find_videos(source: str | Path, automatic: bool = False) -> list[Video]:
     """Find the videos of a source, whatever its format.
 
     Parameters
     ----------
     source : str or Path
         A file or folder of annotations, in a format of `readers`.
+    automatic : bool
+        Take masks that a machine made, too, where a format tells them apart (SA-V, BURST).
 
     Returns
     -------
@@ -62,14 +64,17 @@ def find_videos(source: str | Path) -> list[Video]:
     DatagenError
         If a folder holds no annotations.
     """
+    from datagen.readers.annotation_file import read_annotation_file
     from datagen.readers.mots import name_of_others
     from datagen.readers.reader import Source
 
-    looked_at = Source(source)
+    looked_at = Source(source, automatic)
     for reader in readers().values():
         videos = reader(looked_at)
         if videos is not None:
             return videos
+    if looked_at.json_file is not None:
+        read_annotation_file(looked_at.json_file)  # which says what it lacks
     other = name_of_others(looked_at.path)
     known = f"no annotations here that are read: {other}" if other else "no annotations here"
     raise DatagenError(f"{quote(source)}: {known}; give a JSON file or a folder of MOTS sequences")

@@ -1,28 +1,21 @@
-"""What the JSON files of video instance segmentation share: one object with ``videos``, ``annotations`` and so on.
-
-The file is kept as its bytes, and an annotation is a view of them until it is its turn: masks written as lists of
-numbers would take many times the file as Python objects.
-"""
+"""What the JSON files of video instance segmentation share: one object with ``videos``, ``annotations`` and so on."""
 
 from __future__ import annotations
 
-import codecs
-import hashlib
-import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
-import numpy as np
 
 from datagen.errors import BadInputError
-from datagen.files import check_input
 from datagen.masks import is_frame_size
-from datagen.readers.other_forms import name_of_file, name_of_json
-from datagen.readers.segmentations import JSON_ERRORS, decode_segmentations
+from datagen.readers.json_file import Int64, JsonFile, bad_annotation, make_tracks
+from datagen.readers.other_forms import name_of_json
+from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, printable_name
 
 __all__ = [
@@ -31,7 +24,6 @@ __all__ = [
     "YOUTUBE_VIS_NAMES",
     "AnnotatedVideo",
     "AnnotationFile",
-    "Int64",
     "VideoEntry",
     "read_annotation_file",
 ]
@@ -46,16 +38,8 @@ YOUTUBE_VIS_NAMES = dict(enumerate(_NAMES.split(), start=1))
 
 YOUTUBE_VIS = "youtube-vis"
 OVIS = "ovis"
-
-
-Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
-"""A whole number that an array holds."""
-
 # Every row of a table holds its names.
 _LONGEST_NAME = 1000
-
-# A text is matched as a whole, so that what is written inside one is not taken for a number.
-_NOT_JSON = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:NaN|Infinity)', re.DOTALL)
 
 
 class VideoEntry(msgspec.Struct):
@@ -130,15 +114,6 @@ class AnnotationFile:
     images: list[msgspec.Raw]
     none: str = "holds no annotations"
 
-    @property
-    def inputs(self) -> dict[str, str]:
-        """Its checksum by its name."""
-        return {self._label: self.sha256}
-
-    @property
-    def _label(self) -> str:
-        return f"{self.source}/{printable_name(self.path.name)}"
-
     def problem_of(self, video_id: int, category_id: int) -> str | None:
         """Say what is wrong with the video and the category that an annotation names."""
         if video_id not in self.videos:
@@ -152,15 +127,11 @@ class AnnotationFile:
 
     def error(self, where: str, problem: str) -> BadInputError:
         """Make the error of a bad annotation."""
-        return BadInputError(self.path, f"{problem}; mend it or leave it out with --skip-bad", where)
-
-    def lines(self, problems: dict[str, str]) -> list[str]:
-        """Tell problems by where they are as lines of a manifest."""
-        return [f"{self._label}, {where}: {problem}" for where, problem in problems.items()]
+        return bad_annotation(self.path, where, problem)
 
 
 @dataclass(frozen=True)
-class AnnotatedVideo:
+class AnnotatedVideo(ABC):
     """One video of a file; what its formats share. See `datagen.tracks.Video`.
 
     Attributes
@@ -198,6 +169,10 @@ class AnnotatedVideo:
         """See `datagen.tracks.Video`."""
         return self.file.path
 
+    @abstractmethod
+    def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
+        """Read the masks; see `datagen.tracks.Video.read`."""
+
     def make_tracks(
         self,
         segmentations: Sequence[tuple[int, int, int, msgspec.Raw]],
@@ -205,49 +180,29 @@ class AnnotatedVideo:
         sampling: Sampling | None,
         skip_bad: bool,
     ) -> Tracks:
-        """Decode masks and put tracks together.
-
-        Parameters
-        ----------
-        segmentations : sequence
-            Frame, object, category and segmentation of every mask.
-        objects : list
-            As `Tracks.objects`.
-        sampling, skip_bad
-            As of `datagen.tracks.Video.read`.
-        """
-        table = np.array([row[:3] for row in segmentations], dtype=np.int64).reshape(-1, 3)
-        dropped: dict[int, str] = {}
-        masks, bad = decode_segmentations([row[3] for row in segmentations], *self.entry.size, dropped)
-        where = {row: f"{self.track_name} {table[row, 1]}, frame {table[row, 0]}" for row in (*bad, *dropped)}
-        problems = self.problems | {where[row]: bad[row] for row in sorted(bad)}
-        if problems and not skip_bad:
-            raise self.file.error(*next(iter(problems.items())))
-        problems |= {where[row]: dropped[row] for row in sorted(dropped) if row not in bad}
-        order = np.argsort(table[:, 0], kind="stable")
-        order = order[masks.areas()[order] > 0]  # an empty mask is none
-        table, masks = table[order], masks.select(order)
-        return Tracks(
-            source=self.source,
-            video=self.name,
-            frame=table[:, 0],
-            object_id=table[:, 1],
-            category_id=table[:, 2],
-            masks=masks if sampling is None else masks.sample(sampling(*self.entry.size)),
-            category_names=self.file.category_names,
-            inputs=self.file.inputs,
-            left_out=self.file.lines(problems),
-            objects=np.array(objects, dtype=np.int64).reshape(-1, 3),
+        """Put tracks together; see `datagen.readers.json_file.make_tracks`."""
+        return make_tracks(
+            self,
+            self.file.sha256,
+            self.entry.size,
+            segmentations,
+            objects,
+            self.file.category_names,
+            track_name=self.track_name,
+            problems=self.problems,
+            sampling=sampling,
+            skip_bad=skip_bad,
+            frames_per_second=None,
         )
 
 
-def read_annotation_file(path: str | Path) -> AnnotationFile:
+def read_annotation_file(json: JsonFile) -> AnnotationFile:
     """Read a file.
 
     Parameters
     ----------
-    path : str or Path
-        JSON as of YouTube-VIS, OVIS or CocoVID.
+    json : JsonFile
+        As of YouTube-VIS, OVIS or CocoVID.
 
     Returns
     -------
@@ -255,19 +210,15 @@ def read_annotation_file(path: str | Path) -> AnnotationFile:
 
     Raises
     ------
-    UsageError
-        If there is no such file.
     BadInputError
-        If it is not JSON, lacks what every such file has, or is of a form that is known and not read.
+        If it lacks what every such file has, or is of a form that is known and not read.
     """
-    path = check_input(path)
+    path = json.path
     try:
-        data = path.read_bytes()
-        file = _decode(path, data)
-    except MemoryError:
-        raise BadInputError(path, "does not fit into memory") from None
-    except OSError as error:
-        raise BadInputError(path, f"cannot be read ({error.strerror})") from None
+        file = msgspec.json.decode(json.data, type=_File, strict=False)  # ids may be texts, or floats that are whole
+    except JSON_ERRORS as error:
+        problem = name_of_json(json) or f"is no file of video annotations ({error})"
+        raise BadInputError(path, problem) from None
     names = {video.id: _name(video) for video in file.videos}
     if len(names) < len(file.videos):
         twice = Counter(video.id for video in file.videos).most_common(1)[0][0]
@@ -287,7 +238,7 @@ def read_annotation_file(path: str | Path) -> AnnotationFile:
                 )
     return AnnotationFile(
         path=path,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=json.sha256,
         source=_source(path, file.info, category_names),
         videos={video.id: video for video in file.videos},
         names=names,
@@ -296,30 +247,6 @@ def read_annotation_file(path: str | Path) -> AnnotationFile:
         images=file.images,
         none="holds no annotations" + (" (is it that of a validation or test split?)" if not file.annotations else ""),
     )
-
-
-def _decode(path: Path, data: bytes) -> _File:
-    """Decode a file; ids may be texts or floats that are whole, and NaN and infinity stand for null."""
-    if named := name_of_file(data):
-        raise BadInputError(path, named)
-    data = data.removeprefix(codecs.BOM_UTF8)
-    if data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
-        raise BadInputError(path, "is text in UTF-16; save it as UTF-8")
-    for repaired in (False, True):
-        try:
-            return msgspec.json.decode(data, type=_File, strict=False)
-        except msgspec.ValidationError as error:
-            named = name_of_json(data) or f"is no file of video annotations ({error})"
-            raise BadInputError(path, named) from None
-        except JSON_ERRORS as error:
-            # Python writes what JSON does not have; in a mask, null is as bad.
-            if not repaired and (b"NaN" in data or b"Infinity" in data):
-                data = _NOT_JSON.sub(lambda match: match[0] if match[0].startswith(b'"') else b"null", data)
-                continue
-            place = re.search(r" \((byte \d+)\)", str(error))
-            reason = str(error).replace(place[0], "") if place else str(error)
-            raise BadInputError(path, f"is damaged or no JSON ({reason})", place[1] if place else None) from None
-    raise AssertionError("unreachable")
 
 
 def _name(video: VideoEntry) -> str:

@@ -11,7 +11,8 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from datagen.errors import BadInputError, DatagenWarning
-from datagen.readers.annotation_file import AnnotatedVideo, AnnotationFile, Int64
+from datagen.readers.annotation_file import AnnotatedVideo, AnnotationFile
+from datagen.readers.json_file import Int64
 from datagen.readers.reader import Reader, Source
 from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, Video

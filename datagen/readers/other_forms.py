@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from datagen.readers.png16 import kind_of_picture
+
+if TYPE_CHECKING:
+    from datagen.readers.json_file import JsonFile
 
 __all__ = ["name_of_annotation_file", "name_of_file", "name_of_folder", "name_of_json"]
 
@@ -28,7 +30,6 @@ _NOT_YET = "which is not read; give the same masks as YouTube-VIS JSON"
 _YOUTUBE_VOS = f"is of YouTube-VOS's own form (meta.json beside palette PNGs), {_NOT_YET}"
 _PALETTE = f"is of the form of DAVIS, MOSE and LVOS (palette PNGs), {_NOT_YET}"
 _SAV = f"is of SA-V's own form, {_NOT_YET}"
-_SCALABEL = f"is of BDD100K's form (scalabel), {_NOT_YET}"
 
 # Folders that tell a data set by their name.
 _FOLDERS = {
@@ -57,24 +58,11 @@ def name_of_file(head: bytes) -> str | None:
     return "is a tar archive; unpack it first" if head[_TAR] == b"ustar" else None
 
 
-def name_of_json(data: bytes) -> str | None:
+def name_of_json(json: JsonFile) -> str | None:
     """Say which form of annotations a JSON file has that is none of those that are read; None if that is not known."""
-    try:
-        top = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
-        if isinstance(top, list):
-            first = msgspec.json.decode(top[0], type=dict[str, msgspec.Raw]) if top else {}
-            return _SCALABEL if "videoName" in first or {"name", "labels"} <= set(first) else None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    if "masklet" in top:
-        return _SAV
-    if bytes(top.get("videos", b"")).startswith(b"{"):
+    if bytes(json.parts.get("videos", b"")).startswith(b"{"):
         return _YOUTUBE_VOS
-    if "sequences" in top:
-        return f"is of BURST's form, {_NOT_YET}"
-    if "frames" in top and "videos" not in top:
-        return _SCALABEL
-    if "images" in top and "videos" not in top:
+    if "images" in json.parts and "videos" not in json.parts:
         return "is COCO's form for single pictures, not for videos (it has `images`, but no `videos`)"
     return None
 
@@ -96,7 +84,7 @@ def name_of_folder(folder: Path) -> str | None:
         if name in _FOLDERS and (name == folder.name or (folder / name).is_dir()):
             return _FOLDERS[name]
     if any(name.endswith(("_manual.json", "_auto.json")) for name in names):
-        return _SAV
+        return "holds SA-V's annotations in JSON; give it to a command that reads them"
     if named := name_of_annotation_file(folder):
         return named
     for name in names:
@@ -117,7 +105,8 @@ def name_of_annotation_file(folder: Path) -> str | None:
 
 
 def _is_annotation_file(path: Path) -> bool:
-    return re.search(rb'"(videos|annotations|images|masklet)"\s*:\s*[\[{]|"videoName"', _head(path)) is not None
+    known = rb'"(videos|annotations|images|masklet|sequences)"\s*:\s*[\[{]|"videoName"'
+    return re.search(known, _head(path)) is not None
 
 
 def _head(path: Path) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from datagen.readers.annotation_file import AnnotationFile, read_annotation_file
+from datagen.readers.json_file import JsonFile, read_json_file
 from datagen.tracks import Video
 
 __all__ = ["AnnotatedSet", "Reader", "Source"]
@@ -51,10 +52,13 @@ class Source:
     ----------
     path : str or Path
         The file or folder.
+    automatic : bool
+        Whether masks that a machine made, and nobody mended, are asked for too, where a format tells them apart.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, automatic: bool = False) -> None:
         self.path = Path(path)
+        self.automatic = automatic
 
     @cached_property
     def is_folder(self) -> bool:
@@ -62,11 +66,18 @@ class Source:
         return os.path.isdir(self.path)  # noqa: PTH112 (that of Path raises for names too long and links in a circle)
 
     @cached_property
-    def annotation_file(self) -> AnnotationFile | None:
-        """The JSON file, read but for its annotations; None of folders and texts. Of another kind it is an error."""
+    def json_file(self) -> JsonFile | None:
+        """The JSON file; None of folders and texts. Of another kind it is an error."""
         if self.is_folder or self.path.suffix.lower() == ".txt":
             return None
-        return read_annotation_file(self.path)
+        return read_json_file(self.path)
+
+    @cached_property
+    def annotation_file(self) -> AnnotationFile | None:
+        """The JSON file of ``videos`` and ``annotations``, read but for these; None of others."""
+        if self.json_file is None or not {"videos", "annotations"} <= self.json_file.parts.keys():
+            return None
+        return read_annotation_file(self.json_file)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from itertools import groupby
 import msgspec
 
 from datagen.errors import BadInputError
-from datagen.readers.annotation_file import OVIS, YOUTUBE_VIS, AnnotatedVideo, AnnotationFile, Int64
+from datagen.readers.annotation_file import OVIS, YOUTUBE_VIS, AnnotatedVideo, AnnotationFile
+from datagen.readers.json_file import Int64
 from datagen.readers.reader import AnnotatedSet, Reader, Source
 from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, Video
