@@ -396,7 +396,7 @@ def test_any_byte_changed_gives_tracks_or_an_error_of_ours(tmp_path, place, byte
 
 
 def test_every_reader_says_all_of_itself():
-    assert set(readers()) == {"coco-vid", "mots", "sa-v", "youtube-vis"}
+    assert set(readers()) == {"bdd100k", "burst", "coco-vid", "mots", "sa-v", "youtube-vis"}
     for each in annotated_sets().values():
         assert all(each.described().values())
         assert each.how_to_get
