@@ -149,7 +149,7 @@ def sample_youtube_vis(
     UsageError
         If a number is below 1, or the file exists.
     """
-    from datagen.readers.annotation_file import YOUTUBE_VIS_NAMES
+    from datagen.readers.instance_sets import YOUTUBE_VIS_NAMES
 
     if videos < 1 or frames < 1:
         raise UsageError(f"{videos} videos of {frames} frames: both must be at least 1")

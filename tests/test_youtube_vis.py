@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError
 from datagen.readers import annotated_sets, describe_sources, find_videos, find_videos_of_all, readers
-from datagen.readers.annotation_file import YOUTUBE_VIS_NAMES
+from datagen.readers.instance_sets import YOUTUBE_VIS_NAMES
 
 
 def read(path, content, **options):
@@ -174,6 +174,54 @@ def test_other_ways_to_write_an_encoding_are_named(tmp_path, counts):
         content["annotations"][0]["segmentations"][0]["counts"] = base64.b64encode(text).decode()
     with pytest.raises(BadInputError, match=r"Python bytes|base64"):
         read(tmp_path, content)
+
+
+NAMES_2021 = (
+    "airplane bear bird boat car cat cow deer dog duck earless_seal elephant fish flying_disc fox frog giant_panda "
+    "giraffe horse leopard lizard monkey motorbike mouse parrot person rabbit shark skateboard snake snowboard "
+    "squirrel surfboard tennis_racket tiger train truck turtle whale zebra"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "source", "rate"),
+    [
+        ("train", {"categories": None}, "youtube-vis", 6),
+        (
+            "instances",
+            {"categories": [{"id": i, "name": n} for i, n in enumerate(NAMES_2021.split(), 1)]},
+            "youtube-vis-2021",
+            6,
+        ),
+        ("train", {"info": {"description": "OVIS"}}, "ovis", None),
+        ("train", {"info": {"description": "UVO"}}, "uvo", 30),
+        ("UVO_video_train_dense", {}, "uvo", 30),
+        ("train", {"categories": [{"id": i, "name": f"n{i}"} for i in range(1196)]}, "lv-vis", None),
+        ("mine", {"info": {"description": ["OVIS"]}}, "mine", None),
+    ],
+)
+def test_the_set_of_a_file(tmp_path, name, changes, source, rate):
+    tracks = find_videos(write(tmp_path / f"{name}.json", youtube_vis() | changes))[0].read()
+    assert (tracks.source, tracks.frames_per_second) == (source, rate)
+
+
+def test_interpolated_masks_are_read_on_request(tmp_path):
+    path = write(tmp_path / "UVO_video_train_dense_with_interpolation.json", youtube_vis())
+    with pytest.raises(BadInputError, match=r"holds interpolated masks; .* --automatic"):
+        find_videos(path)
+    assert len(find_videos(path, automatic=True)) == 3
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_polygons_that_are_boxes_are_refused(tmp_path, closed):
+    content = coco_vid()
+    for left, entry in enumerate(content["annotations"]):
+        entry["segmentation"] = [[left, 2, left, 9, 12, 9, 12, 2] + [left, 2] * closed]
+    with pytest.raises(BadInputError, match=r"its polygons are boxes, as TAO's, and boxes are no masks; BURST"):
+        read(tmp_path, content)
+    for other in ([1, 2, 1, 9, 12, 9, 13, 2], [1, 2, 1, 9, 12, 9]):
+        content["annotations"][0]["segmentation"] = [other]
+        assert len(read(tmp_path, content)) == 1
 
 
 @pytest.mark.parametrize("size", [(1, 2**31 - 1), (46340, 46340), (10**9, 10**9), (-5, -5), (1, 300)])
@@ -396,7 +444,7 @@ def test_any_byte_changed_gives_tracks_or_an_error_of_ours(tmp_path, place, byte
 
 
 def test_every_reader_says_all_of_itself():
-    assert set(readers()) == {"bdd100k", "burst", "coco-vid", "mots", "sa-v", "youtube-vis"}
+    assert set(readers()) == {"bdd100k", "burst", "coco-vid", "mots", "results", "sa-v", "youtube-vis"}
     for each in annotated_sets().values():
         assert all(each.described().values())
         assert each.how_to_get

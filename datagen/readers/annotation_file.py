@@ -13,31 +13,19 @@ import msgspec
 
 from datagen.errors import BadInputError
 from datagen.masks import is_frame_size
+from datagen.readers.instance_sets import YOUTUBE_VIS_NAMES, set_of
 from datagen.readers.json_file import Int64, JsonFile, bad_annotation, make_tracks
 from datagen.readers.other_forms import name_of_json
 from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, printable_name
 
 __all__ = [
-    "OVIS",
-    "YOUTUBE_VIS",
-    "YOUTUBE_VIS_NAMES",
     "AnnotatedVideo",
     "AnnotationFile",
     "VideoEntry",
     "read_annotation_file",
 ]
 
-_NAMES = (
-    "person giant_panda lizard parrot skateboard sedan ape dog snake monkey hand rabbit duck cat cow fish train horse "
-    "turtle bear motorbike giraffe leopard fox deer owl surfboard airplane truck zebra tiger elephant snowboard boat "
-    "shark mouse frog eagle earless_seal tennis_racket"
-)
-YOUTUBE_VIS_NAMES = dict(enumerate(_NAMES.split(), start=1))
-"""The categories of YouTube-VIS 2019."""
-
-YOUTUBE_VIS = "youtube-vis"
-OVIS = "ovis"
 # Every row of a table holds its names.
 _LONGEST_NAME = 1000
 
@@ -91,7 +79,10 @@ class AnnotationFile:
     sha256 : str
         Of its bytes.
     source : str
-        The data set: ``"youtube-vis"``, ``"ovis"``, or the name of the file where it is neither.
+        The data set, as ``"youtube-vis"`` (`datagen.readers.instance_sets`), or the name of the file where it is none
+        of them.
+    frames_per_second : float or None
+        Of that data set.
     videos : dict of int to VideoEntry
         Its videos by id.
     names : dict of int to str
@@ -107,6 +98,7 @@ class AnnotationFile:
     path: Path
     sha256: str
     source: str
+    frames_per_second: float | None
     videos: dict[int, VideoEntry]
     names: dict[int, str]
     category_names: dict[int, str]
@@ -192,7 +184,7 @@ class AnnotatedVideo(ABC):
             problems=self.problems,
             sampling=sampling,
             skip_bad=skip_bad,
-            frames_per_second=None,
+            frames_per_second=self.file.frames_per_second,
         )
 
 
@@ -236,10 +228,12 @@ def read_annotation_file(json: JsonFile) -> AnnotationFile:
                 raise BadInputError(
                     path, f"{what} {number} has a name of {len(name)} characters; give it a shorter one"
                 )
+    known = set_of(_description(file.info), path.stem, category_names)
     return AnnotationFile(
         path=path,
         sha256=json.sha256,
-        source=_source(path, file.info, category_names),
+        source=known.id if known else printable_name(path.stem),
+        frames_per_second=known.frames_per_second if known else None,
         videos={video.id: video for video in file.videos},
         names=names,
         category_names=category_names,
@@ -257,11 +251,9 @@ def _name(video: VideoEntry) -> str:
     return folder or str(video.id)
 
 
-def _source(path: Path, info: msgspec.Raw, category_names: dict[int, str]) -> str:
+def _description(info: msgspec.Raw) -> str:
     try:
         described = msgspec.json.decode(info, type=_Info).description
     except JSON_ERRORS:
         described = None
-    if described == "OVIS":
-        return OVIS
-    return YOUTUBE_VIS if category_names == YOUTUBE_VIS_NAMES else printable_name(path.stem)
+    return described if isinstance(described, str) else ""

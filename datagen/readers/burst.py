@@ -17,7 +17,7 @@ import msgspec
 
 from datagen.errors import BadInputError, DatagenWarning
 from datagen.masks import is_frame_size
-from datagen.readers.json_file import Int64, bad_annotation, make_tracks
+from datagen.readers.json_file import ASK_FOR_AUTOMATIC, Int64, bad_annotation, make_tracks
 from datagen.readers.reader import AnnotatedSet, Reader, Source
 from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, Video
@@ -193,8 +193,7 @@ def _find(source: Source) -> list[Video] | None:
         raise BadInputError(json.path, "holds no sequences")
     if not source.automatic and _AUTOMATIC.search(json.data):
         warnings.warn(
-            f"{json.path}: masks that a machine made (`is_gt` false) are not read; take them with --automatic "
-            "(automatic=True)",
+            f"{json.path}: masks that a machine made (`is_gt` false) are not read; {ASK_FOR_AUTOMATIC}",
             DatagenWarning,
             stacklevel=2,
         )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import product
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -53,6 +54,7 @@ class _Annotation(msgspec.Struct):
 
 # Ids may be texts, or floats that are whole.
 _image_decoder = msgspec.json.Decoder(_Image, strict=False)
+_polygons_decoder = msgspec.json.Decoder(list[list[float]])
 _annotation_decoder = msgspec.json.Decoder(_Annotation, strict=False)
 
 
@@ -133,6 +135,11 @@ def find_videos(file: AnnotationFile) -> list[Video]:
             problems[where] = problem
         else:
             annotations.setdefault(image.video_id, []).append(mask)
+    if annotations and all(_is_box(mask.segmentation) for masks in annotations.values() for mask in masks):
+        raise BadInputError(
+            file.path,
+            "its polygons are boxes, as TAO's, and boxes are no masks; BURST has masks of the videos of TAO",
+        )
     if not annotations:
         if problems:
             raise file.error(*next(iter(problems.items())))
@@ -144,6 +151,18 @@ def find_videos(file: AnnotationFile) -> list[Video]:
         CocoVidVideo(file, file.videos[video_id], each, problems if video_id == first else {})
         for video_id, each in annotations.items()
     ]
+
+
+def _is_box(segmentation: msgspec.Raw) -> bool:
+    """Say whether a segmentation is one polygon of four corners with sides along the axes."""
+    try:
+        polygons = _polygons_decoder.decode(segmentation)
+    except JSON_ERRORS:
+        return False
+    if len(polygons) != 1 or len(polygons[0]) not in (8, 10):  # a polygon may be closed
+        return False
+    x, y = polygons[0][::2], polygons[0][1::2]
+    return set(zip(x, y, strict=True)) == set(product((min(x), max(x)), (min(y), max(y))))
 
 
 def _warn_of_gaps(file: AnnotationFile, frames: dict[int, list[int]]) -> None:

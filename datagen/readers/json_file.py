@@ -24,10 +24,22 @@ from datagen.readers.other_forms import name_of_file
 from datagen.readers.segmentations import JSON_ERRORS, decode_segmentations
 from datagen.tracks import Sampling, Tracks, Video, printable_name
 
-__all__ = ["Int64", "JsonFile", "bad_annotation", "files_below", "left_out_lines", "make_tracks", "read_json_file"]
+__all__ = [
+    "ASK_FOR_AUTOMATIC",
+    "Int64",
+    "JsonFile",
+    "bad_annotation",
+    "files_below",
+    "left_out_lines",
+    "make_tracks",
+    "read_json_file",
+]
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 """A whole number that an array holds."""
+
+ASK_FOR_AUTOMATIC = "take them with --automatic (automatic=True)"
+"""What to do to have masks that a machine made."""
 
 _Part = TypeVar("_Part")
 

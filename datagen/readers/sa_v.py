@@ -16,7 +16,7 @@ import msgspec
 
 from datagen.errors import BadInputError, DatagenError, DatagenWarning, quote
 from datagen.masks import is_frame_size
-from datagen.readers.json_file import Int64, JsonFile, files_below, make_tracks, read_json_file
+from datagen.readers.json_file import ASK_FOR_AUTOMATIC, Int64, JsonFile, files_below, make_tracks, read_json_file
 from datagen.readers.reader import AnnotatedSet, Reader, Source
 from datagen.tracks import NO_CATEGORIES, Sampling, Tracks, Video, printable_name
 
@@ -26,7 +26,6 @@ SA_V = "sa-v"
 
 _MANUAL, _AUTOMATIC = "_manual.json", "_auto.json"
 _RATE = 6.0
-_ASK = "take them with --automatic (automatic=True)"
 
 
 class _Kind(msgspec.Struct):
@@ -111,7 +110,7 @@ def _find(source: Source) -> list[Video] | None:
     kinds = json.decode(_Kind, "SA-V").masklet_type
     automatic = set(kinds) == {"auto"} if kinds else json.path.name.endswith(_AUTOMATIC)
     if automatic and not source.automatic:
-        raise BadInputError(json.path, f"holds masks that a machine made; {_ASK}")
+        raise BadInputError(json.path, f"holds masks that a machine made; {ASK_FOR_AUTOMATIC}")
     return [_video(json.path)]
 
 
@@ -119,7 +118,7 @@ def _find_in_folder(source: Source) -> list[Video] | None:
     # Files are told by their names: to open fifty thousand of them takes as long as to read them.
     manual, automatic = (files_below(source.path, suffix) for suffix in (_MANUAL, _AUTOMATIC))
     if automatic and not source.automatic:
-        left = f"{len(automatic)} files of masks that a machine made (*{_AUTOMATIC}) are not read; {_ASK}"
+        left = f"{len(automatic)} files of masks that a machine made (*{_AUTOMATIC}) are not read; {ASK_FOR_AUTOMATIC}"
         if not manual:
             raise DatagenError(f"{quote(source.path)}: {left}")
         warnings.warn(f"{quote(source.path)}: {left}", DatagenWarning, stacklevel=2)

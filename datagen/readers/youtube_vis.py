@@ -1,4 +1,4 @@
-"""YouTube-VOS / YouTube-VIS annotations (Yang, Fan, Xu, ICCV 2019), and OVIS, which is written alike.
+"""YouTube-VOS / YouTube-VIS annotations (Yang, Fan, Xu, ICCV 2019), and OVIS, UVO and LV-VIS, which are written alike.
 
 An annotation is a track: ``segmentations`` has an entry for every frame of its video, null where the object is absent.
 """
@@ -10,9 +10,10 @@ from itertools import groupby
 import msgspec
 
 from datagen.errors import BadInputError
-from datagen.readers.annotation_file import OVIS, YOUTUBE_VIS, AnnotatedVideo, AnnotationFile
-from datagen.readers.json_file import Int64
-from datagen.readers.reader import AnnotatedSet, Reader, Source
+from datagen.readers.annotation_file import AnnotatedVideo, AnnotationFile
+from datagen.readers.instance_sets import SETS
+from datagen.readers.json_file import ASK_FOR_AUTOMATIC, Int64
+from datagen.readers.reader import Reader, Source
 from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, Video
 
@@ -25,6 +26,9 @@ class _Annotation(msgspec.Struct):
     category_id: Int64
     segmentations: list[msgspec.Raw]
 
+
+# UVO has files of masks between those that people drew.
+_INTERPOLATED = "with_interpolation"
 
 _decoder = msgspec.json.Decoder(_Annotation, strict=False)  # ids may be texts, or floats that are whole
 
@@ -97,34 +101,16 @@ class YoutubeVisVideo(AnnotatedVideo):
 
 def _find(source: Source) -> list[Video] | None:
     file = source.annotation_file
-    return None if file is None or file.images else find_videos(file)
+    if file is None or file.images:
+        return None
+    if _INTERPOLATED in file.path.stem and not source.automatic:
+        raise BadInputError(file.path, f"holds interpolated masks; {ASK_FOR_AUTOMATIC}")
+    return find_videos(file)
 
 
 READER = Reader(
     name="youtube-vis",
-    title="YouTube-VIS: JSON whose annotations are tracks, as of OVIS too",
-    sets=(
-        AnnotatedSet(
-            id=YOUTUBE_VIS,
-            name="YouTube-VIS 2019 (annotations of YouTube-VOS)",
-            url="https://youtube-vos.org/dataset/vis/",
-            licence="CC BY 4.0",
-            citation="L. Yang, Y. Fan, N. Xu: Video Instance Segmentation. ICCV 2019.",
-            frames_per_second=6,
-            how_to_get=(
-                "Register at https://youtube-vos.org/dataset/vis/, accept the terms, and take train.json of the 2019 "
-                "annotations; the videos are not needed."
-            ),
-        ),
-        AnnotatedSet(
-            id=OVIS,
-            name="OVIS",
-            url="https://songbai.site/ovis/",
-            licence="CC BY-NC-SA 4.0",
-            citation="J. Qi et al.: Occluded Video Instance Segmentation: A Benchmark. IJCV 2022.",
-            frames_per_second=None,  # 3 to 6
-            how_to_get="Register at https://songbai.site/ovis/, accept the terms, and take annotations_train.json.",
-        ),
-    ),
+    title="YouTube-VIS: JSON whose annotations are tracks, as of OVIS, UVO and LV-VIS too",
+    sets=SETS,
     find=_find,
 )

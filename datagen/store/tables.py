@@ -18,7 +18,7 @@ import numpy as np
 from datagen.errors import BadInputError, UsageError
 from datagen.files import atomic_paths, check_input, check_output, sha256_file
 from datagen.measure import MeasuredVideo
-from datagen.readers.annotation_file import YOUTUBE_VIS_NAMES
+from datagen.readers.instance_sets import YOUTUBE_VIS_NAMES
 from datagen.records import json_text
 from datagen.store import SUFFIXES, long_table, release_csv
 from datagen.store import load as load_dataset
