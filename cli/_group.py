@@ -14,6 +14,7 @@ __all__ = ["COMMANDS", "datagen"]
 
 COMMANDS: dict[str, str] = {
     "sample": "Make a small synthetic input to try things with.",
+    "formats": "List the annotations that are read.",
     "kitti-masks": "Build KITTI Masks from MOTS annotations.",
     "masks": "Build sequences of masks from any annotated video.",
     "transitions": "Measure how objects move from frame to frame.",

@@ -51,6 +51,7 @@ from cli._common import (
 @click.option("--stride", type=Whole(1, 65_535), help="Distance of windows, in pixels.  [default: 32]")
 @click.option("--no-windows", is_flag=True, help="The release's name of --view square.")
 @click.option("--no-resize", is_flag=True, help="The release's name of --view frame.")
+@click.option("--format", "format_name", help="Name of the sources' format.  [default: told by what is there]")
 @click.option(
     "--automatic",
     is_flag=True,
@@ -70,6 +71,7 @@ def command(
     stride: int | None,
     no_windows: bool,
     no_resize: bool,
+    format_name: str | None,
     automatic: bool,
     skip_bad: bool,
     workers: int | None,
@@ -101,6 +103,7 @@ def command(
         _view_name(view, preset == "clean", no_windows, no_resize),
         stride=stride,
         skip_bad=skip_bad,
+        format=format_name,
         automatic=automatic,
         workers=workers,
         show_progress=not (quiet or as_json),

@@ -6,6 +6,7 @@ import inspect
 import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,9 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
         If it is anything else.
     """
     if not isinstance(value, str) or value not in choices:
-        raise UsageError(f"unknown {name} {_shown(value)}; there are {', '.join(choices)}")
+        alike = get_close_matches(value.lower().replace("_", "-"), choices, 1) if isinstance(value, str) else []
+        hint = f"did you mean {alike[0]!r}? There are" if alike else "there are"
+        raise UsageError(f"unknown {name} {_shown(value)}; {hint} {', '.join(choices)}")
 
 
 def check_items(indices: Iterable[Any], count: int) -> NDArray[np.int64]:

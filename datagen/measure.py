@@ -148,6 +148,7 @@ def measure(
     *,
     stride: int | None = None,
     skip_bad: bool = False,
+    format: str | None = None,
     automatic: bool = False,
     workers: int | None = None,
     show_progress: bool = False,
@@ -162,7 +163,7 @@ def measure(
         How to look at them; see `datagen.views.make_view`.
     skip_bad : bool
         Leave out bad annotations and list them in the manifest, instead of raising.
-    automatic : bool
+    format, automatic
         See `datagen.readers.find_videos`.
     workers : int, optional
         Number of threads; by default one per processor. The result does not depend on it.
@@ -176,7 +177,7 @@ def measure(
     Raises
     ------
     UsageError
-        If the view is unknown or has no stride, or a source does not exist.
+        If the view or the format is unknown, the view has no stride, or a source does not exist.
     BadInputError
         If annotations are damaged; it says where.
     DatagenError
@@ -185,7 +186,7 @@ def measure(
     check_workers(workers)
     chosen = make_view(view, stride)
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
-    videos = find_videos_of_all(paths, partial(find_videos, automatic=automatic))
+    videos = find_videos_of_all(paths, partial(find_videos, format=format, automatic=automatic))
 
     def measure_one(video: Video) -> MeasuredVideo:
         try:

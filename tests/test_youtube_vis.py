@@ -1,5 +1,4 @@
 import base64
-import copy
 import json
 import os
 from contextlib import suppress
@@ -7,11 +6,9 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from annotations import FIRST, HEIGHT, SECOND, WIDTH, annotation, as_list, as_text, coco_vid, write, youtube_vis
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError
-from datagen.readers import annotated_sets, describe_sources, find_videos, find_videos_of_all, readers
+from datagen.readers import find_videos, find_videos_of_all
 from datagen.readers.instance_sets import YOUTUBE_VIS_NAMES
 
 
@@ -406,47 +403,3 @@ def test_a_video_is_read_once(tmp_path):
             find_videos_of_all([first, again])
         assert str(first) in str(error.value)
         assert str(again) in str(error.value)
-
-
-scalars = st.none() | st.integers(-2, 2**70) | st.text(max_size=3) | st.booleans() | st.floats(allow_nan=False)
-places = st.lists(st.integers(0, 10), min_size=1, max_size=6)
-
-
-@given(st.sampled_from([youtube_vis, coco_vid]), places, scalars | st.just([]) | st.just({}), st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_value_changed_gives_tracks_or_an_error_of_ours(tmp_path, make, path, value, skip_bad):
-    content = copy.deepcopy(make())
-    at = content
-    for step in path:
-        keys = list(at) if isinstance(at, dict) else list(range(len(at)))
-        if not keys:
-            break
-        key = keys[step % len(keys)]
-        if not isinstance(at[key], dict | list) or step is path[-1]:
-            at[key] = value
-            break
-        at = at[key]
-    with suppress(DatagenError):
-        for tracks in read(tmp_path, content, skip_bad=skip_bad):
-            assert len(tracks.masks) == len(tracks.frame)
-            assert skip_bad or not tracks.left_out
-
-
-@given(st.integers(0, 5000), st.integers(0, 255), st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_byte_changed_gives_tracks_or_an_error_of_ours(tmp_path, place, byte, cut):
-    data = bytearray(json.dumps(youtube_vis()).encode())
-    data[place % len(data)] = byte
-    if cut:
-        del data[place % len(data) :]
-    with suppress(DatagenError):
-        read(tmp_path, bytes(data))
-
-
-def test_every_reader_says_all_of_itself():
-    assert set(readers()) == {"bdd100k", "burst", "coco-vid", "mots", "results", "sa-v", "youtube-vis"}
-    for each in annotated_sets().values():
-        assert all(each.described().values())
-        assert each.how_to_get
-        assert each.url.startswith("https://")
-    assert describe_sources(["ovis", "mine"]) == [annotated_sets()["ovis"].described(), {"id": "mine"}]

@@ -6,17 +6,19 @@ A module with a ``READER`` is a reader; nothing else lists them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from datagen.arguments import check_choice
 from datagen.errors import DatagenError, UsageError, quote
 
 if TYPE_CHECKING:
     from datagen.readers.reader import AnnotatedSet, Reader
     from datagen.tracks import Video
 
-__all__ = ["annotated_sets", "describe_sources", "find_videos", "find_videos_of_all", "readers"]
+__all__ = ["annotated_sets", "describe_formats", "describe_sources", "find_videos", "find_videos_of_all", "readers"]
 
 
 @cache
@@ -35,19 +37,29 @@ def annotated_sets() -> dict[str, AnnotatedSet]:
     return {each.id: each for reader in readers().values() for each in reader.sets}
 
 
+def describe_formats() -> list[dict[str, Any]]:
+    """Return what is known of the formats, by name: ``name``, ``title``, and all of their published ``sets``."""
+    return [
+        {"name": each.name, "title": each.title, "sets": [asdict(known) for known in each.sets]}
+        for _, each in sorted(readers().items())
+    ]
+
+
 def describe_sources(ids: Iterable[str]) -> list[dict[str, str]]:
     """Return what a manifest says of data sets; of own data, the id alone."""
     known = annotated_sets()
     return [known[each].described() if each in known else {"id": each} for each in ids]
 
 
-def find_videos(source: str | Path, automatic: bool = False) -> list[Video]:
+def find_videos(source: str | Path, format: str | None = None, automatic: bool = False) -> list[Video]:
     """Find the videos of a source, whatever its format.
 
     Parameters
     ----------
     source : str or Path
         A file or folder of annotations, in a format of `readers`.
+    format : str, optional
+        The name of its format; by default it is told by what is there.
     automatic : bool
         Take masks that a machine made, too, where a format tells them apart (SA-V, BURST).
 
@@ -58,21 +70,24 @@ def find_videos(source: str | Path, automatic: bool = False) -> list[Video]:
     Raises
     ------
     UsageError
-        If there is no such file or folder.
+        If there is no such file or folder, or no such format.
     BadInputError
         If a file is of none of the formats.
     DatagenError
-        If a folder holds no annotations.
+        If a folder holds no annotations, or none of the format that was named.
     """
     from datagen.readers.annotation_file import read_annotation_file
     from datagen.readers.mots import name_of_others
     from datagen.readers.reader import Source
 
+    if format is not None:
+        check_choice("format", format, list(readers()))
     looked_at = Source(source, automatic)
     for reader in readers().values():
-        videos = reader(looked_at)
-        if videos is not None:
+        if format in (None, reader.name) and (videos := reader(looked_at)) is not None:
             return videos
+    if format is not None:
+        raise DatagenError(f"{quote(source)}: nothing here is of format {format} ({readers()[format].title})")
     if looked_at.json_file is not None:
         read_annotation_file(looked_at.json_file)  # which says what it lacks
     other = name_of_others(looked_at.path)

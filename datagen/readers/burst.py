@@ -210,7 +210,7 @@ READER = Reader(
             id=BURST,
             name="BURST",
             url="https://github.com/Ali2500/BURST-benchmark",
-            licence="that of the repository (MIT), and of the videos' own sets",
+            licence="that of the repository, and of the videos' own sets",
             citation=(
                 "A. Athar, J. Luiten, P. Voigtlaender, T. Khurana, A. Dave, B. Leibe, D. Ramanan: BURST: A Benchmark "
                 "for Unifying Object Recognition, Segmentation and Tracking in Video. WACV 2023."

@@ -1,0 +1,130 @@
+import copy
+import json
+import re
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from annotations import coco_vid, write, youtube_vis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_bdd100k import scalabel
+from test_burst import burst, sequence
+from test_cli import run
+from test_sa_v import sa_v
+from test_video_results import RESULTS
+
+from datagen.errors import DatagenError, DatagenWarning, UsageError
+from datagen.measure import measure
+from datagen.readers import annotated_sets, describe_sources, find_videos, readers
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_every_reader_says_all_of_itself():
+    for name, each in readers().items():
+        assert re.fullmatch(r"[a-z0-9-]+", name)
+        assert each.title
+    for each in annotated_sets().values():
+        assert all(each.described().values())
+        assert each.how_to_get
+        assert each.url.startswith("https://")
+    ids = [each.id for reader in readers().values() for each in reader.sets]
+    assert len(set(ids)) == len(ids)
+    assert describe_sources(["ovis", "mine"]) == [annotated_sets()["ovis"].described(), {"id": "mine"}]
+
+
+def test_the_table_of_formats_has_all_of_them():
+    table = (DOCS / "transitions.md").read_text().partition("| `--format` |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == sorted(readers())
+
+
+def test_a_format_that_is_named_is_the_only_one_asked(tmp_path):
+    path = write(tmp_path / "train.json", youtube_vis())
+    assert len(find_videos(path, format="youtube-vis")) == 3
+    assert len(measure(path, format="youtube-vis").videos) == 3
+    for name in ("coco-vid", "mots", "sa-v", "burst", "bdd100k", "results"):
+        with pytest.raises(DatagenError, match=f"nothing here is of format {name} "):
+            find_videos(path, format=name)
+        with pytest.raises(DatagenError, match=f"nothing here is of format {name} "):
+            find_videos(tmp_path, format=name)
+    assert find_videos(write(path, coco_vid()), format="coco-vid")
+    with pytest.raises(
+        UsageError, match=r"unknown format 'Youtube_VOS'; did you mean 'youtube-vis'\? There are .*sa-v"
+    ):
+        find_videos(path, format="Youtube_VOS")
+    with pytest.raises(UsageError, match="unknown format 7; there are"):
+        find_videos(path, format=7)
+
+
+def test_formats_are_listed(capsys, tmp_path):
+    code, output, _ = run(capsys, "formats")
+    assert code == 0
+    for name in [*readers(), *annotated_sets()]:
+        assert name in output
+    code, output, _ = run(capsys, "formats", "--json")
+    listed = json.loads(output)["formats"]
+    assert [each["name"] for each in listed] == sorted(readers())
+    sets = {known["id"]: known for each in listed for known in each["sets"]}
+    assert sets["sa-v"]["frames_per_second"] == 6
+    assert sets["ovis"]["frames_per_second"] is None
+    assert set(sets) == set(annotated_sets())
+
+
+def test_the_command_takes_the_name_of_a_format(capsys, tmp_path):
+    path, out = write(tmp_path / "train.json", youtube_vis()), tmp_path / "table.csv"
+    arguments = ["transitions", "--source", path, "--table", out, "--format"]
+    assert run(capsys, *arguments, "youtube-vis", "--quiet")[0] == 0
+    code, _, err = run(capsys, *arguments, "youtube-vos", "--overwrite")
+    assert code == 2
+    assert "unknown format 'youtube-vos'; did you mean 'youtube-vis'?" in err
+
+
+FILES = {
+    "bdd100k": scalabel(),
+    "burst": burst(sequence(), sequence("b")),
+    "coco-vid": coco_vid(),
+    "results": RESULTS,
+    "sa-v": sa_v(),
+    "youtube-vis": youtube_vis(),
+}
+scalars = st.none() | st.integers(-2, 2**70) | st.text(max_size=3) | st.booleans() | st.floats(allow_nan=False)
+places = st.lists(st.integers(0, 10), min_size=1, max_size=6)
+
+
+def read_changed(path, content, skip_bad):
+    """Read a file; what goes wrong is an error of ours, or else nothing does."""
+    with suppress(DatagenError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DatagenWarning)
+        for video in find_videos(write(path / "file.json", content)):
+            tracks = video.read(skip_bad=skip_bad)
+            assert len(tracks.masks) == len(tracks.frame)
+            assert skip_bad or not tracks.left_out
+
+
+@given(st.sampled_from(sorted(FILES)), places, scalars | st.just([]) | st.just({}), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=600)
+def test_any_value_changed_gives_tracks_or_an_error_of_ours(tmp_path, name, path, value, skip_bad):
+    content = copy.deepcopy(FILES[name])
+    at = content
+    for step in path:
+        keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+        if not keys:
+            break
+        key = keys[step % len(keys)]
+        if not isinstance(at[key], dict | list) or step is path[-1]:
+            at[key] = value
+            break
+        at = at[key]
+    read_changed(tmp_path, content, skip_bad)
+
+
+@given(st.sampled_from(sorted(FILES)), st.integers(0, 5000), st.integers(0, 255), st.booleans(), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+def test_any_byte_changed_gives_tracks_or_an_error_of_ours(tmp_path, name, place, byte, cut, skip_bad):
+    data = bytearray(json.dumps(FILES[name]).encode())
+    data[place % len(data)] = byte
+    if cut:
+        del data[place % len(data) :]
+    read_changed(tmp_path, bytes(data), skip_bad)
