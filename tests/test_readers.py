@@ -1,6 +1,7 @@
 import copy
 import json
 import re
+import shutil
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -58,7 +59,17 @@ def test_a_format_that_is_named_is_the_only_one_asked(tmp_path):
         find_videos(path, format=7)
 
 
-def test_formats_are_listed(capsys, tmp_path):
+def test_a_folder_of_several_formats(tmp_path, mots):
+    shutil.copytree(mots, tmp_path / "mots")
+    write(tmp_path / "sav_000001_manual.json", sa_v())
+    with pytest.raises(UsageError, match="holds annotations of the formats mots, sa-v; name one by --format"):
+        find_videos(tmp_path)
+    assert len(find_videos(tmp_path, format="sa-v")) == 1
+    with pytest.warns(DatagenWarning, match="holds SA-V's annotations in JSON"):
+        assert len(find_videos(tmp_path, format="mots")) == 4
+
+
+def test_formats_are_listed(capsys):
     code, output, _ = run(capsys, "formats")
     assert code == 0
     for name in [*readers(), *annotated_sets()]:

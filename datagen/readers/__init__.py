@@ -70,7 +70,7 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
     Raises
     ------
     UsageError
-        If there is no such file or folder, or no such format.
+        If there is no such file or folder, or no such format, or if a folder holds several.
     BadInputError
         If a file is of none of the formats.
     DatagenError
@@ -83,9 +83,16 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
     if format is not None:
         check_choice("format", format, list(readers()))
     looked_at = Source(source, automatic)
+    found: dict[str, list[Video]] = {}
     for reader in readers().values():
         if format in (None, reader.name) and (videos := reader(looked_at)) is not None:
-            return videos
+            found[reader.name] = videos
+            if not looked_at.is_folder:
+                break  # a file is of one format
+    if len(found) > 1:
+        raise UsageError(f"{quote(source)}: holds annotations of the formats {', '.join(found)}; name one by --format")
+    if found:
+        return next(iter(found.values()))
     if format is not None:
         raise DatagenError(f"{quote(source)}: nothing here is of format {format} ({readers()[format].title})")
     if looked_at.json_file is not None:

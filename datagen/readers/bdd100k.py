@@ -29,6 +29,9 @@ _CATEGORIES = ["pedestrian", "rider", "car", "truck", "bus", "train", "motorcycl
 _NUMBERS = {name: number for number, name in enumerate(_CATEGORIES, start=1)}
 _RATE = 5.0
 
+# There may be a hundred thousand of them, too many to look into.
+_OF_SA_V = ("_manual.json", "_auto.json")
+
 # Tables have a column a frame, so that a frame far off would fill the memory.
 _Index = Annotated[int, msgspec.Meta(ge=0, lt=1_000_000)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
@@ -224,7 +227,8 @@ class ScalabelFile:
 
 def _find(source: Source) -> list[Video] | None:
     if source.is_folder:
-        found = [path for path in files_below(source.path, ".json") if b'"videoName"' in _head(path)]
+        found = [path for path in files_below(source.path, ".json") if not path.name.endswith(_OF_SA_V)]
+        found = [path for path in found if b'"videoName"' in _head(path)]
         return [ScalabelFile(printable_name(path.stem), path) for path in found] or None
     json = source.json_file
     if json is None or (("videos" in json.parts or "frames" not in json.parts) and not _is_list_of_frames(json)):

@@ -142,8 +142,8 @@ def _decode(path: Path, data: bytes) -> tuple[bytes, dict[str, msgspec.Raw] | li
     raise AssertionError("unreachable")
 
 
-def files_below(folder: Path, suffix: str) -> list[Path]:
-    """Return the files in a folder and below it whose names end so, by path.
+def files_below(folder: Path, *suffixes: str) -> list[Path]:
+    """Return the files in a folder and below it whose names end in one of some ways, by path.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def files_below(folder: Path, suffix: str) -> list[Path]:
         if number >= _MOST_FOLDERS:
             raise UsageError(f"{quote(folder)}: has more than {_MOST_FOLDERS:,} folders below it; give that of a set")
         folders.sort()
-        found += [Path(place, name) for name in sorted(names) if name.endswith(suffix)]
+        found += [Path(place, name) for name in sorted(names) if name.endswith(suffixes)]
     return found
 
 

@@ -116,14 +116,16 @@ def _find(source: Source) -> list[Video] | None:
 
 def _find_in_folder(source: Source) -> list[Video] | None:
     # Files are told by their names: to open fifty thousand of them takes as long as to read them.
-    manual, automatic = (files_below(source.path, suffix) for suffix in (_MANUAL, _AUTOMATIC))
-    if automatic and not source.automatic:
-        left = f"{len(automatic)} files of masks that a machine made (*{_AUTOMATIC}) are not read; {ASK_FOR_AUTOMATIC}"
+    files = files_below(source.path, _MANUAL, _AUTOMATIC)
+    manual = [path for path in files if path.name.endswith(_MANUAL)]
+    if len(manual) < len(files) and not source.automatic:
+        what = f"{len(files) - len(manual)} files of masks that a machine made (*{_AUTOMATIC})"
+        left = f"{what} are not read; {ASK_FOR_AUTOMATIC}"
         if not manual:
             raise DatagenError(f"{quote(source.path)}: {left}")
         warnings.warn(f"{quote(source.path)}: {left}", DatagenWarning, stacklevel=2)
-        automatic = []
-    return [_video(path) for path in sorted(manual + automatic)] or None
+        files = manual
+    return [_video(path) for path in files] or None
 
 
 def _video(path: Path) -> Video:
