@@ -24,10 +24,12 @@ __all__ = [
     "Real",
     "Whole",
     "answer_of_masks",
+    "automatic_option",
     "check_outputs",
     "dataset_argument",
     "echo",
     "find_dataset",
+    "format_option",
     "image_size_option",
     "json_option",
     "min_area_option",
@@ -150,6 +152,14 @@ min_area_option = click.option(
     default=30,
     show_default=True,
     help="Fewest pixels of the object in a frame.",
+)
+format_option = click.option(
+    "--format", "format_name", help="Name of the sources' format.  [default: told by what is there]"
+)
+automatic_option = click.option(
+    "--automatic",
+    is_flag=True,
+    help="Take masks that a machine made, too, where a format tells them apart (SA-V, BURST, UVO).",
 )
 skip_bad_option = click.option(
     "--skip-bad", is_flag=True, help="Leave out bad annotations and list them in the manifest."

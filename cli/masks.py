@@ -10,7 +10,9 @@ from cli._common import (
     Real,
     Whole,
     answer_of_masks,
+    automatic_option,
     check_outputs,
+    format_option,
     image_size_option,
     json_option,
     min_area_option,
@@ -45,6 +47,8 @@ from cli._common import (
 @click.option(
     "--fps", type=Real(1e-6, 1e6), help="Take so many frames a second, a whole part of the annotations' rate."
 )
+@format_option
+@automatic_option
 @skip_bad_option
 @workers_option
 @json_option
@@ -62,6 +66,8 @@ def command(
     exclude: str | None,
     every: int | None,
     fps: float | None,
+    format_name: str | None,
+    automatic: bool,
     skip_bad: bool,
     workers: int | None,
     as_json: bool,
@@ -94,6 +100,8 @@ def command(
         exclude=_names(exclude or ""),
         every=1 if every is None else every,
         frames_per_second=fps,
+        format=format_name,
+        automatic=automatic,
         skip_bad=skip_bad,
         workers=workers,
         show_progress=not (quiet or as_json),

@@ -8,8 +8,10 @@ import click
 
 from cli._common import (
     Whole,
+    automatic_option,
     check_outputs,
     echo,
+    format_option,
     json_option,
     overwrite_option,
     print_json,
@@ -51,12 +53,8 @@ from cli._common import (
 @click.option("--stride", type=Whole(1, 65_535), help="Distance of windows, in pixels.  [default: 32]")
 @click.option("--no-windows", is_flag=True, help="The release's name of --view square.")
 @click.option("--no-resize", is_flag=True, help="The release's name of --view frame.")
-@click.option("--format", "format_name", help="Name of the sources' format.  [default: told by what is there]")
-@click.option(
-    "--automatic",
-    is_flag=True,
-    help="Take masks that a machine made, too, where a format tells them apart (SA-V, BURST).",
-)
+@format_option
+@automatic_option
 @skip_bad_option
 @workers_option
 @json_option

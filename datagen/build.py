@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from datagen.manifest import make_manifest
 from datagen.moments import NOTHING, Measures
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
-from datagen.readers import describe_sources, find_videos_of_all
+from datagen.readers import describe_sources, find_videos, find_videos_of_all
 from datagen.tracks import NO_OBJECT, Sampling, Tracks, Video
 from datagen.views import Cut, KittiView, View, YoutubeView, make_view
 
@@ -280,6 +281,8 @@ def build_masks(
     exclude: Iterable[str] = (),
     every: int = 1,
     frames_per_second: float | None = None,
+    format: str | None = None,
+    automatic: bool = False,
     skip_bad: bool = False,
     workers: int | None = None,
     show_progress: bool = False,
@@ -309,6 +312,8 @@ def build_masks(
         Take every so many-th annotated frame.
     frames_per_second : float, optional
         Take as many frames a second as this, a whole part of the annotations' own rate, which must be known.
+    format, automatic
+        See `datagen.readers.find_videos`.
     skip_bad : bool
         Leave out what cannot be read and list it in the manifest, instead of raising.
     workers : int, optional
@@ -345,7 +350,8 @@ def build_masks(
     chosen = _painting_view(view, image_size, windows)
     only, unwanted = (tuple(dict.fromkeys(names or ())) for names in (categories, exclude))
     rule = SequenceRule(min_area, min_length, min_length, drop_largest_id=False, left_out=unwanted, only=only)
-    videos: list[Video] = [_Thinned(video, every, frames_per_second) for video in find_videos_of_all(sources)]
+    find = partial(find_videos, format=format, automatic=automatic)
+    videos: list[Video] = [_Thinned(video, every, frames_per_second) for video in find_videos_of_all(sources, find)]
     found = plan(videos, chosen, image_size, rule, skip_bad, workers, show_progress)
     names = sorted({name for item in found for name in item.tracks.category_names.values()} - {NO_OBJECT})
     if missing := [name for name in (*only, *unwanted) if name not in names]:

@@ -52,7 +52,7 @@ def test_objects_whose_ids_are_texts_are_numbered_as_they_are_seen(tmp_path):
     assert first.object_id.tolist() == [1, 2, 1]
 
 
-def test_a_folder_has_a_video_a_file(tmp_path):
+def test_a_folder_has_one_video_per_file(tmp_path):
     (tmp_path / "train").mkdir()
     for name in "ab":
         frames = [each for each in scalabel() if each["videoName"] == name]

@@ -69,7 +69,7 @@ def test_objects_without_ids_are_counted(tmp_path):
     assert set(tracks.object_id.tolist()) == {0, 1}
 
 
-def test_a_folder_has_a_video_a_file(tmp_path):
+def test_a_folder_has_one_video_per_file(tmp_path):
     for number in (2, 1):
         folder = tmp_path / f"sav_00{number}"
         folder.mkdir()

@@ -90,7 +90,10 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
             if not looked_at.is_folder:
                 break  # a file is of one format
     if len(found) > 1:
-        raise UsageError(f"{quote(source)}: holds annotations of the formats {', '.join(found)}; name one by --format")
+        raise UsageError(
+            f"{quote(source)}: holds annotations of the formats {', '.join(found)}; "
+            "give the folders of one, or its name by --format"
+        )
     if found:
         return next(iter(found.values()))
     if format is not None:

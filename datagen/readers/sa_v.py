@@ -1,4 +1,4 @@
-"""SA-V (Ravi et al., SAM 2, 2024) as its training set is handed out: one JSON file a video.
+"""SA-V (Ravi et al., SAM 2, 2024) as its training set is handed out: one JSON file per video.
 
 ``masklet[frame][object]`` is a mask in COCO's run lengths, for every annotated frame: each fourth of 24 a second. They
 are numbered one by one here. ``VIDEO_manual.json`` holds what people drew or mended, ``VIDEO_auto.json`` what a model

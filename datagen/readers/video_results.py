@@ -134,4 +134,4 @@ def _size_of(entry: _Entry) -> tuple[int, int] | None:
     return None
 
 
-READER = Reader("results", "Results of YouTube-VIS and OVIS: a JSON list with an entry a track", (), _find)
+READER = Reader("results", "Results of YouTube-VIS and OVIS: a JSON list with one entry per track", (), _find)
