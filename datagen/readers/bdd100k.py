@@ -264,7 +264,9 @@ READER = Reader(
             name="BDD100K MOTS",
             url="https://doc.bdd100k.com/format.html",
             licence="BDD100K licence (research only)",
-            citation="F. Yu et al.: BDD100K: A Diverse Driving Dataset for Heterogeneous Multitask Learning. 2020.",
+            citation=(
+                "F. Yu et al.: BDD100K: A Diverse Driving Dataset for Heterogeneous Multitask Learning. CVPR 2020."
+            ),
             frames_per_second=_RATE,
             how_to_get=(
                 "Register at http://bdd-data.berkeley.edu/, accept the licence, and take the labels of MOTS 2020: of "

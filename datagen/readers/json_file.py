@@ -30,7 +30,6 @@ __all__ = [
     "JsonFile",
     "bad_annotation",
     "files_below",
-    "left_out_lines",
     "make_tracks",
     "read_json_file",
 ]
@@ -170,11 +169,6 @@ def bad_annotation(path: Path, where: str, problem: str) -> BadInputError:
     return BadInputError(path, f"{problem}; mend it or leave it out with --skip-bad", where)
 
 
-def left_out_lines(label: str, problems: dict[str, str]) -> list[str]:
-    """Tell problems by where they are in a file as lines of a manifest."""
-    return [f"{label}, {where}: {problem}" for where, problem in problems.items()]
-
-
 def make_tracks(
     video: Video,
     sha256: str,
@@ -224,11 +218,11 @@ def make_tracks(
     table = np.array([row[:3] for row in segmentations], dtype=np.int64).reshape(-1, 3)
     dropped: dict[int, str] = {}
     masks, bad = decode_segmentations([row[3] for row in segmentations], *size, dropped)
-    where = {row: f"{track_name} {table[row, 1]}, frame {table[row, 0]}" for row in (*bad, *dropped)}
-    problems = problems | {where[row]: bad[row] for row in sorted(bad)}
+    place = {row: f"{track_name} {table[row, 1]}, frame {table[row, 0]}" for row in (*bad, *dropped)}
+    problems = problems | {place[row]: bad[row] for row in sorted(bad)}
     if problems and not skip_bad:
         raise bad_annotation(video.path, *next(iter(problems.items())))
-    problems |= {where[row]: dropped[row] for row in sorted(dropped) if row not in bad}
+    problems |= {place[row]: dropped[row] for row in sorted(dropped) if row not in bad}
     order = np.argsort(table[:, 0], kind="stable")
     order = order[masks.areas()[order] > 0]  # an empty mask is none
     table, masks = table[order], masks.select(order)
@@ -242,7 +236,7 @@ def make_tracks(
         masks=masks if sampling is None else masks.sample(sampling(*size)),
         category_names=category_names,
         inputs={label: sha256},
-        left_out=left_out_lines(label, problems),
+        left_out=[f"{label}, {where}: {problem}" for where, problem in problems.items()],
         objects=np.array(objects, dtype=np.int64).reshape(-1, 3),
         frames_per_second=frames_per_second,
     )
