@@ -209,7 +209,7 @@ def read_annotation_file(json: JsonFile) -> AnnotationFile:
     try:
         file = msgspec.json.decode(json.data, type=_File, strict=False)  # ids may be texts, or floats that are whole
     except JSON_ERRORS as error:
-        problem = name_of_json(json) or f"is no file of video annotations ({error})"
+        problem = name_of_json(json.parts) or f"is no file of video annotations ({error})"
         raise BadInputError(path, problem) from None
     names = {video.id: _name(video) for video in file.videos}
     if len(names) < len(file.videos):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import msgspec
 
 from datagen.readers.png16 import kind_of_picture
-
-if TYPE_CHECKING:
-    from datagen.readers.json_file import JsonFile
 
 __all__ = ["name_of_annotation_file", "name_of_file", "name_of_folder", "name_of_json"]
 
@@ -58,11 +57,11 @@ def name_of_file(head: bytes) -> str | None:
     return "is a tar archive; unpack it first" if head[_TAR] == b"ustar" else None
 
 
-def name_of_json(json: JsonFile) -> str | None:
-    """Say which form of annotations a JSON file has that is none of those that are read; None if that is not known."""
-    if bytes(json.parts.get("videos", b"")).startswith(b"{"):
+def name_of_json(parts: Mapping[str, msgspec.Raw]) -> str | None:
+    """Say which form of annotations a JSON file of such parts has that is none of those that are read, if it is known."""
+    if bytes(parts.get("videos", b"")).startswith(b"{"):
         return _YOUTUBE_VOS
-    if "images" in json.parts and "videos" not in json.parts:
+    if "images" in parts and "videos" not in parts:
         return "is COCO's form for single pictures, not for videos (it has `images`, but no `videos`)"
     return None
 
