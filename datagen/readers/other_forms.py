@@ -58,7 +58,7 @@ def name_of_file(head: bytes) -> str | None:
 
 
 def name_of_json(parts: Mapping[str, msgspec.Raw]) -> str | None:
-    """Say which form of annotations a JSON file of such parts has that is none of those that are read, if it is known."""
+    """Say which form of annotations a JSON file of such parts has that is none of those that are read, if known."""
     if bytes(parts.get("videos", b"")).startswith(b"{"):
         return _YOUTUBE_VOS
     if "images" in parts and "videos" not in parts:
