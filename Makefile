@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # The tests that run compiled loops.
-COMPILED := $(addprefix tests/test_,masks.py views.py mots.py png16.py tables.py statistics_fits.py \
+COMPILED := $(addprefix tests/test_,masks.py views.py mots.py png.py tables.py statistics_fits.py \
 	statistics_gennorm.py natsprites_renderer.py slowvae_metrics.py kitti_masks_build.py)
 
 .PHONY: demo test test-fast test-bounds test-wheel test-index lint docs format clean

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +114,38 @@ class Masks:
         step = max(_PAINTED_AT_ONCE // max(self.height * self.width, 1), 1)
         parts = [self.select(np.arange(m, min(m + step, len(self)))) for m in range(0, max(len(self), 1), step)]
         return Masks.concatenate([Masks.from_pixels(part.paint().transpose(0, 2, 1)) for part in parts])
+
+    @classmethod
+    def from_labels(cls, labels: NDArray[np.integer[Any]]) -> tuple[Masks, NDArray[np.int64], NDArray[np.int64]]:
+        """Take label maps apart into a mask for each map and label.
+
+        Parameters
+        ----------
+        labels : ndarray of integers, shape (T, H, W)
+            Where there is nothing, 0; else from 1 to 2**32 - 1.
+
+        Returns
+        -------
+        masks : Masks
+            The M masks, by map and label.
+        maps : ndarray of int64, shape (M,)
+            The map of each.
+        values : ndarray of int64, shape (M,)
+            Its label.
+
+        Examples
+        --------
+        >>> masks, maps, values = Masks.from_labels(np.array([[[0, 7, 7]], [[5, 0, 7]]]))
+        >>> maps.tolist(), values.tolist(), masks.areas().tolist()
+        ([0, 1, 1], [7, 5, 7], [2, 1, 1])
+        """
+        _, height, width = labels.shape
+        starts, stops, owners = _runs_of_labels(labels)
+        # Owners are (map, label) in one number; a stable sort keeps the runs of each in order.
+        order = np.argsort(owners, kind="stable")
+        keys, counts = np.unique(owners, return_counts=True)
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return cls(height, width, starts[order], stops[order], offsets), keys >> 32, keys & 0xFFFFFFFF
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Masks:
         """Return the masks named by a boolean mask or an index array."""
@@ -403,6 +435,35 @@ def _decode(text, begins, ends, size):  # type: ignore[no-untyped-def] # noqa: A
             used = offsets[m]
         offsets[m + 1] = used
     return starts[:used], stops[:used], offsets, status
+
+
+@njit(cache=True, nogil=True)
+def _runs_of_labels(labels):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    count, height, width = labels.shape
+    total = 0
+    for fill in range(2):  # count, then fill
+        if fill:
+            starts = np.empty(total, np.int32)
+            stops = np.empty(total, np.int32)
+            owners = np.empty(total, np.int64)
+        total = 0
+        for t in range(count):
+            last = 0
+            for x in range(width):
+                for y in range(height):
+                    label = np.int64(labels[t, y, x])
+                    if label != last:
+                        if fill and last:
+                            stops[total - 1] = x * height + y
+                        if label:
+                            if fill:
+                                starts[total] = x * height + y
+                                owners[total] = (np.int64(t) << 32) | label
+                            total += 1
+                        last = label
+            if fill and last:
+                stops[total - 1] = width * height
+    return starts, stops, owners
 
 
 @njit(cache=True, nogil=True)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.errors import UsageError
 from datagen.masks import Grid, Masks
 
-__all__ = ["NO_CATEGORIES", "NO_OBJECT", "Sampling", "Tracks", "Video", "printable_name"]
+__all__ = ["NO_CATEGORIES", "NO_OBJECT", "OBJECT", "Sampling", "Tracks", "Video", "printable_name"]
 
 NO_OBJECT = "ignore"
 """The category of regions in which nothing was annotated, so that there is no object (MOTS calls them so)."""
+
+OBJECT = {0: "object"}
+"""The category of what is an object of which nothing more is known."""
+
+# Labels are held beside the number of their map in one number.
+_LARGEST_LABEL = (1 << 32) - 1
 
 Sampling = Callable[[int, int], Grid]
 """From the height and width of a frame to the pixels that a view will look at."""
@@ -98,6 +105,126 @@ class Tracks:
         nothing = Masks(1, 1, none.astype(np.int32), none.astype(np.int32), np.zeros(1, dtype=np.int64))
         line = f"{video.source}/{video.name}: {problem}"
         return cls(video.source, video.name, none, none, none, nothing, {}, left_out=[line])
+
+    @classmethod
+    def from_label_maps(
+        cls,
+        labels: NDArray[np.integer[Any]],
+        categories: Mapping[int, str] | None = None,
+        *,
+        source: str = "arrays",
+        video: str = "0",
+        frames_per_second: float | None = None,
+    ) -> Tracks:
+        """Make tracks of a video that is an array in memory.
+
+        Parameters
+        ----------
+        labels : ndarray of integers (or bool), shape (T, H, W)
+            The object at every pixel of T frames, 0 where there is none.
+        categories : mapping of int to str, optional
+            What the objects are, by their labels. Those that are not in it are called ``"object"``.
+        source, video : str
+            Names of data set and video, for tables and manifests.
+        frames_per_second : float, optional
+            How many frames make a second.
+
+        Returns
+        -------
+        Tracks
+
+        Raises
+        ------
+        UsageError
+            If the array is no such array, or a label is below 0 or above 2**32 - 1.
+
+        Examples
+        --------
+        >>> tracks = Tracks.from_label_maps(np.array([[[0, 1], [0, 1]], [[2, 1], [2, 0]]]), {1: "cat"})
+        >>> tracks.frame.tolist(), tracks.object_id.tolist(), tracks.masks.areas().tolist()
+        ([0, 1, 1], [1, 1, 2], [2, 1, 2])
+        >>> [tracks.category_names[number] for number in tracks.category_id.tolist()]
+        ['cat', 'cat', 'object']
+        """
+        labels = np.asarray(labels)
+        if labels.ndim != 3 or labels.dtype.kind not in "bui" or not all(labels.shape[1:]):
+            raise UsageError(
+                f"label maps of {labels.dtype} {labels.shape}: give whole numbers of shape (frames, height, width)"
+            )
+        if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) <= _LARGEST_LABEL:
+            low, high = int(labels.min()), int(labels.max())
+            raise UsageError(f"labels from {low} to {high}: they must be from 0 to {_LARGEST_LABEL}")
+        masks, frame, object_id = Masks.from_labels(labels)
+        return cls._of_objects(frame, object_id, masks, categories or {}, source, video, frames_per_second)
+
+    @classmethod
+    def from_masks(
+        cls,
+        masks: Mapping[int, NDArray[np.bool_]],
+        categories: Mapping[int, str] | None = None,
+        *,
+        source: str = "arrays",
+        video: str = "0",
+        frames_per_second: float | None = None,
+    ) -> Tracks:
+        """Make tracks of masks in memory, which may overlap.
+
+        Parameters
+        ----------
+        masks : mapping of int to ndarray of bool, shape (T, H, W)
+            Of every object its masks in T frames, empty where it is not seen.
+        categories, source, video, frames_per_second
+            As of `from_label_maps`.
+
+        Returns
+        -------
+        Tracks
+
+        Raises
+        ------
+        UsageError
+            If there is no object, an array is no such array, or two are of different shape.
+
+        Examples
+        --------
+        >>> full = np.ones((2, 3, 4), bool)
+        >>> Tracks.from_masks({1: full, 2: full}).object_id.tolist()
+        [1, 2, 1, 2]
+        """
+        arrays = {int(number): np.asarray(array) for number, array in masks.items()}
+        shapes = {array.shape for array in arrays.values()}
+        if len(shapes) != 1:
+            raise UsageError(f"masks of {len(shapes)} shapes: give one object or more, all of one shape")
+        (shape,) = shapes
+        for number, array in arrays.items():
+            if array.dtype != bool or len(shape) != 3 or not all(shape[1:]):
+                raise UsageError(
+                    f"masks of object {number} are {array.dtype} {shape}: give bool of shape (frames, height, width)"
+                )
+        parts = [Masks.from_labels(array)[:2] for array in arrays.values()]
+        frame = np.concatenate([part[1] for part in parts])
+        object_id = np.repeat(list(arrays), [len(part[1]) for part in parts]).astype(np.int64)
+        order = np.argsort(frame, kind="stable")
+        together = Masks.concatenate([part[0] for part in parts]).select(order)
+        names = categories or {}
+        return cls._of_objects(frame[order], object_id[order], together, names, source, video, frames_per_second)
+
+    @classmethod
+    def _of_objects(
+        cls,
+        frame: NDArray[np.int64],
+        object_id: NDArray[np.int64],
+        masks: Masks,
+        categories: Mapping[int, str],
+        source: str,
+        video: str,
+        frames_per_second: float | None,
+    ) -> Tracks:
+        names = OBJECT | dict(enumerate(sorted(set(categories.values()) - set(OBJECT.values())), start=1))
+        numbers = {name: number for number, name in names.items()}
+        of_object = {each: numbers[categories.get(each, OBJECT[0])] for each in np.unique(object_id).tolist()}
+        category_id = np.array([of_object[each] for each in object_id.tolist()], dtype=np.int64)
+        return cls(source, video, frame, object_id, category_id, masks, names, frames_per_second=frames_per_second)
 
 
 class Video(Protocol):

@@ -177,12 +177,12 @@ assert full.sample(Grid(np.array([0, 4]), np.array([0, 6]))).areas().tolist() ==
 full.moments(np.array([0, 3]), 4)
 full.paint_into(np.zeros((2, 5, 3), bool), np.arange(2), np.array([4, 6]))
 
-from datagen.readers.mots import _masks_of_labels, _scan_lines
+from datagen.readers.mots import _scan_lines
 _scan_lines(np.frombuffer(b"\\n1 2 3 4 5 6\\n\\n7", np.uint8))
-_masks_of_labels(np.arange(24, dtype=np.uint16).reshape(2, 3, 4), [0, 1])
-import test_png16
+Masks.from_labels(np.arange(24, dtype=np.uint16).reshape(2, 3, 4))
+import test_png
 for kind in range(5):
-    test_png16.test_a_filter(kind)
+    test_png.test_a_filter(kind)
 """
 
 
@@ -316,3 +316,22 @@ def test_what_an_encoding_is_instead():
     ):
         assert re.search(message, problem_of_rle(4, encoding, 6, 6)), encoding
     assert problem_of_rle(2, b"T", 6, 6) == f"{RLE_PROBLEMS[2]} (6 x 6)"
+
+
+@given(
+    st.integers(0, 3),
+    st.integers(1, 6),
+    st.integers(1, 6),
+    st.sampled_from([bool, np.uint8, np.uint16, np.int64]),
+    st.data(),
+)
+def test_masks_of_label_maps(count, height, width, dtype, data):
+    largest = {bool: 1, np.uint8: 255, np.uint16: 65535, np.int64: (1 << 32) - 1}[dtype]
+    values = data.draw(st.lists(st.sampled_from([0, 1, largest]), min_size=1, max_size=4))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    labels = rng.choice(np.array(values, dtype), (count, height, width))
+    masks, maps, found = Masks.from_labels(labels)
+    expected = [(t, int(value)) for t in range(count) for value in np.unique(labels[t]) if value]
+    assert list(zip(maps.tolist(), found.tolist(), strict=True)) == expected
+    for mask, (t, value) in zip(masks.paint(), expected, strict=True):
+        np.testing.assert_array_equal(mask, labels[t] == value)

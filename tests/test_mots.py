@@ -392,7 +392,7 @@ def test_what_is_no_file_is_not_opened(tmp_path, images, make):
 
 def test_many_label_maps_are_taken_some_at_a_time(images, monkeypatch):
     whole = images.read()
-    monkeypatch.setattr("datagen.readers.mots._LABELS_AT_ONCE", 375 * 1242 * 5)
+    monkeypatch.setattr("datagen.readers.label_maps._LABELS_AT_ONCE", 375 * 1242 * 5)
     parts = images.read()
     assert parts.frame.tolist() == whole.frame.tolist()
     assert parts.object_id.tolist() == whole.object_id.tolist()

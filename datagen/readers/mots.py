@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError, quote
 from datagen.files import check_input
 from datagen.jit import njit
-from datagen.masks import Masks, decode_rle, is_frame_size, problem_of_rle
+from datagen.masks import decode_rle, is_frame_size, problem_of_rle
+from datagen.readers.label_maps import LARGEST_FRAME, LabelMaps, label_maps_in, number_of, read_bytes
 from datagen.readers.other_forms import name_of_annotation_file, name_of_file, name_of_folder
-from datagen.readers.png16 import kind_of_picture, read_label_map
+from datagen.readers.png import kind_of_picture, read_label_map
 from datagen.readers.reader import AnnotatedSet, Reader, Source
 from datagen.tracks import Sampling, Tracks, Video, printable_name
 
@@ -54,15 +55,11 @@ MOTS_CHALLENGE = "motschallenge"
 
 Annotations = Literal["txt", "png"]
 
-# Above every number of the format, and low enough that tables counted by frame stay small.
-_LARGEST = 1_000_000
+# Above every number of the format.
+_LARGEST = LARGEST_FRAME
 _NEWLINE, _BLANK = 10, 32
 
-# Bounds the memory that whole label maps take before they become runs.
-_LABELS_AT_ONCE = 1 << 24
-
 _SEQUENCE = re.compile(r"[0-9]{4}")
-_FRAME = re.compile(r"[0-9]+")
 _LAST_NUMBER = re.compile(r"[0-9]+$")
 _GT = Path("gt", "gt.txt")
 _PARTS = ("instances", "instances_txt")
@@ -217,7 +214,7 @@ def _places_of_set(root: Path, folders: list[Path], is_source: bool) -> list[_Pl
         texts = [path for path in _entries(folder) if path.suffix == ".txt" and _SEQUENCE.fullmatch(path.stem)]
         found.append(_Place(root, folder, True, [(path.stem, path) for path in texts]))
     for folder, inside in ((root, folders), (root / "instances", _folders(root / "instances"))):
-        maps = [path for path in inside if _SEQUENCE.fullmatch(path.name) and _frames(path)]
+        maps = [path for path in inside if _SEQUENCE.fullmatch(path.name) and label_maps_in(path)]
         found.append(_Place(root, folder, False, [(path.name, path) for path in maps]))
     texts = [path / _GT for path in folders]
     if is_source:  # which may be that of a sequence, or gt/ itself
@@ -278,7 +275,9 @@ def _videos_of_set(root: Path, places: list[_Place], strict: bool) -> list[Video
         for are_texts in (True, False)
     )
     maps = {name: path for name, path in maps.items() if name not in texts}
-    first = min([*map(_first_frame_of_text, texts.values()), *(_number(_frames(path)[0]) for path in maps.values())])
+    first = min(
+        [*map(_first_frame_of_text, texts.values()), *(number_of(label_maps_in(path)[0]) for path in maps.values())]
+    )
     videos: dict[str, Video] = {
         name: MotsText(_source(first), name, root, path, strict) for name, path in texts.items()
     }
@@ -295,7 +294,7 @@ def _looks_like_text(path: Path) -> bool:
 
 def _looks_like_label_maps(folder: Path) -> bool:
     """Say whether one of the pictures of a sequence may be a label map, for all that its header says."""
-    frames = _frames(folder)
+    frames = label_maps_in(folder)
     return any(kind_of_picture(_beginning(frames[i])) is None for i in sorted({0, len(frames) // 2, len(frames) - 1}))
 
 
@@ -306,16 +305,6 @@ def _beginning(path: Path) -> bytes:
             return stream.read(1 << 16).removeprefix(codecs.BOM_UTF8)
     except (OSError, DatagenError):
         return b""
-
-
-def _frames(folder: Path) -> list[Path]:
-    """Return the label maps of a sequence, by their numbers."""
-    return sorted((path for path in folder.glob("*.png") if _FRAME.fullmatch(path.stem)), key=_number)
-
-
-def _number(path: Path) -> int:
-    """Return the number of a label map; of far too many digits, one that is too large too."""
-    return int(path.stem) if len(path.stem) < 20 else _LARGEST
 
 
 def _by_name(root: Path, sequences: list[tuple[str, Path]]) -> dict[str, Path]:
@@ -357,7 +346,7 @@ class MotsText:
 
     def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
         """Read the masks; see `datagen.tracks.Video.read`."""
-        file = _read_bytes(self.path)
+        file = read_bytes(self.path)
         data = file.removeprefix(codecs.BOM_UTF8)  # which editors on Windows write
         text = np.frombuffer(data, dtype=np.uint8)
         numbers, begins, ends, lines, malformed = _scan_lines(text)
@@ -525,7 +514,7 @@ def _repeated(numbers: NDArray[np.int64], lines: NDArray[np.int64]) -> dict[int,
 
 
 @dataclass(frozen=True)
-class MotsImages:
+class MotsImages(LabelMaps):
     """A sequence in a folder of 16-bit PNG label maps. See `datagen.tracks.Video`; `strict` as for `find_videos`."""
 
     source: str
@@ -534,70 +523,25 @@ class MotsImages:
     path: Path
     strict: bool = True
 
-    def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
-        """Read the masks; see `datagen.tracks.Video.read`."""
-        inputs: dict[str, str] = {}
-        left_out: list[str] = []
-        frames: list[int] = []
-        maps: list[NDArray[np.uint16]] = []  # of the last frames
-        parts: list[tuple[Masks, NDArray[np.int64], NDArray[np.int64]]] = []  # of those before them
-        size: tuple[int, int] | None = None
-        before: int | None = None
+    counts_own_frames = True
 
-        def leave_out(error: BadInputError) -> None:
-            if not skip_bad:
-                raise error
-            label = _label(self.source, self.root, Path(error.path))
-            left_out.append(str(BadInputError(label, error.problem, error.where)))
+    def decode(self, data: bytes, path: Path, sampling: Sampling | None) -> tuple[NDArray[np.uint16], int, int]:
+        """See `LabelMaps.decode`."""
+        labels, height, width = read_label_map(data, path, sampling)
+        self._check_labels(labels, path)
+        return labels, height, width
 
-        for path in _frames(self.path):
-            frame = _number(path)
-            if frame >= _LARGEST:
-                leave_out(BadInputError(path, f"is numbered too high; frames are numbered below {_LARGEST}"))
-                continue
-            if before is not None and frame - before != 1:
-                if frame == before:
-                    problem = f"there are two label maps of frame {frame}"
-                elif frame == before + 2:
-                    problem = f"there is no label map of frame {frame - 1}"
-                else:
-                    problem = f"there is no label map of frames {before + 1} to {frame - 1}"
-                leave_out(BadInputError(self.path, problem, f"frame {before + 1 if frame > before else frame}"))
-                if frame == before:
-                    continue
-            before = frame
-            try:
-                data = _read_bytes(path)
-                labels, *new_size = read_label_map(data, path, sampling)
-                if size is not None and tuple(new_size) != size:
-                    raise BadInputError(
-                        path, f"is {new_size[0]} x {new_size[1]} pixels, the frames before it {size[0]} x {size[1]}"
-                    )
-                self._check_labels(labels, path)
-            except BadInputError as error:
-                leave_out(error)
-                continue
-            size = (new_size[0], new_size[1])
-            inputs[_label(self.source, self.root, path)] = hashlib.sha256(data).hexdigest()
-            frames.append(frame)
-            maps.append(labels)
-            if len(maps) * labels.size > _LABELS_AT_ONCE:
-                parts.append(_masks_of_labels(np.stack(maps), frames[-len(maps) :]))
-                maps = []
-        if maps or not parts:
-            parts.append(_masks_of_labels(np.stack(maps or [np.zeros((1, 1), np.uint16)]), frames[-len(maps) :]))
-        object_id = np.concatenate([part[2] for part in parts])
-        return Tracks(
-            source=self.source,
-            video=self.name,
-            frame=np.concatenate([part[1] for part in parts]),
-            object_id=object_id,
-            category_id=object_id // 1000,
-            masks=Masks.concatenate([part[0] for part in parts]),
-            category_names=_names_of(object_id // 1000),
-            inputs=inputs,
-            left_out=left_out,
-        )
+    def objects_of(self, labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """See `LabelMaps.objects_of`."""
+        return labels, labels // 1000
+
+    def names_of(self, category_id: NDArray[np.int64]) -> dict[int, str]:
+        """See `LabelMaps.names_of`."""
+        return _names_of(category_id)
+
+    def label_of(self, path: Path) -> str:
+        """See `LabelMaps.label_of`."""
+        return _label(self.source, self.root, path)
 
     def _check_labels(self, labels: NDArray[np.uint16], path: Path) -> None:
         """Refuse labels that are no class * 1000 + instance."""
@@ -614,62 +558,9 @@ class MotsImages:
             raise BadInputError(path, problem)
 
 
-def _masks_of_labels(
-    labels: NDArray[np.uint16], frames: list[int]
-) -> tuple[Masks, NDArray[np.int64], NDArray[np.int64]]:
-    """Take label maps (T, H, W) apart into a mask for each map and label, with its frame and label."""
-    _, height, width = labels.shape
-    starts, stops, owners = _runs_of_labels(labels)
-    # Owners are (map, label) in one number; a stable sort keeps the runs of each in order.
-    order = np.argsort(owners, kind="stable")
-    keys, counts = np.unique(owners, return_counts=True)
-    masks = Masks(height, width, starts[order], stops[order], np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
-    return masks, np.array(frames, dtype=np.int64)[keys >> 16], keys & 0xFFFF
-
-
-@njit(cache=True, nogil=True)
-def _runs_of_labels(labels):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    count, height, width = labels.shape
-    total = 0
-    for fill in range(2):  # count, then fill
-        if fill:
-            starts = np.empty(total, np.int32)
-            stops = np.empty(total, np.int32)
-            owners = np.empty(total, np.int64)
-        total = 0
-        for t in range(count):
-            last = 0
-            for x in range(width):
-                for y in range(height):
-                    label = np.int64(labels[t, y, x])
-                    if label != last:
-                        if fill and last:
-                            stops[total - 1] = x * height + y
-                        if label:
-                            if fill:
-                                starts[total] = x * height + y
-                                owners[total] = (t << 16) | label
-                            total += 1
-                        last = label
-            if fill and last:
-                stops[total - 1] = width * height
-    return starts, stops, owners
-
-
 def _label(source: str, root: Path, path: Path) -> str:
     """Name a file without saying where on this machine it lies."""
     return f"{source}/{printable_name(path.relative_to(root).as_posix())}"
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return check_input(path).read_bytes()
-    except UsageError as error:  # the folder names it, so the fault is not in the call
-        raise BadInputError(path, f"cannot be read ({str(error).removeprefix(f'{path}: ')})") from None
-    except OSError as error:
-        raise BadInputError(path, f"cannot be read ({error.strerror})") from None
-    except MemoryError:
-        raise BadInputError(path, "does not fit into memory") from None
 
 
 def _find(source: Source, annotations: Annotations | None = None, strict: bool = False) -> list[Video] | None:

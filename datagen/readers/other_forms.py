@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from datagen.readers.png16 import kind_of_picture
+from datagen.readers.png import kind_of_picture
 
 __all__ = ["name_of_annotation_file", "name_of_file", "name_of_folder", "name_of_json"]
 

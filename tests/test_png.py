@@ -1,6 +1,7 @@
 import struct
 import zlib
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from datagen.errors import BadInputError
 from datagen.masks import Grid
-from datagen.readers.png16 import read_label_map
+from datagen.readers.png import PALETTE, read_label_map, read_picture
 
 PATH = Path("000007.png")
 
@@ -168,3 +170,49 @@ def test_an_interlaced_picture_of_one_pixel():
 def test_no_bytes_break_the_reader(data):
     with pytest.raises(BadInputError):
         read_label_map(b"\x89PNG\r\n\x1a\n" + data, PATH)
+
+
+def written(array, mode, **options):
+    stream = BytesIO()
+    image = Image.fromarray(array, mode=None if mode in ("P", "1") else mode)
+    if mode == "P":
+        image = Image.frombytes("P", array.shape[::-1], array.tobytes())
+        image.putpalette(list(range(256)) * 3)
+    elif mode == "1":
+        image = image.convert("1", dither=Image.Dither.NONE)
+    image.save(stream, "png", **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 0), ("P", 0), ("RGB", 3), ("RGBA", 4)])
+@given(st.integers(1, 12), st.integers(1, 9), st.integers(0, 99))
+def test_8_bit_pictures(mode, channels, height, width, seed):
+    shape = (height, width, channels) if channels else (height, width)
+    array = np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
+    array[::2] //= 64  # rows that ask for other filters
+    picture = read_picture(written(array, mode), PATH)
+    assert (picture.height, picture.width, picture.depth) == (height, width, 8)
+    assert picture.pixels.dtype == np.uint8
+    np.testing.assert_array_equal(picture.pixels, array)
+    grid = Grid(np.arange(0, height, 2), np.arange(0, width, 3))
+    np.testing.assert_array_equal(
+        read_picture(written(array, mode), PATH, lambda *_: grid).pixels, array[grid.rows][:, grid.columns]
+    )
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_few_bits_a_pixel(bits):
+    indices = np.random.default_rng(bits).integers(0, 1 << bits, (5, 11)).astype(np.uint8)
+    picture = read_picture(written(indices, "P", bits=bits), PATH)
+    assert (picture.depth, picture.colour) == (bits, PALETTE)
+    np.testing.assert_array_equal(picture.pixels, indices)
+    grey = read_picture(written(indices.astype(bool), "1"), PATH)
+    np.testing.assert_array_equal(grey.pixels, indices > 0)
+
+
+@pytest.mark.parametrize("palette", [chunk(b"PLTE", bytes(9)), b""])
+def test_colours_beyond_the_palette(palette):
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 3, 0, 0, 0))
+    data = chunk(b"IDAT", zlib.compress(bytes([0, 0, 3])))
+    with pytest.raises(BadInputError, match=f"holds colour 3, beyond its palette of {3 if palette else 0}"):
+        read_picture(b"\x89PNG\r\n\x1a\n" + header + palette + data + chunk(b"IEND", b""), PATH)
