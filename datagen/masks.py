@@ -116,12 +116,12 @@ class Masks:
         return Masks.concatenate([Masks.from_pixels(part.paint().transpose(0, 2, 1)) for part in parts])
 
     @classmethod
-    def from_labels(cls, labels: NDArray[np.integer[Any]]) -> tuple[Masks, NDArray[np.int64], NDArray[np.int64]]:
+    def from_labels(cls, labels: NDArray[Any]) -> tuple[Masks, NDArray[np.int64], NDArray[np.int64]]:
         """Take label maps apart into a mask for each map and label.
 
         Parameters
         ----------
-        labels : ndarray of integers, shape (T, H, W)
+        labels : ndarray of integers or bool, shape (T, H, W)
             Where there is nothing, 0; else from 1 to 2**32 - 1.
 
         Returns
@@ -140,7 +140,7 @@ class Masks:
         ([0, 1, 1], [7, 5, 7], [2, 1, 1])
         """
         _, height, width = labels.shape
-        starts, stops, owners = _runs_of_labels(labels)
+        starts, stops, owners = _runs_of_labels(labels.astype(labels.dtype.newbyteorder("="), copy=False))
         # Owners are (map, label) in one number; a stable sort keeps the runs of each in order.
         order = np.argsort(owners, kind="stable")
         keys, counts = np.unique(owners, return_counts=True)

@@ -11,7 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,11 +21,11 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 from stream_zip import ZIP_64, MemberFile, stream_zip
 
-from datagen.errors import BadInputError
+from datagen.errors import BadInputError, quote
 from datagen.store.checks import LARGEST_TEXT, Header
 from datagen.store.layouts import ARRAYS
 
-__all__ = ["open_file", "write"]
+__all__ = ["NpzFile", "open_file", "read_npy_header", "write"]
 
 _CHUNK = 1 << 20
 # A constant, so that the same arrays give the same bytes.
@@ -75,11 +75,11 @@ def _npy(array: NDArray[Any]) -> Iterator[bytes]:
 
 
 @contextmanager
-def open_file(path: Path) -> Iterator[NpzFile]:
-    """Open a file to read arrays from it, with one error for whatever is wrong with it."""
+def open_file(path: Path, names: Sequence[str] | None = ARRAYS) -> Iterator[NpzFile]:
+    """Open a file to read arrays from it, with one error for whatever is wrong with it; see `NpzFile`."""
     try:
         with zipfile.ZipFile(path) as archive:
-            yield NpzFile(path, archive)
+            yield NpzFile(path, archive, names)
     except BadInputError:
         raise
     except (
@@ -92,21 +92,40 @@ def open_file(path: Path) -> Iterator[NpzFile]:
 
 
 class NpzFile:
-    """An open npz file. Only the members that a dataset has are ever read, each as long as its header says."""
+    """An open npz file, whose members are read each as long as its header says.
 
-    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+    Parameters
+    ----------
+    path : Path
+        The file.
+    archive : ZipFile
+        Its archive.
+    names : sequence of str, optional
+        Members that are read: by default those of a dataset. None for all.
+
+    Attributes
+    ----------
+    names : set of str
+        Those of them that are there.
+    has_manifest : bool
+        Whether there is a manifest, as in every dataset.
+    """
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile, names: Sequence[str] | None = ARRAYS) -> None:
         self._path, self._archive = path, archive
-        names = [info.filename for info in archive.infolist()]
-        times = Counter(names)
-        for name in (*ARRAYS, "manifest"):
-            if times[f"{name}.npy"] > 1:
-                raise BadInputError(path, f"holds {name!r} twice")
-        self.names = {name for name in ARRAYS if times[f"{name}.npy"]}
-        self._has_manifest = bool(times["manifest.npy"])
+        times = Counter(
+            info.filename.removesuffix(".npy") for info in archive.infolist() if info.filename[-4:] == ".npy"
+        )
+        names = list(times) if names is None else names
+        for name in (*names, "manifest"):
+            if times[name] > 1:
+                raise BadInputError(path, f"holds {quote(repr(name))} twice")
+        self.has_manifest = bool(times["manifest"])
+        self.names = {name for name in names if times[name]} - {"manifest"}
 
     def manifest(self) -> str:
         """Read the manifest's text."""
-        if not self._has_manifest:
+        if not self.has_manifest:
             raise BadInputError(self._path, "holds no manifest, so it is no dataset of this program")
         header = self.header("manifest")
         if header != Header("str", ()):
@@ -143,28 +162,48 @@ class NpzFile:
 
     def _header(self, name: str, stream: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
         """Return dtype, shape, whether in Fortran order, and length in bytes."""
-        damaged = BadInputError(self._path, f"array {name!r} has no header of an npy file that holds numbers or texts")
-        magic = stream.read(8)
-        if magic[:6] != b"\x93NUMPY" or magic[6:] not in (b"\1\0", b"\2\0", b"\3\0"):
-            raise damaged
-        layout = "<H" if magic[6] == 1 else "<I"
-        (length,) = struct.unpack(layout, stream.read(struct.calcsize(layout)))
-        if length > _LONGEST_HEADER:
-            raise damaged
-        match = _HEADER.fullmatch(stream.read(length).decode("latin1"))
-        if match is None:
-            raise damaged
-        code, fortran, numbers = match.groups()
-        shape = tuple(int(number) for number in numbers.split(",") if number.strip())
-        try:
-            dtype = np.dtype(code)
-        except (TypeError, ValueError):
-            raise damaged from None
-        if dtype.hasobject or not dtype.itemsize:
-            raise damaged
+        header = read_npy_header(stream)
+        if header is None:
+            raise BadInputError(self._path, f"array {name!r} has no header of an npy file that holds numbers or texts")
+        dtype, shape, fortran, begin = header
         size = math.prod(shape) * dtype.itemsize
-        if self._archive.getinfo(f"{name}.npy").file_size != 8 + struct.calcsize(layout) + length + size:
+        if self._archive.getinfo(f"{name}.npy").file_size != begin + size:
             raise BadInputError(self._path, f"array {name!r} is not as long as its header says; the file is damaged")
         if dtype.kind == "U" and size > LARGEST_TEXT:
             raise BadInputError(self._path, f"array {name!r} holds {size:,} bytes of texts; no dataset has so many")
-        return dtype, shape, fortran == "True", size
+        return dtype, shape, fortran, size
+
+
+def read_npy_header(stream: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], bool, int] | None:
+    """Read the header of an npy file.
+
+    Parameters
+    ----------
+    stream : binary stream
+        At its beginning; then, at that of the data.
+
+    Returns
+    -------
+    tuple or None
+        dtype, shape, whether in Fortran order, and length of the header in bytes; None if it is no header of numbers or
+        texts.
+    """
+    magic = stream.read(8)
+    if magic[:6] != b"\x93NUMPY" or magic[6:] not in (b"\1\0", b"\2\0", b"\3\0"):
+        return None
+    layout = "<H" if magic[6] == 1 else "<I"
+    (length,) = struct.unpack(layout, stream.read(struct.calcsize(layout)))
+    if length > _LONGEST_HEADER:
+        return None
+    match = _HEADER.fullmatch(stream.read(length).decode("latin1"))
+    if match is None:
+        return None
+    code, fortran, numbers = match.groups()
+    try:
+        dtype = np.dtype(code)
+    except (TypeError, ValueError):
+        return None
+    if dtype.hasobject or not dtype.itemsize:
+        return None
+    shape = tuple(int(number) for number in numbers.split(",") if number.strip())
+    return dtype, shape, fortran == "True", 8 + struct.calcsize(layout) + length
