@@ -14,6 +14,7 @@ from datagen.errors import DatagenError, DatagenWarning, UsageError, quote
 from datagen.manifest import make_manifest
 from datagen.parallel import check_workers
 from datagen.readers import describe_sources, find_videos_of_all, mots
+from datagen.readers.reader import Source
 from datagen.tracks import Video
 from datagen.views import KittiView
 from kitti_masks.presets import CORRECTIONS, PRESETS, PresetName
@@ -54,10 +55,11 @@ def find_sources(
         found = mots.find_videos(source, annotations)
         if not found:
             kind = {"txt": "SSSS.txt", "png": "SSSS/*.png"}.get(annotations or "", "SSSS.txt or SSSS/*.png")
-            other = mots.name_of_others(source)
+            others = Source(source).others_than([])
+            other = f" ({quote(others[0].folder)} {others[0].what})" if others else ""
             raise DatagenError(
                 f"{quote(source)}: no MOTS sequences here; expected {kind}, directly or under instances_txt/ or "
-                f"instances/{f' ({other})' if other else ''}"
+                f"instances/{other}"
             )
         return found
 

@@ -14,7 +14,8 @@ from pycocotools import mask as coco
 
 from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError
 from datagen.readers import find_videos as find_any_videos
-from datagen.readers.mots import MotsImages, MotsText, find_videos, name_of_others
+from datagen.readers.mots import MotsImages, MotsText, find_videos
+from datagen.readers.reader import Source
 from datagen.views import KittiView
 
 
@@ -258,13 +259,12 @@ def test_other_annotations_beside_good_ones_are_named(tmp_path):
     ("files", "what"),
     [
         (["Annotations/480p/bear/00000.png"], "DAVIS"),
-        (["meta.json", "Annotations/bear/00000.png"], "YouTube-VOS"),
     ],
 )
 def test_layouts_that_are_not_read_are_named(tmp_path, files, what):
     for file in files:
         lay(tmp_path / file, "")
-    assert what in name_of_others(tmp_path)
+    assert what in Source(tmp_path).others_than([])[0].what
     with pytest.raises(DatagenError, match=f"no annotations here that are read: .*{what}") as error:
         find_any_videos(tmp_path)
     assert "\n" not in str(error.value)

@@ -76,33 +76,32 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
     DatagenError
         If a folder holds no annotations, or none of the format that was named.
     """
+    from datagen.readers import mots
     from datagen.readers.annotation_file import read_annotation_file
-    from datagen.readers.mots import name_of_others
     from datagen.readers.reader import Source
 
     if format is not None:
         check_choice("format", format, list(readers()))
     looked_at = Source(source, automatic)
-    found: dict[str, list[Video]] = {}
+    videos: list[Video] = []
     for reader in readers().values():
-        if format in (None, reader.name) and (videos := reader(looked_at)) is not None:
-            found[reader.name] = videos
+        if format in (None, reader.name) and (found := reader(looked_at)) is not None:
+            videos += found
             if not looked_at.is_folder:
-                break  # a file is of one format
-    if len(found) > 1:
-        raise UsageError(
-            f"{quote(source)}: holds annotations of the formats {', '.join(found)}; "
-            "give the folders of one, or its name by --format"
-        )
-    if found:
-        return next(iter(found.values()))
+                return videos  # a file is of one format
+    if videos:
+        looked_at.warn_of_others(videos)
+        return videos
+    # What looks like MOTS sequences is read all the same, to say what is wrong with it.
+    if looked_at.is_folder and format in (None, "mots") and (videos := mots.find_videos(source, strict=False)):
+        return videos
     if format is not None:
         raise DatagenError(f"{quote(source)}: nothing here is of format {format} ({readers()[format].title})")
     if looked_at.json_file is not None:
         read_annotation_file(looked_at.json_file)  # which says what it lacks
-    other = name_of_others(looked_at.path)
-    known = f"no annotations here that are read: {other}" if other else "no annotations here"
-    raise DatagenError(f"{quote(source)}: {known}; give a JSON file or a folder of MOTS sequences")
+    others = looked_at.others_than([]) if looked_at.is_folder else []
+    known = f" that are read: {quote(others[0].folder)} {others[0].what}" if others else ""
+    raise DatagenError(f"{quote(source)}: no annotations here{known}; `datagen formats` lists what is read")
 
 
 def find_videos_of_all(

@@ -14,8 +14,6 @@ import contextlib
 import hashlib
 import os
 import re
-import warnings
-from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -23,14 +21,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError, quote
+from datagen.errors import BadInputError, DatagenError, UsageError, quote
 from datagen.files import check_input
 from datagen.jit import njit
 from datagen.masks import decode_rle, is_frame_size, problem_of_rle
+from datagen.readers.folders import NO_ANNOTATIONS, Folder, Folders
 from datagen.readers.label_maps import LARGEST_FRAME, LabelMaps, label_maps_in, number_of, read_bytes
-from datagen.readers.other_forms import name_of_annotation_file, name_of_file, name_of_folder
+from datagen.readers.other_forms import name_of_file
 from datagen.readers.png import kind_of_picture, read_label_map
-from datagen.readers.reader import AnnotatedSet, Reader, Source
+from datagen.readers.reader import AnnotatedSet, Other, Reader, Source
 from datagen.tracks import Sampling, Tracks, Video, printable_name
 
 __all__ = [
@@ -43,7 +42,6 @@ __all__ = [
     "MotsImages",
     "MotsText",
     "find_videos",
-    "name_of_others",
 ]
 
 CATEGORY_NAMES = {1: "car", 2: "pedestrian", 10: "ignore"}
@@ -65,17 +63,8 @@ _GT = Path("gt", "gt.txt")
 _PARTS = ("instances", "instances_txt")
 _FIELDS = 6
 
-# Beside annotations lie pictures, boxes and measurements, under these names in KITTI and MOTChallenge.
-_NO_ANNOTATIONS = (
-    *("images", "image_2", "image_3", "image_02", "image_03", "img1", "label_2", "label_02"),
-    *("calib", "oxts", "velodyne", "det", "det_02"),
-)
-
 # More lines than that are not damage, but another kind of file.
 _MOST_MALFORMED = 10_000
-
-# A whole disk would take hours to look through.
-_MOST_FOLDERS = 20_000
 
 
 def find_videos(source: str | Path, annotations: Annotations | None = None, strict: bool = True) -> list[Video]:
@@ -106,43 +95,44 @@ def find_videos(source: str | Path, annotations: Annotations | None = None, stri
     BadInputError
         If one set holds a sequence twice, or the source is a file that is no text.
     """
-    source = Path(source)
-    if not _is_folder(source):
-        if not os.path.lexists(source):
+    looked_at = Source(source)
+    if not looked_at.is_folder:
+        if not os.path.lexists(looked_at.path):
             raise UsageError(f"{quote(source)}: no such folder or file")
-        return [_text_file(check_input(source), strict)]
-    places, others = _look_below(source)
-    if annotations is not None:
-        places = [place for place in places if place.are_texts == (annotations == "txt")]
-    # Where pictures or boxes lie beside them, they are none; where there is nothing else, reading says what is wrong,
-    # unless it is known what they are.
+        return [_text_file(check_input(looked_at.path), strict)]
+    videos = _videos_below(looked_at, annotations, strict)
+    if videos:
+        looked_at.warn_of_others(videos)
+        return videos
+    # Where there is nothing else, reading says what is wrong, unless it is known what they are.
+    known = {other.folder for other in looked_at.others_than([])}
+    places = [
+        place
+        for place in _places(looked_at.folders, annotations)
+        if not any(place.folder.is_relative_to(folder) for folder in known)
+    ]
+    return _videos_of(places, strict)
+
+
+def _videos_below(source: Source, annotations: Annotations | None, strict: bool) -> list[Video]:
+    """Return the sequences below a folder that look as MOTS annotations do, and tell the source of the others."""
+    places = _places(source.folders, annotations)
+    # Where pictures or boxes lie beside them, they are none.
     sound = [place for place in places if place.looks_right()]
-    if not sound:
-        places = [place for place in places if not any(place.folder.is_relative_to(other) for other in others)]
-    else:
-        for place in places:
-            if place not in sound and place.folder.name not in _NO_ANNOTATIONS:
-                kind = "texts that are no MOTS annotations" if place.are_texts else "pictures that are no label maps"
-                others[place.folder] = f"holds {kind}"
-        _warn_of(source, others)
+    for place in places if sound else []:
+        if place not in sound and place.folder.name not in NO_ANNOTATIONS:
+            kind = "texts that are no MOTS annotations" if place.are_texts else "pictures that are no label maps"
+            source.others[place.folder] = Other(place.folder, place.folder, f"holds {kind}")
+    return _videos_of(sound, strict)
+
+
+def _videos_of(places: list[_Place], strict: bool) -> list[Video]:
     sets: dict[Path, list[_Place]] = {}
-    for place in sound or places:
+    for place in places:
         sets.setdefault(place.root, []).append(place)
     found = [_videos_of_set(root, sets[root], strict) for root in sorted(sets, key=lambda root: root.parts)]
     found.sort(key=lambda videos: videos[0].source != KITTI_MOTS)  # stable: by path within a source
     return [video for videos in found for video in videos]
-
-
-def name_of_others(folder: str | Path) -> str | None:
-    """Say what lies in a folder without MOTS annotations, as far as it is known; None if it is not.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The folder. Those below it are looked at too.
-    """
-    _, others = _look_below(Path(folder))
-    return next((f"{quote(place)} {what}" for place, what in sorted(others.items())), None)
 
 
 @dataclass(frozen=True)
@@ -171,53 +161,37 @@ class _Place:
         return any((_looks_like_text if self.are_texts else _looks_like_label_maps)(path) for _, path in self.sequences)
 
 
-def _look_below(source: Path) -> tuple[list[_Place], dict[Path, str]]:
-    """Return the places of sequences in a folder and below it, and what else lies there.
-
-    A folder is looked at once, whatever links lead to it, and so is a sequence.
-    """
+def _places(folders: Folders, annotations: Annotations | None) -> list[_Place]:
+    """Return the places of sequences in a folder and below it; a sequence once, whatever links lead to it."""
     places: list[_Place] = []
-    others: dict[Path, str] = {}
-    seen: set[tuple[int, int]] = set()
     known: set[tuple[str, int, int]] = set()
-    waiting = deque([source])
-    while waiting:
-        folder = waiting.popleft()
-        try:
-            status = folder.stat()
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            if len(seen) > _MOST_FOLDERS:
-                raise UsageError(
-                    f"{quote(source)}: has more than {_MOST_FOLDERS:,} folders below it; give that of a set"
-                )
-            if folder.name in _PARTS and any(place.folder == folder for place in places):
-                continue
-            folders = _folders(folder)
-            new = _places_of_set(folder, folders, folder == source)
-            places += _without_known(new, known)
-            what = name_of_annotation_file(folder) if new else name_of_folder(folder)
-            if what and folder.name not in _NO_ANNOTATIONS:
-                others[folder] = what
-            taken = {path for place in new for _, path in place.sequences}
-            waiting.extend(path for path in folders if path not in taken and (path / _GT) not in taken)
-        except OSError as error:
-            raise BadInputError(quote(folder), f"cannot be read ({error.strerror})") from None
-    return places, others
+    taken: set[Path] = set()
+    for folder in folders:
+        if folder.path in taken or folder.path.parent in taken:  # a sequence, or part of one
+            taken.add(folder.path)
+            continue
+        if folder.path.name in _PARTS and any(place.folder == folder.path for place in places):
+            continue
+        new = _places_of_set(folders, folder)
+        places += _without_known(new, known)
+        paths = [path for place in new for _, path in place.sequences]
+        taken.update(path.parent.parent if path.parts[-2:] == _GT.parts else path for path in paths)
+    taken.discard(folders.top)
+    return places if annotations is None else [each for each in places if each.are_texts == (annotations == "txt")]
 
 
-def _places_of_set(root: Path, folders: list[Path], is_source: bool) -> list[_Place]:
-    """Return the places of sequences of the set at a folder, with those folders in it; none if it is no set."""
+def _places_of_set(folders: Folders, folder: Folder) -> list[_Place]:
+    """Return the places of sequences of the set at a folder; none if it is no set."""
     found = []
-    for folder in (root, root / "instances_txt"):
-        texts = [path for path in _entries(folder) if path.suffix == ".txt" and _SEQUENCE.fullmatch(path.stem)]
-        found.append(_Place(root, folder, True, [(path.stem, path) for path in texts]))
-    for folder, inside in ((root, folders), (root / "instances", _folders(root / "instances"))):
-        maps = [path for path in inside if _SEQUENCE.fullmatch(path.name) and label_maps_in(path)]
-        found.append(_Place(root, folder, False, [(path.name, path) for path in maps]))
-    texts = [path / _GT for path in folders]
-    if is_source:  # which may be that of a sequence, or gt/ itself
+    root = folder.path
+    for inside in (folder, folders.at(root / "instances_txt")):
+        texts = [path for path in inside.entries if path.suffix == ".txt" and _SEQUENCE.fullmatch(path.stem)]
+        found.append(_Place(root, inside.path, True, [(path.stem, path) for path in texts]))
+    for inside in (folder, folders.at(root / "instances")):
+        maps = [path for path in inside.folders if _SEQUENCE.fullmatch(path.name) and folders.at(path).label_maps]
+        found.append(_Place(root, inside.path, False, [(path.name, path) for path in maps]))
+    texts = [path / _GT for path in folder.folders]
+    if root == folders.top:  # which may be that of a sequence, or gt/ itself
         texts += [root / _GT] + ([root / _GT.name] if root.absolute().name == _GT.parent.name else [])
     texts = [path for path in texts if os.path.lexists(path)]
     found.append(_Place(root, root, True, [(_name_of_gt(path), path) for path in texts]))
@@ -239,18 +213,6 @@ def _without_known(places: list[_Place], known: set[tuple[str, int, int]]) -> li
         if sequences:
             kept.append(replace(place, sequences=sequences))
     return kept
-
-
-def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if _is_folder(folder) else []
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in _entries(folder) if _is_folder(path)]
-
-
-def _is_folder(path: Path) -> bool:
-    return os.path.isdir(path)  # noqa: PTH112 (that of Path raises for names too long and links in a circle)
 
 
 def _name_of_gt(path: Path) -> str:
@@ -314,15 +276,6 @@ def _by_name(root: Path, sequences: list[tuple[str, Path]]) -> dict[str, Path]:
             raise BadInputError(root, f"holds sequence {quote(name)} twice: {named[name]} and {path}; remove one")
         named[name] = path
     return named
-
-
-def _warn_of(source: Path, others: dict[Path, str]) -> None:
-    """Say what lies beside the sequences that are read, and is not read."""
-    if not others:
-        return
-    some = "; ".join(f"{quote(folder)} {what}" for folder, what in sorted(others.items())[:3])
-    more = f"; and {len(others) - 3} more" if len(others) > 3 else ""
-    warnings.warn(f"{quote(source)}: not all that lies there is read: {some}{more}", DatagenWarning, stacklevel=3)
 
 
 def _first_frame_of_text(path: Path) -> int:
@@ -566,7 +519,9 @@ def _label(source: str, root: Path, path: Path) -> str:
 def _find(source: Source, annotations: Annotations | None = None, strict: bool = False) -> list[Video] | None:
     if not source.is_folder and source.path.suffix.lower() != ".txt":
         return None
-    return find_videos(source.path, annotations, strict) or None
+    if source.is_folder:
+        return _videos_below(source, annotations, strict) or None
+    return find_videos(source.path, annotations, strict)
 
 
 _PAGE = "https://www.vision.rwth-aachen.de/page/mots"

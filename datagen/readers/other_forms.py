@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from datagen.readers.png import kind_of_picture
 
-__all__ = ["name_of_annotation_file", "name_of_file", "name_of_folder", "name_of_json"]
+__all__ = ["name_of_file", "name_of_folder", "name_of_json", "names_of_files"]
 
 _ARCHIVES = {
     b"PK\x03\x04": "a zip",
@@ -26,8 +26,9 @@ _TAR = slice(257, 262)
 _ARCHIVE_SUFFIXES = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 _NOT_YET = "which is not read; give the same masks as YouTube-VIS JSON"
-_YOUTUBE_VOS = f"is of YouTube-VOS's own form (meta.json beside palette PNGs), {_NOT_YET}"
-_PALETTE = f"is of the form of DAVIS, MOSE and LVOS (palette PNGs), {_NOT_YET}"
+_NOTHING = "of which nothing is read here"
+_YOUTUBE_VOS = f"is of YouTube-VOS's own form (meta.json beside palette PNGs), {_NOTHING}"
+_PALETTE = f"is of the form of DAVIS, MOSE and LVOS (palette PNGs), {_NOTHING}"
 _SAV = f"is of SA-V's own form, {_NOT_YET}"
 
 # Folders that tell a data set by their name.
@@ -60,21 +61,23 @@ def name_of_file(head: bytes) -> str | None:
 def name_of_json(parts: Mapping[str, msgspec.Raw]) -> str | None:
     """Say which form of annotations a JSON file of such parts has that is none of those that are read, if known."""
     if bytes(parts.get("videos", b"")).startswith(b"{"):
-        return _YOUTUBE_VOS
+        return "is of YouTube-VOS's own form (meta.json); give the folder that holds it and Annotations/"
     if "images" in parts and "videos" not in parts:
         return "is COCO's form for single pictures, not for videos (it has `images`, but no `videos`)"
     return None
 
 
-def name_of_folder(folder: Path) -> str | None:
-    """Say what annotations lie in a folder that are none of MOTS, or which file there to give; None if there are none.
+def name_of_folder(folder: Path, entries: Sequence[Path]) -> str | None:
+    """Say what annotations a folder is of, as far as its name and its entries tell; None if that is not known.
 
     Parameters
     ----------
     folder : Path
-        The folder. Those below it are looked at as far as they tell what it is.
+        The folder.
+    entries : sequence of Path
+        What is in it, by name.
     """
-    names = sorted(path.name for path in folder.iterdir())[:_MOST_ENTRIES]
+    names = [path.name for path in entries[:_MOST_ENTRIES]]
     if "meta.json" in names and "Annotations" in names:
         return _YOUTUBE_VOS
     if folder.name == "Annotations" and (folder.parent / "meta.json").is_file():
@@ -84,23 +87,24 @@ def name_of_folder(folder: Path) -> str | None:
             return _FOLDERS[name]
     if any(name.endswith(("_manual.json", "_auto.json")) for name in names):
         return "holds SA-V's annotations in JSON; give it to a command that reads them"
-    if named := name_of_annotation_file(folder):
-        return named
-    for name in names:
-        if name.lower().endswith(_ARCHIVE_SUFFIXES) and (named := name_of_file(_head(folder / name))):
-            return f"holds {name}, which {named}"
     picture = next((folder / name for name in names if name.lower().endswith(".png")), None)
     if picture is not None and (kind := kind_of_picture(_head(picture))):
         return _PALETTE if "palette" in kind else f"holds {kind} pictures, no label maps"
     return None
 
 
-def name_of_annotation_file(folder: Path) -> str | None:
-    """Say which JSON file of annotations lies in a folder; None if there is none."""
-    for name in sorted(path.name for path in folder.iterdir())[:_MOST_ENTRIES]:
-        if name.lower().endswith(".json") and _is_annotation_file(folder / name):
-            return f"holds annotations in JSON; give the file itself, {folder / name}, to a command that reads it"
-    return None
+def names_of_files(folder: Path, entries: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """Yield the first JSON file of annotations and the first archive of a folder, by name, and what to say of them."""
+    names = [path.name for path in entries[:_MOST_ENTRIES]]
+    of_form = {"meta.json"} if "Annotations" in names else set()  # that of YouTube-VOS
+    for name in names:
+        if name not in of_form and name.lower().endswith(".json") and _is_annotation_file(folder / name):
+            yield name, f"holds annotations in JSON; give the file itself, {folder / name}, to a command that reads it"
+            break
+    for name in names:
+        if name.lower().endswith(_ARCHIVE_SUFFIXES) and (named := name_of_file(_head(folder / name))):
+            yield name, f"holds {name}, which {named}"
+            break
 
 
 def _is_annotation_file(path: Path) -> bool:

@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from datagen.errors import DatagenWarning, quote
 from datagen.readers.annotated_set import AnnotatedSet
 from datagen.readers.annotation_file import AnnotationFile, read_annotation_file
+from datagen.readers.folders import NO_ANNOTATIONS, Folder, Folders
 from datagen.readers.json_file import JsonFile, read_json_file
+from datagen.readers.other_forms import name_of_folder, names_of_files
 from datagen.tracks import Video
 
-__all__ = ["AnnotatedSet", "Reader", "Source"]
+__all__ = ["AnnotatedSet", "Other", "Reader", "Source"]
+
+
+class Other(NamedTuple):
+    """What looks like annotations and may not be read.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it lies.
+    path : Path
+        The folder, or the file in it. It is read if a video is there or below it.
+    what : str
+        What it is, to follow the name of the folder.
+    """
+
+    folder: Path
+    path: Path
+    what: str
 
 
 class Source:
@@ -31,6 +53,30 @@ class Source:
     def __init__(self, path: str | Path, automatic: bool = False) -> None:
         self.path = Path(path)
         self.automatic = automatic
+
+    @cached_property
+    def folders(self) -> Folders:
+        """The folder and those below it."""
+        return Folders(self.path)
+
+    @cached_property
+    def others(self) -> dict[Path, Other]:
+        """What looks like annotations in these folders, by its path."""
+        return {other.path: other for folder in self.folders for other in _others_in(self.folders, folder)}
+
+    def others_than(self, videos: Sequence[Video]) -> list[Other]:
+        """Return what looks like annotations and is none of these videos."""
+        read = {place for video in videos for place in (video.path, *video.path.parents)}
+        return [self.others[path] for path in sorted(self.others) if path not in read]
+
+    def warn_of_others(self, videos: Sequence[Video]) -> None:
+        """Say what lies beside the videos that are read, and is not read."""
+        others = self.others_than(videos)
+        if others:
+            some = "; ".join(f"{quote(other.folder)} {other.what}" for other in others[:3])
+            more = f"; and {len(others) - 3} more" if len(others) > 3 else ""
+            text = f"{quote(self.path)}: not all that lies there is read: {some}{more}"
+            warnings.warn(text, DatagenWarning, stacklevel=3)
 
     @cached_property
     def is_folder(self) -> bool:
@@ -77,3 +123,18 @@ class Reader:
     def __call__(self, source: str | Path | Source, **options: Any) -> list[Video] | None:
         """Find the videos of a source; see `find`."""
         return self.find(source if isinstance(source, Source) else Source(source), **options)
+
+
+def _others_in(folders: Folders, folder: Folder) -> list[Other]:
+    """Return what looks like annotations in a folder."""
+    if folders.is_beside(folder.path) or folder.path.name in NO_ANNOTATIONS:
+        return []
+    found = []
+    for name, what in names_of_files(folder.path, folder.entries):
+        found.append(Other(folder.path, folder.path / name, what))
+    form = name_of_folder(folder.path, folder.entries)
+    if form:
+        found.append(Other(folder.path, folder.path, form))
+    elif folder.label_maps and not folder.headers:
+        found.append(Other(folder.path, folder.path, "holds pictures that cannot be read"))
+    return found

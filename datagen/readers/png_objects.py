@@ -1,0 +1,199 @@
+"""Folders of PNGs whose pixels are numbers of objects: video object segmentation, and what its models write.
+
+A video is a folder of 8-bit palette or grey PNGs that are named by numbers, ``Annotations/480p/bear/00000.png``; its
+name is the folder's. DAVIS 2016 has one object, white in grey pictures. 254 and 255 are void elsewhere: pixels of which
+the annotators say nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.errors import BadInputError
+from datagen.readers.folders import Folder, Folders
+from datagen.readers.label_maps import LabelMaps, read_bytes
+from datagen.readers.png import GREY, PALETTE, read_picture
+from datagen.readers.reader import AnnotatedSet, Reader, Source
+from datagen.tracks import OBJECT, Sampling, Video, printable_name
+
+__all__ = ["READER", "VOID", "PngObjects", "are_label_maps", "read_indices", "videos_are_objects"]
+
+VOID = (254, 255)
+"""Values of pixels that belong to nobody."""
+
+_DAVIS_2016, _DAVIS_2017 = "davis-2016", "davis-2017"
+_DAVIS_PARTS = ("480p", "1080p", "Full-Resolution")
+_BY_NAME = ("mose", "lvos")
+
+# Pictures of a scene change from pixel to pixel, label maps at borders.
+_MOST_CHANGES = 0.1
+
+
+@dataclass(frozen=True)
+class PngObjects(LabelMaps):
+    """A video. See `datagen.tracks.Video`."""
+
+    source: str
+    name: str
+    path: Path
+    is_grey: bool
+
+    @property
+    def frames_per_second(self) -> float | None:  # type: ignore[override]
+        """That of the data set."""
+        return next((each.frames_per_second for each in READER.sets if each.id == self.source), None)
+
+    def decode(self, data: bytes, path: Path, sampling: Sampling | None) -> tuple[NDArray[Any], int, int]:
+        """See `LabelMaps.decode`."""
+        return read_indices(data, path, sampling)
+
+    def objects_of(self, labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the labels but void; a single object in white is number 1."""
+        if self.is_grey and (labels == 255).all():
+            objects = np.ones_like(labels)
+        else:
+            objects = np.where(np.isin(labels, VOID), 0, labels)
+        return objects, np.zeros_like(objects)
+
+    def names_of(self, category_id: NDArray[np.int64]) -> dict[int, str]:
+        """See `LabelMaps.names_of`."""
+        del category_id
+        return OBJECT
+
+
+def read_indices(data: bytes, path: Path, sampling: Sampling | None) -> tuple[NDArray[np.uint8], int, int]:
+    """Read a PNG of at most 8 bits, grey or palette: its numbers, and height and width of the whole.
+
+    Raises
+    ------
+    BadInputError
+        If it is another.
+    """
+    picture = read_picture(data, path, sampling)
+    if picture.colour not in (GREY, PALETTE) or picture.depth > 8:
+        raise BadInputError(path, "is no 8-bit grey or palette image, as those beside it are")
+    return picture.pixels, picture.height, picture.width
+
+
+def are_label_maps(folders: Folders, folder: Folder) -> bool:
+    """Say whether a folder holds 8-bit pictures that look as label maps of objects do."""
+    if not folder.headers or folders.is_beside(folder.path):
+        return False
+    if not all(depth <= 8 and colour in (GREY, PALETTE) for depth, colour in folder.headers):
+        return False
+    if any(part.startswith("Annotations") for part in folder.path.absolute().parts):
+        return True
+    maps = folder.label_maps
+    for path in (maps[i] for i in sorted({0, len(maps) // 2, len(maps) - 1})):
+        try:
+            pixels, _, _ = read_indices(read_bytes(path), path, None)
+        except BadInputError:
+            continue
+        if pixels.any():
+            changes = np.count_nonzero(pixels[:, 1:] != pixels[:, :-1])
+            return bool(changes <= max(_MOST_CHANGES * pixels.size, 2 * len(pixels)))
+    return False
+
+
+def videos_are_objects(folders: Folders, folder: Folder) -> bool:
+    """Say whether a folder holds, in one of its own, the masks of each object: ``VIDEO/000/00000.png``."""
+    if len(folder.path.name) != 3 or not folder.path.name.isdecimal():
+        return False
+    video = folder.path.parent
+    above = video.absolute().parts
+    if not any(part.startswith("Annotations") for part in above[:-1]):
+        return folder.path != folders.top and video != folders.top
+    return not above[-1].startswith("Annotations") and above[-1] not in _DAVIS_PARTS
+
+
+def _set_of(folder: Folder, is_grey: bool) -> str:
+    """Return the data set of a video: known from its layout, else the name of the folder above."""
+    parts = folder.path.absolute().parts[:-1]
+    if parts[-1] in _DAVIS_PARTS and parts[-2].startswith("Annotations"):
+        return _DAVIS_2016 if is_grey else _DAVIS_2017
+    for part in reversed(parts):
+        for name in _BY_NAME:
+            if part.lower().startswith(name):
+                return name
+    above = [part for part in parts if not part.startswith("Annotations") and part not in _DAVIS_PARTS]
+    return printable_name(above[-1]) if above and above[-1] != "/" else "png-objects"
+
+
+def _find(source: Source) -> list[Video] | None:
+    if not source.is_folder:
+        return None
+    found: list[Video] = []
+    for folder in source.folders:
+        if not folder.label_maps or (folder.path.parent.parent / "meta.json").is_file():  # of YouTube-VOS
+            continue
+        if videos_are_objects(source.folders, folder) or not are_label_maps(source.folders, folder):
+            continue
+        is_grey = all(colour == GREY for _, colour in folder.headers)
+        name = printable_name(folder.path.absolute().name)
+        found.append(PngObjects(_set_of(folder, is_grey), name, folder.path, is_grey))
+    return sorted(found, key=lambda video: (video.source, video.path.parts)) or None
+
+
+READER = Reader(
+    name="png-objects",
+    title="Folders of palette or grey PNGs, value = object, as of DAVIS, MOSE, LVOS, and results of SAM 2, Cutie, XMem",
+    sets=(
+        AnnotatedSet(
+            id=_DAVIS_2016,
+            name="DAVIS 2016",
+            url="https://davischallenge.org/davis2016/code.html",
+            licence="not stated with the annotations (the evaluation code is BSD); see the page",
+            citation=(
+                "F. Perazzi, J. Pont-Tuset, B. McWilliams, L. Van Gool, M. Gross, A. Sorkine-Hornung: A Benchmark "
+                "Dataset and Evaluation Methodology for Video Object Segmentation. CVPR 2016."
+            ),
+            frames_per_second=24,
+            how_to_get="Take DAVIS-data.zip from https://davischallenge.org/davis2016/code.html and give DAVIS/Annotations/480p.",
+        ),
+        AnnotatedSet(
+            id=_DAVIS_2017,
+            name="DAVIS 2017",
+            url="https://davischallenge.org/davis2017/code.html",
+            licence="not stated with the annotations (the evaluation code is BSD); see the page",
+            citation=(
+                "J. Pont-Tuset, F. Perazzi, S. Caelles, P. Arbelaez, A. Sorkine-Hornung, L. Van Gool: The 2017 DAVIS "
+                "Challenge on Video Object Segmentation. arXiv:1704.00675, 2017."
+            ),
+            frames_per_second=24,
+            how_to_get="Take TrainVal of 480p from https://davischallenge.org/davis2017/code.html and give DAVIS/Annotations/480p.",
+        ),
+        AnnotatedSet(
+            id="mose",
+            name="MOSE",
+            url="https://henghuiding.github.io/MOSE/",
+            licence="CC BY-NC-SA 4.0",
+            citation=(
+                "H. Ding, C. Liu, S. He, X. Jiang, P. H. S. Torr, S. Bai: MOSE: A New Dataset for Video Object "
+                "Segmentation in Complex Scenes. ICCV 2023."
+            ),
+            frames_per_second=None,  # 5 to 6
+            how_to_get=(
+                "Take train from https://henghuiding.github.io/MOSE/ (others have masks of the first frame only) and give "
+                "MOSE/train."
+            ),
+        ),
+        AnnotatedSet(
+            id="lvos",
+            name="LVOS",
+            url="https://lingyihongfd.github.io/lvos.github.io/",
+            licence="CC BY 4.0 (annotations)",
+            citation=(
+                "L. Hong et al.: LVOS: A Benchmark for Large-scale Long-term Video Object Segmentation. "
+                "arXiv:2404.19326, 2024."
+            ),
+            frames_per_second=6,
+            how_to_get="Take the annotations from https://lingyihongfd.github.io/lvos.github.io/ and give LVOS/train.",
+        ),
+    ),
+    find=_find,
+)
