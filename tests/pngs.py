@@ -22,7 +22,7 @@ def picture(path, array):
 
 def moving(frames=4, size=(72, 128), objects=(1, 2)):
     """Return label maps (frames, *size) of rectangles that move to the right."""
-    labels = np.zeros((frames, *size), np.uint8)
+    labels = np.zeros((frames, *size), np.uint8 if max(objects) < 256 else np.int64)
     for t in range(frames):
         for place, number in enumerate(objects):
             labels[t, 5 + 25 * place : 25 + 25 * place, 10 + 5 * t : 40 + 5 * t] = number

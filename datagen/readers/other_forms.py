@@ -34,10 +34,10 @@ _SAV = f"is of SA-V's own form, {_NOT_YET}"
 # Folders that tell a data set by their name.
 _FOLDERS = {
     "Annotations": _PALETTE,
-    "Annotations_6fps": _SAV,
-    "panoptic_maps": f"is of the form of KITTI-STEP (panoptic maps), {_NOT_YET}",
-    "panomask": f"is of the form of VIPSeg (panoptic masks), {_NOT_YET}",
-    "bitmasks": f"is of BDD100K's form (bitmasks), {_NOT_YET}",
+    "Annotations_6fps": f"is of the form of SA-V (a PNG an object), {_NOTHING}",
+    "panoptic_maps": f"is of the form of KITTI-STEP (panoptic maps), {_NOTHING}",
+    "panomask": f"is of the form of VIPSeg (panoptic masks), {_NOTHING}",
+    "bitmasks": f"is of BDD100K's form (bitmasks), {_NOTHING}",
 }
 
 _MOST_ENTRIES = 1000

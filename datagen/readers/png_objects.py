@@ -153,7 +153,10 @@ READER = Reader(
                 "Dataset and Evaluation Methodology for Video Object Segmentation. CVPR 2016."
             ),
             frames_per_second=24,
-            how_to_get="Take DAVIS-data.zip from https://davischallenge.org/davis2016/code.html and give DAVIS/Annotations/480p.",
+            how_to_get=(
+                "Take DAVIS-data.zip from https://davischallenge.org/davis2016/code.html and give "
+                "DAVIS/Annotations/480p."
+            ),
         ),
         AnnotatedSet(
             id=_DAVIS_2017,
@@ -165,7 +168,10 @@ READER = Reader(
                 "Challenge on Video Object Segmentation. arXiv:1704.00675, 2017."
             ),
             frames_per_second=24,
-            how_to_get="Take TrainVal of 480p from https://davischallenge.org/davis2017/code.html and give DAVIS/Annotations/480p.",
+            how_to_get=(
+                "Take TrainVal of 480p from https://davischallenge.org/davis2017/code.html and give "
+                "DAVIS/Annotations/480p."
+            ),
         ),
         AnnotatedSet(
             id="mose",
@@ -178,8 +184,8 @@ READER = Reader(
             ),
             frames_per_second=None,  # 5 to 6
             how_to_get=(
-                "Take train from https://henghuiding.github.io/MOSE/ (others have masks of the first frame only) and give "
-                "MOSE/train."
+                "Take train from https://henghuiding.github.io/MOSE/ (others have masks of the first frame only) and "
+                "give MOSE/train."
             ),
         ),
         AnnotatedSet(

@@ -29,7 +29,7 @@ class Other(NamedTuple):
     folder : Path
         Where it lies.
     path : Path
-        The folder, or the file in it. It is read if a video is there or below it.
+        The folder, or the file in it. It is read if a video is there, above or below.
     what : str
         What it is, to follow the name of the folder.
     """
@@ -66,8 +66,13 @@ class Source:
 
     def others_than(self, videos: Sequence[Video]) -> list[Other]:
         """Return what looks like annotations and is none of these videos."""
-        read = {place for video in videos for place in (video.path, *video.path.parents)}
-        return [self.others[path] for path in sorted(self.others) if path not in read]
+        videos_at = {video.path for video in videos}
+        above = {folder for path in videos_at for folder in path.parents}
+        return [
+            self.others[path]
+            for path in sorted(self.others)
+            if path not in above and videos_at.isdisjoint((path, *path.parents))
+        ]
 
     def warn_of_others(self, videos: Sequence[Video]) -> None:
         """Say what lies beside the videos that are read, and is not read."""
