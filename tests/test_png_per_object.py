@@ -66,3 +66,10 @@ def test_a_bad_picture_is_named_or_left_out(tmp_path, spoil, problem):
     tracks = video.read(skip_bad=True)
     assert len(tracks) == 6
     assert tracks.left_out[0].startswith("sa-v/v/002/00008.png: ")
+
+
+def test_videos_that_are_called_by_three_digits(tmp_path):
+    for name in ("001", "002"):
+        for t, labels in enumerate(moving()):
+            palette(tmp_path / "set/val" / name / f"{t:05d}.png", labels)
+    assert [(video.source, video.name) for video in find_videos(tmp_path)] == [("val", "001"), ("val", "002")]

@@ -7,6 +7,8 @@ the annotators say nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,12 +90,7 @@ def are_label_maps(folders: Folders, folder: Folder) -> bool:
         return False
     if any(part.startswith("Annotations") for part in folder.path.absolute().parts):
         return True
-    maps = folder.label_maps
-    for path in (maps[i] for i in sorted({0, len(maps) // 2, len(maps) - 1})):
-        try:
-            pixels, _, _ = read_indices(read_bytes(path), path, None)
-        except BadInputError:
-            continue
+    for pixels in _some_pixels(folder):
         if pixels.any():
             changes = np.count_nonzero(pixels[:, 1:] != pixels[:, :-1])
             return bool(changes <= max(_MOST_CHANGES * pixels.size, 2 * len(pixels)))
@@ -101,14 +98,29 @@ def are_label_maps(folders: Folders, folder: Folder) -> bool:
 
 
 def videos_are_objects(folders: Folders, folder: Folder) -> bool:
-    """Say whether a folder holds, in one of its own, the masks of each object: ``VIDEO/000/00000.png``."""
-    if len(folder.path.name) != 3 or not folder.path.name.isdecimal():
+    """Say whether a folder holds the masks of one object, in that of its video: ``VIDEO/000/00000.png``.
+
+    That of SA-V is known by its name; elsewhere each picture shows one value beside 0, at most.
+    """
+    if len(folder.path.name) != 3 or not (folder.path.name.isascii() and folder.path.name.isdecimal()):
         return False
     video = folder.path.parent
     above = video.absolute().parts
-    if not any(part.startswith("Annotations") for part in above[:-1]):
-        return folder.path != folders.top and video != folders.top
-    return not above[-1].startswith("Annotations") and above[-1] not in _DAVIS_PARTS
+    if "Annotations_6fps" in above[:-1]:
+        return True
+    if folder.path == folders.top or video == folders.top:
+        return False
+    if above[-1].startswith("Annotations") or above[-1] in _DAVIS_PARTS:
+        return False
+    return all(len(np.unique(pixels[pixels > 0])) < 2 for pixels in _some_pixels(folder))
+
+
+def _some_pixels(folder: Folder) -> Iterator[NDArray[np.uint8]]:
+    """Yield the first label map of a folder, one in the middle and the last, as far as they can be read."""
+    maps = folder.label_maps
+    for path in (maps[i] for i in sorted({0, len(maps) // 2, len(maps) - 1})):
+        with suppress(BadInputError):
+            yield read_indices(read_bytes(path), path, None)[0]
 
 
 def _set_of(folder: Folder, is_grey: bool) -> str:

@@ -65,7 +65,8 @@ class PngPerObject(LabelMaps):
                 object_id.append(np.full(len(frame), number, dtype=np.int64))
         if not parts:
             tracks = Tracks.left_out_whole(self, "no object is seen")
-            tracks.left_out[:] = reading.left_out
+            tracks.left_out[:] = reading.left_out  # it is no fault
+            tracks.inputs.update(reading.inputs)
             return tracks
         frame = np.concatenate([part[0] for part in parts])
         order = np.argsort(frame, kind="stable")
