@@ -65,14 +65,11 @@ class Source:
         return {other.path: other for folder in self.folders for other in _others_in(self.folders, folder)}
 
     def others_than(self, videos: Sequence[Video]) -> list[Other]:
-        """Return what looks like annotations and is none of these videos."""
+        """Return what looks like annotations and is none of these videos; nothing that is below another of these."""
         videos_at = {video.path for video in videos}
         above = {folder for path in videos_at for folder in path.parents}
-        return [
-            self.others[path]
-            for path in sorted(self.others)
-            if path not in above and videos_at.isdisjoint((path, *path.parents))
-        ]
+        unread = {path for path in self.others if path not in above and videos_at.isdisjoint((path, *path.parents))}
+        return [self.others[path] for path in sorted(unread) if (unread - {self.path}).isdisjoint(path.parents)]
 
     def warn_of_others(self, videos: Sequence[Video]) -> None:
         """Say what lies beside the videos that are read, and is not read."""
