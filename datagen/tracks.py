@@ -14,13 +14,10 @@ from numpy.typing import NDArray
 from datagen.errors import UsageError
 from datagen.masks import Grid, Masks
 
-__all__ = ["NO_CATEGORIES", "NO_OBJECT", "OBJECT", "Sampling", "Tracks", "Video", "printable_name"]
+__all__ = ["NO_CATEGORIES", "NO_OBJECT", "Sampling", "Tracks", "Video", "printable_name"]
 
 NO_OBJECT = "ignore"
 """The category of regions in which nothing was annotated, so that there is no object (MOTS calls them so)."""
-
-OBJECT = {0: "object"}
-"""The category of what is an object of which nothing more is known."""
 
 # Labels are held beside the number of their map in one number.
 _LARGEST_LABEL = (1 << 32) - 1
@@ -220,9 +217,10 @@ class Tracks:
         video: str,
         frames_per_second: float | None,
     ) -> Tracks:
-        names = OBJECT | dict(enumerate(sorted(set(categories.values()) - set(OBJECT.values())), start=1))
+        others = sorted(set(categories.values()) - set(NO_CATEGORIES.values()))
+        names = NO_CATEGORIES | dict(enumerate(others, start=2))
         numbers = {name: number for number, name in names.items()}
-        of_object = {each: numbers[categories.get(each, OBJECT[0])] for each in np.unique(object_id).tolist()}
+        of_object = {each: numbers[categories.get(each, NO_CATEGORIES[1])] for each in np.unique(object_id).tolist()}
         category_id = np.array([of_object[each] for each in object_id.tolist()], dtype=np.int64)
         return cls(source, video, frame, object_id, category_id, masks, names, frames_per_second=frames_per_second)
 

@@ -39,7 +39,7 @@ def test_the_set_is_known_by_its_layout(tmp_path, place, source, rate):
         (video,) = find_videos(each)
         tracks = video.read()
         assert (tracks.source, tracks.video, tracks.frames_per_second) == (source, place.split("/")[-1], rate)
-        assert tracks.category_names[0] == "object"
+        assert tracks.category_names[1] == "object"
         assert next(iter(tracks.inputs)) == f"{source}/{video.name}/00000.png"
         np.testing.assert_array_equal(painted(tracks), LABELS)
 

@@ -7,7 +7,7 @@ from annotations import FIRST, HEIGHT, SECOND, WIDTH, as_text, write
 from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError
 from datagen.measure import measure
 from datagen.readers import find_videos, find_videos_of_all, json_file
-from datagen.readers.mots import name_of_others
+from datagen.readers.reader import Source
 
 NOTHING = np.zeros_like(FIRST)
 
@@ -75,7 +75,7 @@ def test_a_folder_has_one_video_per_file(tmp_path):
         folder.mkdir()
         write(folder / f"sav_00000{number}_manual.json", sa_v())
     write(tmp_path / "notes.json", {})
-    assert "holds SA-V's annotations" in (name_of_others(tmp_path) or "")  # to those who want MOTS
+    assert "holds SA-V's annotations" in Source(tmp_path).others_than([])[0].what  # to those who want MOTS
     assert [(video.source, video.name) for video in find_videos(tmp_path)] == [
         ("sa-v", "sav_000001"),
         ("sa-v", "sav_000002"),

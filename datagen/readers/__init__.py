@@ -59,7 +59,7 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
     source : str or Path
         A file or folder of annotations, in a format of `readers`.
     format : str, optional
-        The name of its format; by default it is told by what is there.
+        The name of its format; by default it is told by what is there, and of a folder all formats are read.
     automatic : bool
         Take masks that a machine made, too, where a format tells them apart (SA-V, BURST).
 
@@ -70,7 +70,7 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
     Raises
     ------
     UsageError
-        If there is no such file or folder, or no such format, or if a folder holds several.
+        If there is no such file or folder, or no such format.
     BadInputError
         If a file is of none of the formats.
     DatagenError

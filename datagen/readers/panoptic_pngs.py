@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError
+from datagen.readers.bdd100k import BDD100K
+from datagen.readers.bdd100k import READER as _SCALABEL
 from datagen.readers.folders import Folder, Folders
 from datagen.readers.label_maps import NUMBERED, LabelMaps, label_maps_in, read_bytes
 from datagen.readers.png import GREY, RGB, RGBA, Picture, read_picture
@@ -92,7 +94,9 @@ class PanopticPngs(LabelMaps):
     @property
     def frames_per_second(self) -> float | None:  # type: ignore[override]
         """That of the data set."""
-        return next((each.frames_per_second for each in READER.sets if each.id == self.source), None)
+        return next(
+            (each.frames_per_second for each in (*READER.sets, *_SCALABEL.sets) if each.id == self.source), None
+        )
 
     @property
     def pattern(self) -> re.Pattern[str]:  # type: ignore[override]
@@ -151,7 +155,7 @@ def _video_in(folders: Folders, folder: Folder) -> Video | None:
     if folder.label_maps and above[-1] == "panomask":
         return PanopticPngs("vipseg", name, path, _VIPSEG_FORM, None)
     if "bitmasks" in near and label_maps_in(path, _BDD_FRAME):
-        return PanopticPngs("bdd100k-mots", name, path, _BDD_FORM, _BDD100K)
+        return PanopticPngs(BDD100K, name, path, _BDD_FORM, _BDD100K)
     if path.absolute().name == "instances" and label_maps_in(path, _CVAT_FRAME):
         return _of_cvat(path)
     return None
@@ -203,17 +207,6 @@ READER = Reader(
             citation=_STEP,
             frames_per_second=None,
             how_to_get="Take the labels from https://motchallenge.net/data/STEP-ICCV21/ and give panoptic_maps/.",
-        ),
-        AnnotatedSet(
-            id="bdd100k-mots",
-            name="BDD100K MOTS",
-            url="https://doc.bdd100k.com/",
-            licence="for research and education (see the site)",
-            citation=(
-                "F. Yu et al.: BDD100K: A Diverse Driving Dataset for Heterogeneous Multitask Learning. CVPR 2020."
-            ),
-            frames_per_second=5,
-            how_to_get="Register at https://bdd-data.berkeley.edu/, take MOTS 2020 Labels and give bitmasks/.",
         ),
         AnnotatedSet(
             id="vipseg",

@@ -21,7 +21,7 @@ from datagen.readers.folders import Folder, Folders
 from datagen.readers.label_maps import LabelMaps, read_bytes
 from datagen.readers.png import GREY, PALETTE, read_picture
 from datagen.readers.reader import AnnotatedSet, Reader, Source
-from datagen.tracks import OBJECT, Sampling, Video, printable_name
+from datagen.tracks import NO_CATEGORIES, Sampling, Video, printable_name
 
 __all__ = ["READER", "VOID", "PngObjects", "are_label_maps", "read_indices", "videos_are_objects"]
 
@@ -60,12 +60,12 @@ class PngObjects(LabelMaps):
             objects = np.ones_like(labels)
         else:
             objects = np.where(np.isin(labels, VOID), 0, labels)
-        return objects, np.zeros_like(objects)
+        return objects, np.ones_like(objects)
 
     def names_of(self, category_id: NDArray[np.int64]) -> dict[int, str]:
         """See `LabelMaps.names_of`."""
         del category_id
-        return OBJECT
+        return NO_CATEGORIES
 
 
 def read_indices(data: bytes, path: Path, sampling: Sampling | None) -> tuple[NDArray[np.uint8], int, int]:

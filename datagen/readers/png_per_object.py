@@ -16,12 +16,12 @@ from datagen.errors import BadInputError
 from datagen.masks import Masks
 from datagen.readers.label_maps import LARGEST_FRAME, LabelMaps, Reading, label_maps_in, number_of, step_of
 from datagen.readers.png_objects import are_label_maps, read_indices, videos_are_objects
-from datagen.readers.reader import AnnotatedSet, Reader, Source
-from datagen.tracks import OBJECT, Sampling, Tracks, Video, printable_name
+from datagen.readers.reader import Reader, Source
+from datagen.readers.sa_v import SA_V
+from datagen.tracks import NO_CATEGORIES, Sampling, Tracks, Video, printable_name
 
 __all__ = ["READER", "PngPerObject"]
 
-_SA_V = "sa-v"
 _SA_V_FOLDER = "Annotations_6fps"
 
 
@@ -75,12 +75,12 @@ class PngPerObject(LabelMaps):
             video=self.name,
             frame=frame[order],
             object_id=np.concatenate(object_id)[order],
-            category_id=np.zeros(len(frame), dtype=np.int64),
+            category_id=np.ones(len(frame), dtype=np.int64),
             masks=Masks.concatenate([part[1] for part in parts]).select(order),
-            category_names=OBJECT,
+            category_names=NO_CATEGORIES,
             inputs=reading.inputs,
             left_out=reading.left_out,
-            frames_per_second=6 if self.source == _SA_V else None,
+            frames_per_second=6 if self.source == SA_V else None,
         )
 
 
@@ -95,7 +95,7 @@ def _find(source: Source) -> list[Video] | None:
     for path, folders in of_video.items():
         name, above = path.absolute().parts[-1], path.absolute().parts[:-1]
         sources = [part for part in above if not part.startswith("Annotations")]
-        own = _SA_V if above[-1] == _SA_V_FOLDER else printable_name(sources[-1])
+        own = SA_V if above[-1] == _SA_V_FOLDER else printable_name(sources[-1])
         found.append(PngPerObject(own, printable_name(name), path, sorted(folders)))
     return found or None
 
@@ -103,19 +103,6 @@ def _find(source: Source) -> list[Video] | None:
 READER = Reader(
     name="png-per-object",
     title="A binary PNG for each object and frame: SA-V val and test, results of SAM 2 by object",
-    sets=(
-        AnnotatedSet(
-            id=_SA_V,
-            name="SA-V",
-            url="https://ai.meta.com/datasets/segment-anything-video/",
-            licence="CC BY 4.0",
-            citation="N. Ravi et al.: SAM 2: Segment Anything in Images and Videos. arXiv:2408.00714, 2024.",
-            frames_per_second=6,
-            how_to_get=(
-                "Register at https://ai.meta.com/datasets/segment-anything-video-downloads/, take sav_val or sav_test "
-                "and give the folder that holds Annotations_6fps/."
-            ),
-        ),
-    ),
+    sets=(),  # that of SA-V is told by the reader of its JSON
     find=_find,
 )

@@ -20,7 +20,7 @@ from datagen.readers.json_file import ASK_FOR_AUTOMATIC, Int64, JsonFile, files_
 from datagen.readers.reader import AnnotatedSet, Reader, Source
 from datagen.tracks import NO_CATEGORIES, Sampling, Tracks, Video, printable_name
 
-__all__ = ["READER", "SavVideo"]
+__all__ = ["READER", "SA_V", "SavVideo"]
 
 SA_V = "sa-v"
 
@@ -146,7 +146,7 @@ READER = Reader(
             frames_per_second=_RATE,
             how_to_get=(
                 "Open https://ai.meta.com/datasets/segment-anything-video-downloads/, accept the terms, and unpack the "
-                "archives of the training set (sav_train); the videos are not needed."
+                "archives of the training set (sav_train) or of sav_val and sav_test; the videos are not needed."
             ),
         ),
     ),
