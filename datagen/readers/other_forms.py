@@ -25,11 +25,9 @@ _ARCHIVES = {
 _TAR = slice(257, 262)
 _ARCHIVE_SUFFIXES = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
-_NOT_YET = "which is not read; give the same masks as YouTube-VIS JSON"
 _NOTHING = "of which nothing is read here"
 _YOUTUBE_VOS = f"is of YouTube-VOS's own form (meta.json beside palette PNGs), {_NOTHING}"
 _PALETTE = f"is of the form of DAVIS, MOSE and LVOS (palette PNGs), {_NOTHING}"
-_SAV = f"is of SA-V's own form, {_NOT_YET}"
 
 # Folders that tell a data set by their name.
 _FOLDERS = {
@@ -85,8 +83,6 @@ def name_of_folder(folder: Path, entries: Sequence[Path]) -> str | None:
     for name in (folder.name, *names):
         if name in _FOLDERS and (name == folder.name or (folder / name).is_dir()):
             return _FOLDERS[name]
-    if any(name.endswith(("_manual.json", "_auto.json")) for name in names):
-        return "holds SA-V's annotations in JSON; give it to a command that reads them"
     picture = next((folder / name for name in names if name.lower().endswith(".png")), None)
     if picture is not None and (kind := kind_of_picture(_head(picture))):
         return _PALETTE if "palette" in kind else f"holds {kind} pictures, no label maps"
@@ -98,6 +94,9 @@ def names_of_files(folder: Path, entries: Sequence[Path]) -> Iterator[tuple[str,
     names = [path.name for path in entries[:_MOST_ENTRIES]]
     of_form = {"meta.json"} if "Annotations" in names else set()  # that of YouTube-VOS
     for name in names:
+        if name.endswith(("_manual.json", "_auto.json")):
+            yield name, "holds SA-V's annotations in JSON; give it to a command that reads them"
+            break
         if name not in of_form and name.lower().endswith(".json") and _is_annotation_file(folder / name):
             yield name, f"holds annotations in JSON; give the file itself, {folder / name}, to a command that reads it"
             break
