@@ -1,6 +1,7 @@
 """Masks of any annotated video."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,13 +9,14 @@ from annotations import write
 from click.testing import CliRunner
 
 from cli.main import datagen
-from datagen import store
+from datagen import build, store
 from datagen.build import build_masks, count_by_video
 from datagen.checks import verify
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.moments import latents_of_masks
 from datagen.releases.package import package
+from datagen.tracks import Tracks
 
 
 def runs(mask):
@@ -90,6 +92,46 @@ def test_frames_by_the_second_need_a_known_rate(tmp_path):
     source = write(tmp_path / "train.json", video_file(boxes(64, 64, 7)))
     with pytest.raises(BadInputError, match=r"its rate is not known.*--every N"):
         build_masks(source, frames_per_second=2)
+
+
+class Rated:
+    """A video of known rate."""
+
+    source, name, path = "own", "v", "v"
+
+    def __init__(self, masks, rate):
+        self._tracks = Tracks.from_masks({7: masks}, frames_per_second=rate)
+
+    def read(self, sampling=None, skip_bad=False):
+        masks = self._tracks.masks
+        return replace(self._tracks, masks=masks if sampling is None else masks.sample(sampling(masks.height, masks.width)))
+
+
+@pytest.mark.parametrize(("wanted", "every"), [(6, 1), (3, 2), (2, 3), (1.5, 4)])
+def test_frames_by_the_second(monkeypatch, wanted, every):
+    masks = boxes(64, 64, 13)
+    monkeypatch.setattr(build, "find_videos_of_all", lambda sources, *_: [Rated(masks, 6)])
+    dataset = build_masks("x", windows=1, frames_per_second=wanted)
+    np.testing.assert_array_equal(dataset.images, masks[::every])
+
+
+@pytest.mark.parametrize("wanted", [4, 7, 12])
+def test_frames_by_the_second_that_are_no_part_of_the_rate(monkeypatch, wanted):
+    monkeypatch.setattr(build, "find_videos_of_all", lambda sources, *_: [Rated(boxes(64, 64, 13), 6)])
+    with pytest.raises(BadInputError, match=f"6 frames a second are no multiple of {wanted}"):
+        build_masks("x", frames_per_second=wanted)
+
+
+def test_a_video_without_windows_is_left_out_and_named(tmp_path):
+    source = write(tmp_path / "train.json", video_file(boxes(64, 100, 4)))
+    with pytest.raises(DatagenError, match="no sequence"):
+        build_masks(source, frames_per_second=2, skip_bad=True)
+
+
+def test_one_frame_is_no_sequence(tmp_path):
+    masks = boxes(64, 64, 5)
+    masks[1] = False
+    assert build_masks(write(tmp_path / "train.json", video_file(masks)), windows=1).lengths.tolist() == [3]
 
 
 def test_categories_are_chosen_by_name(tmp_path):
