@@ -104,7 +104,9 @@ class Rated:
 
     def read(self, sampling=None, skip_bad=False):
         masks = self._tracks.masks
-        return replace(self._tracks, masks=masks if sampling is None else masks.sample(sampling(masks.height, masks.width)))
+        return replace(
+            self._tracks, masks=masks if sampling is None else masks.sample(sampling(masks.height, masks.width))
+        )
 
 
 @pytest.mark.parametrize(("wanted", "every"), [(6, 1), (3, 2), (2, 3), (1.5, 4)])
