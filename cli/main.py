@@ -137,7 +137,10 @@ def _run_command(args: list[str] | None) -> int:
         return _fail("stopped", _STOPPED)
     except DatagenError as error:
         return _fail(str(error), error.exit_code)
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        # torch has no class of its own for memory of the CPU that ran out.
+        if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
+            raise
         return _fail("out of memory; use fewer workers, smaller batches or a machine with more", 1)
     except ImportError as error:
         return _fail(f"a library cannot be loaded ({error}); is it installed, and is there memory for it?", 1)

@@ -14,6 +14,7 @@ import pytest
 from test_cli import run
 from test_store import sprites
 
+import cli.main
 from cli import _common
 from cli._common import Numbers, Real, Whole
 from datagen import store
@@ -310,3 +311,24 @@ def test_few_file_handles(file):
     done = process("info", file, preexec_fn=few)
     assert done.returncode in (0, 1)
     assert len(done.stderr.splitlines()) == done.returncode
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 1 bytes")])
+def test_memory_that_runs_out_is_said_in_one_line(monkeypatch, capsys, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("cli._group.datagen.main", fail)
+    with pytest.raises(SystemExit) as stop:
+        cli.main.main(["info", "x.npz"])
+    assert stop.value.code == 1
+    assert capsys.readouterr().err.startswith("datagen: out of memory; use fewer workers")
+
+
+def test_another_error_is_no_lack_of_memory(monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("a fault of the program")
+
+    monkeypatch.setattr("cli._group.datagen.main", fail)
+    with pytest.raises(RuntimeError, match="a fault of the program"):
+        cli.main.main(["info", "x.npz"])
