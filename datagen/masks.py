@@ -220,22 +220,6 @@ class Masks:
         """
         _paint_windows(self.starts, self.stops, self.offsets, rows, windows, pixels)
 
-    def find_overlap(self, group: NDArray[np.int64]) -> tuple[int, int] | None:
-        """Find two masks of one group (one frame) that share a pixel.
-
-        Parameters
-        ----------
-        group : ndarray of int64, shape (M,)
-            Group of every mask; masks of a group stand next to each other.
-
-        Returns
-        -------
-        tuple of int or None
-            The first such pair of masks.
-        """
-        found = self.find_overlaps(group)
-        return (found[0][0], found[0][1]) if found else None
-
     def find_overlaps(self, group: NDArray[np.int64]) -> list[tuple[int, int]]:
         """Find the masks to leave out, so that no two masks of one group (one frame) share a pixel.
 

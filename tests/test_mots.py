@@ -96,7 +96,7 @@ def test_no_text_breaks_the_reader(tmp_path_factory, lines):
     folder = tmp_path_factory.mktemp("fuzz")
     tracks = read(folder, b"\n".join(lines), skip_bad=True)
     assert len(tracks) == len(tracks.masks)
-    assert tracks.masks.find_overlap(tracks.frame) is None
+    assert tracks.masks.find_overlaps(tracks.frame) == []
     if tracks.left_out:
         with pytest.raises(BadInputError, match="line"):
             read(folder, b"\n".join(lines))

@@ -29,7 +29,7 @@ def test_masks_in_memory_may_overlap():
     tracks = Tracks.from_masks({4: second, 2: first})
     assert tracks.frame.tolist() == [0, 0, 1, 1, 2]
     assert tracks.object_id.tolist() == [4, 2, 4, 2, 4]
-    assert tracks.masks.find_overlap(tracks.frame) == (0, 1)
+    assert tracks.masks.find_overlaps(tracks.frame)[0] == (0, 1)
 
 
 @pytest.mark.parametrize(
