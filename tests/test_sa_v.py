@@ -150,7 +150,8 @@ def test_the_real_example(realdata):
         areas = tracks.masks.areas()
         means = [areas[tracks.object_id == number].mean() for number in content["masklet_id"]]
         assert np.allclose(means, content["masklet_size_abs"])  # as the file says
-    with pytest.warns(DatagenWarning, match="1 files of masks that a machine made"):
+    with pytest.warns(DatagenWarning, match="1 files of masks that a machine made") as warned:
         measured = measure(folder)
+    assert len(warned) == 1
     assert len(measured.transitions()) == 1055
     assert measured.manifest["counts"]["masks"] == 480

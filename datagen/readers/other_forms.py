@@ -93,7 +93,10 @@ def names_of_files(folder: Path, entries: Sequence[Path]) -> Iterator[tuple[str,
     """Yield the first JSON file of annotations and the first archive of a folder, by name, and what to say of them."""
     names = [path.name for path in entries[:_MOST_ENTRIES]]
     of_form = {"meta.json"} if "Annotations" in names else set()  # that of YouTube-VOS
+    has_manual = any(name.endswith("_manual.json") for name in names)
     for name in names:
+        if has_manual and name.endswith("_auto.json"):
+            continue  # the reader of SA-V itself says that it leaves them
         if name.endswith(("_manual.json", "_auto.json")):
             yield name, "holds SA-V's annotations in JSON; give it to a command that reads them"
             break
