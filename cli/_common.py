@@ -41,6 +41,7 @@ __all__ = [
     "seed_option",
     "skip_bad_option",
     "sources_option",
+    "split_names",
     "windows_option",
     "workers_option",
 ]
@@ -189,6 +190,11 @@ def find_dataset(file: Path | None, as_json: bool) -> Path:
     if not as_json:
         click.echo(f"FILE: {printable(str(found[0]))}, the only dataset file here", err=True)
     return found[0]
+
+
+def split_names(text: str) -> list[str]:
+    """Return names that are given with commas between."""
+    return [name.strip() for name in text.split(",")]
 
 
 def check_outputs(

@@ -17,6 +17,7 @@ from cli._common import (
     quiet_option,
     skip_bad_option,
     sources_option,
+    split_names,
     windows_option,
     workers_option,
 )
@@ -106,7 +107,7 @@ def command(
         image_size=image_size,
         windows=windows,
         min_area=min_area,
-        videos=None if sequences is None else [name.strip() for name in sequences.split(",")],
+        videos=None if sequences is None else split_names(sequences),
         include_cars=include_cars,
         annotations=annotations,  # type: ignore[arg-type]
         skip_bad=skip_bad,

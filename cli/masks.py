@@ -20,6 +20,7 @@ from cli._common import (
     quiet_option,
     skip_bad_option,
     sources_option,
+    split_names,
     windows_option,
     workers_option,
 )
@@ -96,8 +97,8 @@ def command(
         windows=windows,
         min_area=min_area,
         min_length=min_length,
-        categories=None if categories is None else _names(categories),
-        exclude=_names(exclude or ""),
+        categories=None if categories is None else split_names(categories),
+        exclude=() if exclude is None else split_names(exclude),
         every=1 if every is None else every,
         frames_per_second=fps,
         format=format_name,
@@ -107,7 +108,3 @@ def command(
         show_progress=not (quiet or as_json),
     )
     answer_of_masks(dataset, store.save(dataset, out, overwrite), out, as_json, quiet)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]

@@ -17,12 +17,9 @@ from cli._common import (
     quiet_option,
     seed_option,
     sources_option,
+    split_names,
     workers_option,
 )
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
 
 
 @click.command("natural-sprites")
@@ -116,8 +113,8 @@ def command(
         pairs,
         seed,
         discrete=discrete,
-        shapes=_names(shapes),
-        colors=[read_color(name) for name in _names(colors)],
+        shapes=split_names(shapes),
+        colors=[read_color(name) for name in split_names(colors)],
         image_size=image_size,
         factors_only=factors_only,
         inputs=inputs,

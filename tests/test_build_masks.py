@@ -203,6 +203,17 @@ def test_the_command_and_what_follows_it(tmp_path, monkeypatch):
         package(dataset, tmp_path / "folder")
 
 
+@pytest.mark.parametrize("names", ["", ",", "person,"])
+def test_a_name_that_is_missing_is_not_all_categories(tmp_path, names):
+    source = write(tmp_path / "train.json", video_file(boxes(64, 64, 4)))
+    for option in ("--categories", "--exclude"):
+        arguments = ["masks", "--source", str(source), "--out", str(tmp_path / "own.npz"), option, names]
+        result = CliRunner().invoke(datagen, arguments)
+        assert isinstance(result.exception, UsageError)
+        assert "no category" in str(result.exception)
+    assert not (tmp_path / "own.npz").exists()
+
+
 def test_workers_do_not_change_the_result(tmp_path):
     source = write(tmp_path / "train.json", video_file(*(boxes(64, 100, 6, seed) for seed in range(5))))
     one, three = (build_masks(source, workers=workers) for workers in (1, 3))

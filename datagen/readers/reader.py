@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 from datagen.errors import DatagenWarning, quote
 from datagen.readers.annotated_set import AnnotatedSet
 from datagen.readers.annotation_file import AnnotationFile, read_annotation_file
-from datagen.readers.folders import NO_ANNOTATIONS, Folder, Folders
+from datagen.readers.folders import NO_ANNOTATIONS, Folder, Folders, is_folder
 from datagen.readers.json_file import JsonFile, read_json_file
 from datagen.readers.other_forms import name_of_folder, names_of_files
 from datagen.tracks import Video
@@ -83,7 +82,7 @@ class Source:
     @cached_property
     def is_folder(self) -> bool:
         """Whether it is a folder."""
-        return os.path.isdir(self.path)  # noqa: PTH112 (that of Path raises for names too long and links in a circle)
+        return is_folder(self.path)
 
     @cached_property
     def json_file(self) -> JsonFile | None:
