@@ -132,12 +132,12 @@ def trainer(path: Path, steps: int, checkpoint: Path | None = None, **changes: o
     """Time the steps of `slowvae.trainer`, data and all; iterations a second."""
     settings: Settings = make_settings(**changes)
     frames = Frames.of(store.load(path), devices.find_device("cpu"))
-    stacks = [Stack(seeds, frames, settings) for seeds in devices.split_seeds(settings.seeds, frames.images.device)]
+    stacks = [Stack(seeds, frames, settings) for seeds in devices.split_seeds(settings.seeds, frames.device)]
     if checkpoint:
         for stack in stacks:
             stack.load(load_checkpoint(checkpoint).tensors)
     n = SYNC_EVERY
-    with devices.Executor(frames.images.device, len(stacks)) as executor:
+    with devices.Executor(frames.device, len(stacks)) as executor:
         n_steps = lambda i: executor.run(Stack.step, stacks, range(n * i, n * (i + 1)))  # noqa: E731
         return n * rate(n_steps, max(1, steps // n), warm_up=1)
 

@@ -180,9 +180,10 @@ def find_dataset(file: Path | None, as_json: bool) -> Path:
     """
     if file is not None:
         return file
-    from datagen.store import SUFFIXES
+    from datagen.store import SUFFIXES, is_folder
 
-    found = sorted(path for path in Path().iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    known = (path for path in Path().iterdir() if path.suffix.lower() in SUFFIXES)
+    found = sorted(path for path in known if path.is_dir() == is_folder(path))
     if not found:
         raise UsageError(f"no FILE was named, and the current folder holds no dataset file ({', '.join(SUFFIXES)})")
     if len(found) > 1:
@@ -227,9 +228,10 @@ def check_outputs(
         If its folder cannot be written to.
     """
     from datagen.files import check_folder, check_output
+    from datagen.store import is_folder
 
     for path in filter(None, files):
-        check_output(path, overwrite)
+        check_output(path, overwrite, folder=is_folder(path))
     for path in filter(None, folders):
         check_folder(path)
     read = {os.path.realpath(path) for path in inputs if path is not None}
@@ -309,12 +311,13 @@ def _cell(value: object) -> str:
 def answer_of_masks(dataset: Sequences, manifest: dict[str, Any], out: Path, as_json: bool, quiet: bool) -> None:
     """Say what was built of masks: counts by video, what was left out, and the file."""
     from datagen.build import count_by_video
+    from datagen.files import size_of
 
     found = count_by_video(dataset)
     if as_json:
         wanted = ("preset", "counts", "parameters", "left_out", "mended")
         summary = {key: manifest[key] for key in wanted if key in manifest}
-        print_json({"out": str(out), "bytes": out.stat().st_size, "found": found, **summary})
+        print_json({"out": str(out), "bytes": size_of(out), "found": found, **summary})
     elif not quiet:
         print_table("found and used", list(found[0]), [list(row.values()) for row in found])
         print_left_out(manifest["left_out"])
@@ -324,5 +327,5 @@ def answer_of_masks(dataset: Sequences, manifest: dict[str, Any], out: Path, as_
         counts = manifest["counts"]
         echo(
             f"{out}: {counts['sequences']:,} sequences, {counts['frames']:,} frames, {counts['pairs']:,} pairs, "
-            f"{out.stat().st_size / 1e6:.1f} MB"
+            f"{size_of(out) / 1e6:.1f} MB"
         )

@@ -15,16 +15,17 @@ from cli._common import check_outputs, echo, overwrite_option, quiet_option
 @quiet_option
 @overwrite_option
 def command(source: Path, target: Path, quiet: bool, overwrite: bool) -> None:
-    """Convert a dataset file between .npz, .h5 and .pickle (the release's).
+    """Convert a dataset file between .npz, .h5, .zarr and .pickle (the release's).
 
     \b
     Example:
       datagen convert kitti_peds_v2.pickle kitti.npz
     """
     from datagen import store
+    from datagen.files import size_of
 
     store.check_suffix(target)
     check_outputs([target], overwrite, inputs=[source])
-    store.save(store.load(source), target, overwrite)
+    store.save(store.load(source, lazy=True), target, overwrite, show_progress=not quiet)
     if not quiet:
-        echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+        echo(f"{target}: {size_of(target) / 1e6:.1f} MB")

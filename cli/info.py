@@ -22,7 +22,7 @@ def command(file: Path, as_json: bool) -> None:
     from datagen.info import describe
     from datagen.store import load
 
-    answer = describe(load(file))
+    answer = describe(load(file, lazy=True))
     if as_json:
         print_json({"file": str(file), **answer})
         return

@@ -92,7 +92,7 @@ def command(
         raise click.UsageError("give either --transitions or --source")
 
     from datagen import store
-    from datagen.files import sha256_file
+    from datagen.files import size_of
     from datagen.measure import measure
     from datagen.store.tables import load
     from natsprites import build
@@ -103,7 +103,7 @@ def command(
     show_progress = not (quiet or as_json)
     if transitions is not None:
         table = load(transitions, length)
-        inputs = {transitions.name: sha256_file(transitions)}
+        inputs = {transitions.name: store.fingerprint(transitions)}
     else:
         measured = measure(sources, workers=workers, show_progress=show_progress)
         table = measured.transitions().runs(length)
@@ -122,7 +122,7 @@ def command(
         show_progress=show_progress,
     )
     manifest = store.save(dataset, out, overwrite)
-    size = out.stat().st_size
+    size = size_of(out)
     if as_json:
         kept = {key: manifest[key] for key in ("counts", "parameters", "inputs")}
         print_json({"out": str(out), "bytes": size, "factor_sizes": dataset.factor_sizes.tolist(), **kept})

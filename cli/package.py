@@ -52,7 +52,7 @@ def command(
     check_outputs(folders=[out], inputs=[file])
     show_progress = not (quiet or as_json)
     try:
-        paths = package(load(file), out, creators, data_version, date, webdataset, overwrite, show_progress)
+        paths = package(load(file, lazy=True), out, creators, data_version, date, webdataset, overwrite, show_progress)
     except BadInputError as error:
         if error.path != "manifest":
             raise

@@ -28,6 +28,6 @@ def command(file: Path, out: Path, quiet: bool, overwrite: bool) -> None:
 
     check_suffix(out)
     check_outputs([out], overwrite, inputs=[file])
-    save_preview(load(file), out, overwrite)
+    save_preview(load(file, lazy=True), out, overwrite)
     if not quiet:
         echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")

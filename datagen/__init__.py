@@ -18,13 +18,16 @@ __all__ = ["__version__", "load"]
 __version__ = "0.1.0"
 
 
-def load(path: str | Path) -> Sequences | Transitions:
+def load(path: str | Path, lazy: bool = False) -> Sequences | Transitions:
     """Read a dataset file, or a table of transitions.
 
     Parameters
     ----------
     path : str or Path
-        A dataset (``.npz``, ``.h5``, ``.pickle``; `datagen.store.SUFFIXES`) or a table (``.csv``, ``.parquet``).
+        A dataset (``.npz``, ``.h5``, ``.zarr``, ``.pickle``; `datagen.store.SUFFIXES`) or a table (``.csv``,
+        ``.parquet``).
+    lazy : bool
+        Leave a dataset's images where they are until they are asked for; see `datagen.store.load`.
 
     Returns
     -------
@@ -51,7 +54,7 @@ def load(path: str | Path) -> Sequences | Transitions:
         from datagen.store import tables
 
         return tables.load(path)
-    return store.load(path)
+    return store.load(path, lazy)
 
 
 def __dir__() -> list[str]:

@@ -69,9 +69,11 @@ def find_file(name: str, path: Any, release: str, download: bool) -> Path:
     """
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"{name}={_shown(path)}: must be a file or a folder")
+    from datagen.store import is_folder
+
     path = Path(path)
     # What has no suffix is no file of ours, but a folder that may not be there yet.
-    if not (download or path.is_dir() or not (path.suffix or path.is_file())):
+    if is_folder(path) or not (download or path.is_dir() or not (path.suffix or path.is_file())):
         return path
     from datagen.releases import fetch
 

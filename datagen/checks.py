@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError
+from datagen.lazy_array import parts
 from datagen.manifest import StoredArray, typed_manifest
 from datagen.moments import latents_of_masks
 from datagen.pairs import first_frames
@@ -95,9 +96,14 @@ def load_verified(path: str | Path) -> tuple[list[Check], Sequences | None]:
     Its latents or factors may be such that `datagen.store.load` refuses them; a check has failed then.
     """
     try:
-        dataset = load_to_verify(path)
-    except BadInputError as error:
+        dataset = load_to_verify(path, lazy=True)
+        return _verified(path, dataset), dataset
+    except BadInputError as error:  # of the file, or of a part of its images, which are read as they are needed
         return [Check("structure", "fail", None, error.problem)], None
+
+
+def _verified(path: str | Path, dataset: Sequences) -> list[Check]:
+    """Check a dataset against the manifest of its file and its masks against their latents."""
     arrays = arrays_of(dataset)
     checks = [Check("structure", "pass", None, f"{len(arrays)} arrays of {dataset.kind}")]
     stated = typed_manifest(dataset.manifest).arrays
@@ -128,7 +134,7 @@ def load_verified(path: str | Path) -> tuple[list[Check], Sequences | None]:
         checks.append(_check("masks", empty == 0, f"{empty} of {len(differ)} are empty"))
     else:
         checks.append(_check("factors", problem is None, problem or "all finite"))
-    return checks, dataset
+    return checks
 
 
 def _check(name: str, passed: bool, detail: str) -> Check:
@@ -219,17 +225,18 @@ def frame_hashes(dataset: Sequences) -> NDArray[np.uint64] | None:
     """
     if dataset.images is None:
         return None
-    rows = dataset.images.reshape(dataset.num_frames, -1)
-    if rows.dtype == bool:
-        rows = np.packbits(rows, axis=1)
-    # Random odd multipliers modulo 2^64, over words of 8 bytes.
-    padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 8)))
-    words = np.ascontiguousarray(padded).view(np.uint64)
-    multipliers = np.random.default_rng(0).integers(1, 2**63, (words.shape[1],), dtype=np.uint64) * 2 + 1
-    hashes = np.empty(len(words), dtype=np.uint64)
-    for first in range(0, len(words), 4096):  # a block fits the cache
-        block = words[first : first + 4096]
-        hashes[first : first + 4096] = (block ^ (block >> np.uint64(32))) @ multipliers
+    hashes = np.empty(dataset.num_frames, dtype=np.uint64)
+    for first, part in parts(dataset.images):
+        rows = part.reshape(len(part), -1)
+        if rows.dtype == bool:
+            rows = np.packbits(rows, axis=1)
+        # Random odd multipliers modulo 2^64, over words of 8 bytes.
+        padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 8)))
+        words = np.ascontiguousarray(padded).view(np.uint64)
+        multipliers = np.random.default_rng(0).integers(1, 2**63, (words.shape[1],), dtype=np.uint64) * 2 + 1
+        for begin in range(0, len(words), 4096):  # a block fits the cache
+            block = words[begin : begin + 4096]
+            hashes[first + begin : first + begin + len(block)] = (block ^ (block >> np.uint64(32))) @ multipliers
     return hashes
 
 

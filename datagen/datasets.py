@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError, UsageError
+from datagen.lazy_array import AnyArray
 from datagen.manifest import make_manifest
 from datagen.moments import latents_of_masks
 from datagen.pairs import first_frames
@@ -80,8 +81,9 @@ class Sequences:
 
     Attributes
     ----------
-    images : ndarray of bool or uint8, shape (N, H, W), or of uint8, shape (N, H, W, 3), or None
-        Masks are bool, grey pictures uint8, coloured ones have three channels. None in a file of factors only.
+    images : ndarray or LazyArray of bool or uint8, shape (N, H, W), or of uint8, shape (N, H, W, 3), or None
+        Masks are bool, grey pictures uint8, coloured ones have three channels. None in a file of factors only. They may
+        be more than memory holds, and are then read when they are asked for (`datagen.lazy_array`).
     factors : ndarray of float32, shape (N, K)
         The factors of every frame.
     offsets : ndarray of int64, shape (S + 1,)
@@ -108,7 +110,7 @@ class Sequences:
     array([3.5, 4.5, 5.5], dtype=float32)
     """
 
-    images: NDArray[Any] | None
+    images: AnyArray | None
     factors: NDArray[np.float32]
     offsets: NDArray[np.int64]
     factor_info: tuple[Factor, ...]
@@ -119,7 +121,7 @@ class Sequences:
     @classmethod
     def of_masks(
         cls,
-        masks: NDArray[np.bool_],
+        masks: AnyArray,
         latents: NDArray[np.float32],
         offsets: NDArray[np.int64],
         manifest: dict[str, Any] | None = None,
@@ -221,7 +223,7 @@ class Sequences:
     @classmethod
     def of_sprites(
         cls,
-        images: NDArray[np.uint8] | None,
+        images: AnyArray | None,
         factors: NDArray[np.float32],
         factor_sizes: NDArray[np.int64],
         transition: NDArray[np.int64],

@@ -28,18 +28,23 @@ __all__ = [
     "check_folder",
     "check_input",
     "check_output",
+    "continued_folder",
     "remove_unfinished",
     "sha256_file",
+    "size_of",
 ]
 
 _BEFORE = "before"
 """Name, inside the hidden folder, of an old folder that could not change places with the new one in one step."""
 
+_LOCK, _KEY = "lock", "key"
+"""Names, beside what is written, of the lock of a folder that is gone on with, and of the file that says what it is."""
+
 _unfinished: dict[Path, tuple[int, Path]] = {}
 """Temporary files and folders there may be, with the process that makes them and what they are to become."""
 
 
-def check_input(path: str | Path) -> Path:
+def check_input(path: str | Path, folder: bool = False) -> Path:
     """Say, before it is opened, that an input is no file that can be read to its end.
 
     A pipe or a device could block for ever, or never end.
@@ -48,6 +53,8 @@ def check_input(path: str | Path) -> Path:
     ----------
     path : str or Path
         The file to be read.
+    folder : bool
+        Whether it must be a folder instead.
 
     Returns
     -------
@@ -57,7 +64,7 @@ def check_input(path: str | Path) -> Path:
     Raises
     ------
     UsageError
-        If there is no such file, or it is a folder.
+        If there is no such file, or it is a folder; or the other way round.
     BadInputError
         If it is a pipe, a socket or a device.
 
@@ -75,6 +82,10 @@ def check_input(path: str | Path) -> Path:
         raise UsageError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # a name too long, a zero byte in it, no permission, links in a circle
         raise UsageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if folder:
+        if not stat.S_ISDIR(mode):
+            raise UsageError(f"{path}: is no folder; give the name of one")
+        return path
     if stat.S_ISDIR(mode):
         raise UsageError(f"{path}: is a folder; give the name of a file")
     if not stat.S_ISREG(mode):
@@ -82,7 +93,7 @@ def check_input(path: str | Path) -> Path:
     return path
 
 
-def check_output(path: str | Path, overwrite: bool = False) -> Path:
+def check_output(path: str | Path, overwrite: bool = False, folder: bool = False) -> Path:
     """Say early, before any work is done, that an output file cannot be written.
 
     Folders on the way to it that are missing are made when it is written.
@@ -93,6 +104,8 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
         The file that will be written.
     overwrite : bool
         Whether an existing file may be replaced.
+    folder : bool
+        Whether it will be a folder instead.
 
     Returns
     -------
@@ -102,12 +115,17 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
     Raises
     ------
     UsageError
-        If the file exists and `overwrite` is false, or if it is a folder, a pipe, a socket or a device.
+        If the file exists and `overwrite` is false, or if it is a folder, a pipe, a socket or a device; a folder that
+        will be written may replace a folder only.
     OutputError
         If its folder cannot be written to.
     """
     path = Path(path)
     mode = _mode(path)
+    if folder:
+        _check_new_folder(path, mode, overwrite)
+        check_folder(path.parent)
+        return path
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; give the name of a file")
     if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
@@ -296,14 +314,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     _recover(path)
-    mode = _mode(path)
-    if mode is not None and not path.is_dir():
-        raise UsageError(f"{path}: is a file; give the name of a folder")
-    if mode is not None and not overwrite:
-        raise UsageError(f"{path}: exists; pass --overwrite to replace it")
-    if mode is not None and (path.name in ("", "..") or Path.cwd().is_relative_to(path.resolve())):
-        raise UsageError(f"{path}: is the folder that you are in, or above it; give the name of another")
-    check_folder(path.parent)
+    check_output(path, overwrite, folder=True)
     hidden = _temporary_name(path)
     inner = hidden / path.name
     made: list[Path] = []
@@ -327,6 +338,78 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
             _remove(hidden)
         if not finished:
             _unmake(made)
+
+
+def _check_new_folder(path: Path, mode: int | None, overwrite: bool) -> None:
+    if mode is not None and not path.is_dir():
+        raise UsageError(f"{path}: is a file; give the name of a folder")
+    if mode is not None and not overwrite:
+        raise UsageError(f"{path}: exists; pass --overwrite to replace it")
+    if mode is not None and (path.name in ("", "..") or Path.cwd().is_relative_to(path.resolve())):
+        raise UsageError(f"{path}: is the folder that you are in, or above it; give the name of another")
+
+
+@contextmanager
+def continued_folder(path: str | Path, key: str, overwrite: bool = False) -> Iterator[Path]:
+    """Give a folder beside `path` that takes its name when the block ends well, and is kept for another try otherwise.
+
+    It has the name of `path` with ``.partial`` behind, and is locked while this process works in it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The final folder.
+    key : str
+        What will be in it. What an earlier try left is gone on with only if its key was the same.
+    overwrite : bool
+        Whether a folder that exists may be replaced.
+
+    Yields
+    ------
+    Path
+        The folder, with what an earlier try left in it.
+
+    Raises
+    ------
+    UsageError
+        As `atomic_folder`; if another process works there, or what was left is of another key.
+    OutputError
+        If it cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    path = check_output(path, overwrite, folder=True)
+    partial = path.with_name(f"{path.name}.partial")
+    made: list[Path] = []
+    with _named_errors([path], [partial]):
+        _make_folder(path.parent, made)
+        partial.mkdir(exist_ok=True)
+        try:
+            held = FileLock(partial / _LOCK).acquire(timeout=0)
+        except Timeout:
+            raise UsageError(f"{partial}: another process is working here; wait for it") from None
+        with held:
+            if not (partial / _KEY).exists():
+                with atomic_path(partial / _KEY) as temporary:
+                    temporary.write_text(key)
+            if (partial / _KEY).read_text() != key:
+                raise UsageError(f"{partial}: is left of other annotations or options; remove it to begin anew")
+            inner = partial / path.name
+            inner.mkdir(exist_ok=True)
+            yield inner
+            for inside in inner.rglob("*"):
+                _flush(inside)
+            with _signals_held():
+                _name_folder(inner, path, overwrite)
+                _flush(path.parent)
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def size_of(path: str | Path) -> int:
+    """Return the size of a file, or of all files below a folder, in bytes."""
+    path = Path(path)
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _name_folder(inner: Path, path: Path, overwrite: bool) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from datagen.lazy_array import AnyArray, parts
 
 __all__ = ["NOTHING", "Measures", "latents_of_masks", "measures_of_moments"]
 
@@ -57,12 +59,12 @@ def measures_of_moments(moments: NDArray[np.int64]) -> Measures:
         return Measures(moments[..., 1] / area, moments[..., 2] / area, area)
 
 
-def latents_of_masks(masks: NDArray[Any]) -> NDArray[np.float32]:
+def latents_of_masks(masks: AnyArray) -> NDArray[np.float32]:
     """Measure painted masks.
 
     Parameters
     ----------
-    masks : ndarray of bool, shape (N, H, W)
+    masks : ndarray or LazyArray of bool, shape (N, H, W)
         The masks. One without a pixel gets the latents (nan, nan, 0).
 
     Returns
@@ -72,11 +74,12 @@ def latents_of_masks(masks: NDArray[Any]) -> NDArray[np.float32]:
     """
     count, height, width = masks.shape
     moments = np.empty((count, 3), dtype=np.int64)
-    for begin in range(0, count, 4096):  # bounds the memory that the sums take
-        part = masks[begin : begin + 4096].view(np.uint8)
-        rows = part.sum(axis=2, dtype=np.int64)
-        columns = part.sum(axis=1, dtype=np.int64)
-        moments[begin : begin + 4096, 0] = rows.sum(axis=1)
-        moments[begin : begin + 4096, 1] = rows @ np.arange(height)
-        moments[begin : begin + 4096, 2] = columns @ np.arange(width)
+    for begin, part in parts(masks, 4096 * height * width):  # bounds the memory that the sums take
+        pixels = part.view(np.uint8)
+        rows = pixels.sum(axis=2, dtype=np.int64)
+        columns = pixels.sum(axis=1, dtype=np.int64)
+        here = slice(begin, begin + len(part))
+        moments[here, 0] = rows.sum(axis=1)
+        moments[here, 1] = rows @ np.arange(height)
+        moments[here, 2] = columns @ np.arange(width)
     return measures_of_moments(moments).latents()

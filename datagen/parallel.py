@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from datagen.errors import DatagenError, UsageError
 
-__all__ = ["check_workers", "default_workers", "map_ordered"]
+__all__ = ["Spread", "Threads", "check_workers", "default_workers", "map_ordered"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -74,3 +74,28 @@ def map_ordered(
         finally:
             for future in futures:
                 future.cancel()
+
+
+class Spread(Protocol):
+    """What work is spread over: threads here, or processes of a cluster (`datagen.cluster`)."""
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Apply a function to items and yield the results in their order; its first exception ends the iteration."""
+
+
+class Threads:
+    """Threads of this process; see `map_ordered`.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Number of threads; by default one per processor.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        check_workers(workers)
+        self._workers = workers
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Apply a function to items in threads and yield the results in the order of the items."""
+        return map_ordered(function, items, self._workers)

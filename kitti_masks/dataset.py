@@ -24,6 +24,7 @@ from datagen.arguments import (
 )
 from datagen.datasets import MASK_FACTORS, Sequences
 from datagen.errors import BadInputError, UsageError
+from datagen.lazy_array import LazyArray
 from datagen.pairs import first_frames, second_frames
 from datagen.splits import Protocol, Split, split_sequences
 
@@ -73,7 +74,7 @@ class KittiMasks(Dataset[Item]):
     """KITTI Masks as a map-style dataset.
 
     An item is a pair, as the release draws it (`datagen.pairs`). With `sequence_length` an item is a sequence of so
-    many frames.
+    many frames. Masks are held in memory, but for those of a zarr store, which are read when they are asked for.
 
     The first three arguments are those of the release's class, in its order. Arrays are held as tensors, which the
     workers of a `DataLoader` share, however they are started.
@@ -186,7 +187,14 @@ class KittiMasks(Dataset[Item]):
             raise UsageError(f"no sequence has the {reach + 1} frames that an item spans")
         # Tensors, because a worker that is spawned is sent a handle of their memory, but a copy of a numpy array. Bytes
         # of 0 and 1 take a quarter of the memory of floats, and only those that are asked for become floats.
-        self._masks = torch.from_numpy(np.require(dataset.images, np.bool_, ["C", "W"]).view(np.uint8)[:, None])
+        images = dataset.images
+        assert images is not None
+        self._image_shape = images.shape[1:]
+        self._masks = (
+            images
+            if isinstance(images, LazyArray)
+            else torch.from_numpy(np.require(images, np.bool_, ["C", "W"]).view(np.uint8))
+        )
         self._latents = torch.from_numpy(np.require(dataset.factors, np.float32, ["C", "W"]))
         self._firsts, self._lasts = torch.from_numpy(firsts), torch.from_numpy(lasts)
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
@@ -227,7 +235,7 @@ class KittiMasks(Dataset[Item]):
         return len(self._firsts)
 
     def __repr__(self) -> str:
-        height, width = self._masks.shape[-2:]
+        height, width = self._image_shape
         item = f"max_delta_t={self.max_delta_t}"
         if self.sequence_length is not None:
             item = f"sequence_length={self.sequence_length}, delta_t={self.delta_t}"
@@ -272,7 +280,8 @@ class KittiMasks(Dataset[Item]):
     def _images(self, frames: NDArray[np.int64]) -> Tensor:
         """Return frames by their numbers, float32 (*frames.shape, 1, H, W)."""
         # numpy, not torch: a batch is too small to be worth waking the thread pool of torch for.
-        return torch.from_numpy(self._masks.numpy()[frames].astype(np.float32))
+        masks = self._masks if isinstance(self._masks, LazyArray) else self._masks.numpy()
+        return torch.from_numpy(masks[frames].astype(np.float32))[..., None, :, :]
 
     @staticmethod
     def collate(batch: Sequence[Item]) -> Item:
@@ -324,7 +333,7 @@ def _load(path: str | Path | Sequences, download: bool) -> Sequences:
             raise UsageError("path is a dataset of sprites, not of masks; natsprites.NaturalSprites takes it")
         return path
     path = find_file("path", path, "kitti-masks", download)
-    dataset = store.load(path)
+    dataset = store.load(path, lazy=store.is_folder(path))
     if not dataset.holds_masks:
         raise BadInputError(path, "holds sprites, not masks; natsprites.NaturalSprites reads it")
     return dataset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,24 +13,35 @@ from torch import Tensor
 
 from datagen.datasets import Sequences
 from datagen.errors import DatagenError, UsageError
+from datagen.lazy_array import parts
 from datagen.pairs import first_frames, second_frames
+from slowvae import device as devices
 
 __all__ = ["Frames", "PairOrder"]
 
 
 @dataclass(frozen=True, repr=False)
 class Frames:
-    """A dataset on a device.
+    """A dataset whose images are held ready for a device.
+
+    Masks are held with one bit a pixel (512 bytes a frame of 64 x 64), other images with a byte. They lie on the device
+    if they fit, and in the host's memory otherwise.
 
     Attributes
     ----------
-    images : Tensor of bool or uint8, shape (N, C, H, H)
-        The frames of all sequences, on the device.
+    pixels : Tensor of uint8, shape (N, P) for masks, (N, C, H, H) for others
+        The frames of all sequences. Of masks, P = ceil(H * H / 8), the first pixel in the highest bit.
+    image_shape : tuple of int
+        (C, H, H).
+    device : torch.device
+        Where images are wanted.
     dataset : Sequences
         All else.
     """
 
-    images: Tensor
+    pixels: Tensor
+    image_shape: tuple[int, int, int]
+    device: torch.device
     dataset: Sequences
 
     @classmethod
@@ -44,31 +56,56 @@ class Frames:
         images = dataset.images
         if images is None:
             raise DatagenError("the file holds factors only; make it again with images to train on it")
-        images = images[:, None] if images.ndim == 3 else np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-        if images.shape[2] != images.shape[3]:
-            raise DatagenError(f"images of {images.shape[2]} x {images.shape[3]} pixels: the networks take square ones")
+        height, width = images.shape[1:3]
+        if height != width:
+            raise DatagenError(f"images of {height} x {width} pixels: the networks take square ones")
         bad = ~np.isfinite(dataset.factors).all(axis=1)
         if bad.any():
             raise DatagenError(f"the factors of frame {np.argmax(bad)} are not finite ({bad.sum()} frames in all)")
-        return cls(torch.from_numpy(images).to(device), replace(dataset, images=None))
+        shape = (images.shape[3] if images.ndim == 4 else 1, height, width)
+        packed = images.dtype == bool
+        pixels = np.empty((len(images), *((-(-height * width // 8),) if packed else shape)), np.uint8)
+        for begin, part in parts(images):
+            here = pixels[begin : begin + len(part)]
+            if packed:
+                here[:] = np.packbits(part.reshape(len(part), -1), axis=1)
+            else:
+                here[:] = part.reshape(len(part), height, width, -1).transpose(0, 3, 1, 2)
+        held = devices.place(torch.from_numpy(pixels), device)
+        return cls(held, shape, device, replace(dataset, images=None))
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.pixels)
 
     def __repr__(self) -> str:
-        held = f"{self.dataset.num_sequences:,} sequences, images={tuple(self.images.shape)}"
-        return f"Frames({held}, factors={self.dataset.factor_names}, device={str(self.images.device)!r})"
+        held = f"{self.dataset.num_sequences:,} sequences, {len(self):,} images of {self.image_shape}"
+        return f"Frames({held}, factors={self.dataset.factor_names}, device={str(self.device)!r})"
 
     def at(self, rows: Tensor | slice) -> Tensor:
-        """Return images as float32 in [0, 1], (*rows.shape, C, H, H)."""
-        images = self.images[rows].float()
-        return images if self.images.dtype == torch.bool else images / 255
+        """Return images as float32 in [0, 1], (*rows.shape, C, H, H), on the device."""
+        if isinstance(rows, Tensor):
+            rows = rows.to(self.pixels.device)
+        found = self.pixels[rows].to(self.device, non_blocking=True)
+        if self.pixels.ndim > 2:
+            return found.float() / 255
+        size = self.image_shape[1] * self.image_shape[2]
+        bits = _bits(self.device)[found.int()].flatten(-2)[..., :size]
+        return bits.unflatten(-1, self.image_shape)
 
     def shuffled(self, seed: int) -> Frames:
         """Return the same frames in random order over all sequences: the same pictures without their time."""
         order = np.random.default_rng(seed).permutation(len(self))
-        rows = torch.from_numpy(order).to(self.images.device)
-        return Frames(self.images[rows], replace(self.dataset, factors=self.dataset.factors[order]))
+        rows = torch.from_numpy(order).to(self.pixels.device)
+        return replace(
+            self, pixels=self.pixels[rows], dataset=replace(self.dataset, factors=self.dataset.factors[order])
+        )
+
+
+@cache
+def _bits(device: torch.device) -> Tensor:
+    """Return the bits of every byte as float32, the highest first, (256, 8)."""
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
+    return torch.from_numpy(bits.astype(np.float32)).to(device)
 
 
 class PairOrder:
@@ -95,7 +132,7 @@ class PairOrder:
     def __init__(self, frames: Frames, seeds: tuple[int, ...], batch_size: int, max_delta_t: int) -> None:
         self._firsts, self._lasts, _ = first_frames(frames.dataset.offsets)
         self._seeds, self._batch_size, self._max_delta_t = seeds, batch_size, max_delta_t
-        self._device = frames.images.device
+        self._device = frames.device
         self._epoch, self._rows = -1, torch.empty(0)
         pairs = len(self._firsts)
         if pairs < batch_size // 2:

@@ -128,7 +128,7 @@ def compare(
     if not factor_names:
         raise UsageError("no factor of the file changes; there is nothing to recover")
     groups = frames.dataset.sequence_of_frame()
-    device = frames.images.device
+    device = frames.device
 
     curves: dict[str, list[dict[str, float]]] = {}
 
@@ -145,8 +145,8 @@ def compare(
     latents = {settings.model: latents_of(networks)}
     for name in baselines:
         if name == "untrained":
-            shape = frames.images.shape
-            latents[name] = latents_of({s: build(settings, (s,), shape[1], shape[2]) for s in settings.seeds})
+            shape = frames.image_shape
+            latents[name] = latents_of({s: build(settings, (s,), *shape[:2]) for s in settings.seeds})
         elif name == "pca":
             components = pixel_components(frames, settings.z_dim)
             latents[name] = dict.fromkeys(settings.seeds, components)
@@ -180,7 +180,7 @@ def _examples(
 
 def pixel_components(frames: Frames, number: int) -> NDArray[np.float32]:
     """Return the first principal components of the pixels of all frames, (N, number), from 5,000 of the frames."""
-    rows = torch.from_numpy(np.random.default_rng(0).permutation(len(frames))[:5000]).to(frames.images.device)
+    rows = torch.from_numpy(np.random.default_rng(0).permutation(len(frames))[:5000]).to(frames.device)
     sample = frames.at(rows).flatten(1)
     mean = sample.mean(0)
     with torch.random.fork_rng(devices=[]):

@@ -22,10 +22,14 @@ __all__ = [
     "generator",
     "make_adam",
     "out_of_memory",
+    "place",
     "split_seeds",
 ]
 
 Item = TypeVar("Item")
+
+_SHARE = 0.8
+"""Of a device's free memory, how much the images of a dataset may take."""
 
 
 def find_device(name: str = "auto") -> torch.device:
@@ -82,6 +86,13 @@ def _processor() -> str:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def place(pixels: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Take a dataset's images to the device, or, where they leave no room to work there, pin them in host memory."""
+    if device.type == "cuda" and pixels.nbytes > _SHARE * torch.cuda.mem_get_info(device)[0]:
+        return pixels.pin_memory()  # from where batches are copied without waiting
+    return pixels.to(device)
 
 
 def generator(device: torch.device, seed: int) -> torch.Generator:

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError, UsageError
-from datagen.files import check_input, check_output, sha256_file
+from datagen.files import check_output
 from datagen.records import finite, read_record, write_record
+from datagen.store import fingerprint
 from slowvae import metrics
 from slowvae.batches import Frames
 from slowvae.metrics import METRICS
@@ -40,12 +41,12 @@ def load_frames(path: str | Path, device: torch.device) -> tuple[Frames, DataFil
     """Read a dataset file to the device, and return it with what `describe_file` says."""
     from datagen.store import load
 
-    return Frames.of(load(path), device), describe_file(path)
+    return Frames.of(load(path, lazy=True), device), describe_file(path)
 
 
 def describe_file(path: str | Path) -> DataFile:
     """Say which file a run is trained on."""
-    return DataFile(str(path), sha256_file(check_input(path)))
+    return DataFile(str(path), fingerprint(path))
 
 
 @torch.no_grad()
@@ -117,7 +118,7 @@ def evaluate_run(
     path = data if data is not None else run.dataset.path
     if path is None:
         raise UsageError(f"{folder}: does not say which dataset it was trained on; pass --data")
-    if data is None and not Path(path).is_file():
+    if data is None and not Path(path).exists():
         raise UsageError(f"{path}: is where the run in {folder} had its dataset, and no file now; pass --data")
     frames, described = load_frames(path, device)
     if data is None and described.sha256 != run.dataset.sha256:
@@ -126,9 +127,9 @@ def evaluate_run(
     if "udr" in names and len(networks) < 2:
         raise UsageError("udr compares the networks of several seeds, and this run has one")
     for network in networks.values():
-        if (network.channels, network.image_size) != tuple(frames.images.shape[1:3]):
+        if (network.channels, network.image_size) != frames.image_shape[:2]:
             raise DatagenError(
-                f"{path}: its images are {tuple(frames.images.shape[1:])}, the networks of {folder} take "
+                f"{path}: its images are {frames.image_shape}, the networks of {folder} take "
                 f"{(network.channels, network.image_size, network.image_size)}"
             )
     (factors, factor_names), groups = frames.dataset.changing_factors(), frames.dataset.sequence_of_frame()

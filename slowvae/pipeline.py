@@ -77,7 +77,7 @@ def train_file(
     if not has_extra("figures"):
         notes.append(missing_extra("figures", "a scatter plot"))
     for seed, network in networks.items():
-        draw(network.to(frames.images.device), frames, folder, seed)
+        draw(network.to(frames.device), frames, folder, seed)
     return {"folder": str(folder), "iterations": settings.iterations, "seeds": list(settings.seeds), "notes": notes}
 
 

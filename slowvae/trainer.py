@@ -45,8 +45,8 @@ class Stack:
 
     def __init__(self, seeds: tuple[int, ...], frames: Frames, settings: Settings) -> None:
         self.seeds, self.frames, self.settings = seeds, frames, settings
-        self.device = frames.images.device
-        self.network = build(settings, seeds, frames.images.shape[1], frames.images.shape[2]).to(self.device)
+        self.device = frames.device
+        self.network = build(settings, seeds, *frames.image_shape[:2]).to(self.device)
         self.adam = devices.make_adam(self.network.parameters(), settings.learning_rate)
         self.order = PairOrder(frames, seeds, settings.batch_size, settings.max_delta_t)
         # Another stream than the one that drew the weights.
@@ -181,7 +181,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         dataset = dataset or DataFile(None, None)
-        machine = devices.describe(frames.images.device)
+        machine = devices.describe(frames.device)
 
         def record(status: str) -> None:
             write_run(folder, settings, dataset, machine, status)
@@ -191,7 +191,7 @@ def train(
                 raise UsageError(f"{folder}: holds a run already; pass --resume to go on with it")
             _check_same(folder, settings, dataset)
         with devices.out_of_memory(_REMEDY):
-            seeds_of = devices.split_seeds(settings.seeds, frames.images.device)
+            seeds_of = devices.split_seeds(settings.seeds, frames.device)
             stacks = [Stack(seeds, frames, settings) for seeds in seeds_of]
         start = _load_newest(stacks, folder)
         record("running")
@@ -249,8 +249,8 @@ def _load_newest(stacks: list[Stack], folder: Path) -> int:
 
 def _checkpoint(stacks: list[Stack], iteration: int, tensors: dict[str, Tensor]) -> Checkpoint:
     """Return a checkpoint of the stacks' networks."""
-    shape = stacks[0].frames.images.shape
-    return Checkpoint(iteration, tensors, stacks[0].settings, shape[1], shape[2])
+    channels, image_size, _ = stacks[0].frames.image_shape
+    return Checkpoint(iteration, tensors, stacks[0].settings, channels, image_size)
 
 
 def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, show_progress: bool) -> None:

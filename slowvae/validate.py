@@ -130,7 +130,7 @@ def validate(
             found = compare(frames, settings, where, chosen, described, show_progress)
         findings += found.findings
         run |= {
-            "machine": describe(frames.images.device),
+            "machine": describe(frames.device),
             "settings": settings_json(settings),
             "baselines": chosen,
             "dataset": {"path": str(path), "sha256": described.sha256},

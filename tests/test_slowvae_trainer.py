@@ -111,13 +111,13 @@ def test_the_order_depends_on_seed_and_iteration_alone(frames):
 
 def test_shuffled_frames_keep_their_factors(frames):
     shuffled = frames.shuffled(0)
-    assert not torch.equal(shuffled.images, frames.images)
+    assert not torch.equal(shuffled.pixels, frames.pixels)
     mine, theirs = (
-        sorted(zip(map(bytes, f.images.numpy()), f.dataset.factors.tolist(), strict=True)) for f in (shuffled, frames)
+        sorted(zip(map(bytes, f.pixels.numpy()), f.dataset.factors.tolist(), strict=True)) for f in (shuffled, frames)
     )
     assert mine == theirs
-    assert torch.equal(frames.shuffled(0).images, shuffled.images)
-    assert not torch.equal(frames.shuffled(1).images, shuffled.images)
+    assert torch.equal(frames.shuffled(0).pixels, shuffled.pixels)
+    assert not torch.equal(frames.shuffled(1).pixels, shuffled.pixels)
 
 
 @pytest.mark.parametrize("colour", [False, True])

@@ -31,7 +31,7 @@ def sprites(images=True, color=False):
     )
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".h5", ".hdf5"])
+@pytest.mark.parametrize("suffix", [".npz", ".h5", ".hdf5", ".zarr"])
 @pytest.mark.parametrize("kind", ["masks", "sprites", "coloured sprites", "factors only"])
 def test_what_is_saved_is_loaded(kitti, tmp_path, suffix, kind):
     dataset = {

@@ -17,6 +17,7 @@ from PIL import Image
 
 from datagen.datasets import COLUMNS, Sequences
 from datagen.extras import extra
+from datagen.lazy_array import AnyArray
 from datagen.progress import progress_bar
 
 __all__ = ["Column", "Frames", "frames_of", "write_parquet", "write_shards"]
@@ -44,13 +45,13 @@ class Frames:
 
     Attributes
     ----------
-    images : ndarray, shape (N, H, W) or (N, H, W, 3), or None
+    images : ndarray or LazyArray, shape (N, H, W) or (N, H, W, 3), or None
         bool or uint8.
     columns : dict of str to Column
         The rest, by name. The first two say the sequence of a frame and its place there.
     """
 
-    images: NDArray[Any] | None
+    images: AnyArray | None
     columns: dict[str, Column]
 
     def __len__(self) -> int:

@@ -1,25 +1,27 @@
-"""Dataset files: npz, HDF5 and the release's pickle behind one face.
+"""Dataset files: npz, HDF5, zarr and the release's pickle behind one face.
 
-A file holds a dataset's arrays by name, `factor_names` and the `manifest` as JSON text. The suffix says the format;
-nothing outside this package knows more about formats than that.
+A file (of zarr, a folder) holds a dataset's arrays by name, `factor_names` and the `manifest` as JSON. The suffix says
+the format; nothing outside this package knows more about formats than that.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, OutputError, UsageError
-from datagen.files import atomic_path, check_input, check_output
+from datagen.files import atomic_folder, atomic_path, check_input, check_output, sha256_file
+from datagen.lazy_array import AnyArray, LazyArray, parts
 from datagen.manifest import ManifestError, typed_manifest
+from datagen.parallel import Spread
 from datagen.store import checks
 from datagen.store.layouts import LAYOUTS
 
@@ -28,14 +30,20 @@ __all__ = [
     "TABLE_SUFFIXES",
     "arrays_of",
     "check_suffix",
+    "fingerprint",
     "holds_manifest",
+    "is_folder",
     "load",
     "load_to_verify",
     "save",
     "sha256_array",
+    "write_store",
 ]
 
-SUFFIXES = {".npz": "npz", ".h5": "hdf5", ".hdf5": "hdf5", ".pickle": "release_pickle", ".pkl": "release_pickle"}
+SUFFIXES = {
+    **{".npz": "npz", ".h5": "hdf5", ".hdf5": "hdf5", ".zarr": "zarr"},
+    **{".pickle": "release_pickle", ".pkl": "release_pickle"},
+}
 """The module of this package that reads and writes files of each suffix."""
 
 TABLE_SUFFIXES = (".csv", ".parquet")
@@ -61,7 +69,31 @@ def holds_manifest(path: str | Path) -> bool:
     return check_suffix(path) != "release_pickle"
 
 
-def save(dataset: Sequences, path: str | Path, overwrite: bool = False) -> dict[str, Any]:
+def is_folder(path: str | Path) -> bool:
+    """Whether a dataset of this name is a folder, as zarr's are, not a file; False of names of other things."""
+    return Path(path).suffix.lower() == ".zarr"
+
+
+def fingerprint(path: str | Path) -> str:
+    """Return what tells a dataset file from others: its sha256, or that of the metadata, with the hashes of all arrays.
+
+    Raises
+    ------
+    UsageError
+        If it does not exist.
+    """
+    if is_folder(path):
+        return sha256_file(check_input(check_input(path, folder=True) / "zarr.json"))
+    return sha256_file(check_input(path))
+
+
+def save(
+    dataset: Sequences,
+    path: str | Path,
+    overwrite: bool = False,
+    spread: Spread | None = None,
+    show_progress: bool = False,
+) -> dict[str, Any]:
     """Write a dataset file, whole or not at all.
 
     Parameters
@@ -69,10 +101,14 @@ def save(dataset: Sequences, path: str | Path, overwrite: bool = False) -> dict[
     dataset : Sequences
         What to write.
     path : str or Path
-        The file. ``.npz`` and ``.h5`` hold everything; ``.pickle`` is the release's file of KITTI Masks (masks and
-        latents only).
+        The file. ``.npz``, ``.h5`` and ``.zarr`` (a folder) hold everything; ``.pickle`` is the release's file of KITTI
+        Masks (masks and latents only). Images that are read lazily are written part by part.
     overwrite : bool
         Whether an existing file may be replaced.
+    spread : Spread, optional
+        What writes the shards of a zarr store; by default threads.
+    show_progress : bool
+        Draw a progress bar of its shards where standard error is a terminal.
 
     Returns
     -------
@@ -87,16 +123,11 @@ def save(dataset: Sequences, path: str | Path, overwrite: bool = False) -> dict[
         If the file cannot be written, e.g. for want of room on the disk or because a name is not Unicode.
     """
     backend = _backend(path)
-    path = check_output(path, overwrite)
-    arrays = arrays_of(dataset)
-    for name, array in arrays.items():
-        problem = checks.text_problem(array) if array.dtype.kind == "U" else None
-        if problem:
-            raise DatagenError(f"{path}: cannot be written (array {name!r} {problem})")
-    try:
-        typed_manifest(dataset.manifest)
-    except ManifestError as error:
-        raise DatagenError(f"{path}: cannot be written ({error})") from None
+    path = check_output(path, overwrite, folder=is_folder(path))
+    if is_folder(path):
+        with atomic_folder(path, overwrite) as folder:
+            return write_store(dataset, folder, path, spread, show_progress)
+    arrays = _checked(dataset, path)
     try:
         with atomic_path(path, overwrite) as temporary, ThreadPoolExecutor(1) as pool:
             # Hashing lets go of the interpreter lock, so it costs nothing beside compressing.
@@ -104,7 +135,7 @@ def save(dataset: Sequences, path: str | Path, overwrite: bool = False) -> dict[
             manifest: dict[str, Any] = {}
 
             def manifest_text() -> str:
-                manifest.update(_complete_manifest(dataset, arrays, list(digests)))
+                manifest.update(_complete_manifest(dataset, arrays, dict(zip(arrays, digests, strict=True))))
                 return json.dumps(manifest, ensure_ascii=True)
 
             backend.write(temporary, arrays, manifest_text)
@@ -113,13 +144,61 @@ def save(dataset: Sequences, path: str | Path, overwrite: bool = False) -> dict[
     return manifest
 
 
-def load(path: str | Path) -> Sequences:
+def write_store(
+    dataset: Sequences, folder: Path, path: Path, spread: Spread | None = None, show_progress: bool = False
+) -> dict[str, Any]:
+    """Write a zarr store into a folder that may hold some of its shards already, and return the manifest as written.
+
+    Hashes are those of the arrays as they are read back from it.
+
+    Parameters
+    ----------
+    dataset : Sequences
+        What to write.
+    folder : Path
+        Where.
+    path : Path
+        Its name in the end.
+    spread, show_progress
+        As of `save`.
+    """
+    from datagen.store import zarr
+
+    arrays = _checked(dataset, path)
+    zarr.write_shards(folder, arrays, spread, show_progress)
+    stored = zarr.ZarrStore(folder)
+    digests = {
+        name: sha256_array(stored.lazy(name) if isinstance(array, LazyArray) else array)
+        for name, array in arrays.items()
+    }
+    manifest = _complete_manifest(dataset, arrays, digests)
+    zarr.finish(folder, json.dumps(manifest, ensure_ascii=True))
+    return manifest
+
+
+def _checked(dataset: Sequences, path: Path) -> dict[str, AnyArray]:
+    """Return the arrays of a dataset if they and its manifest can be written."""
+    arrays = arrays_of(dataset)
+    for name, array in arrays.items():
+        problem = checks.text_problem(array) if not isinstance(array, LazyArray) and array.dtype.kind == "U" else None
+        if problem:
+            raise DatagenError(f"{path}: cannot be written (array {name!r} {problem})")
+    try:
+        typed_manifest(dataset.manifest)
+    except ManifestError as error:
+        raise DatagenError(f"{path}: cannot be written ({error})") from None
+    return arrays
+
+
+def load(path: str | Path, lazy: bool = False) -> Sequences:
     """Read a dataset file.
 
     Parameters
     ----------
     path : str or Path
         A file that `save` wrote, or the release's pickle of KITTI Masks.
+    lazy : bool
+        Leave images where they are until they are asked for (`datagen.lazy_array`), where the format can: zarr, HDF5.
 
     Returns
     -------
@@ -134,17 +213,17 @@ def load(path: str | Path) -> Sequences:
     BadInputError
         If it is no plain file, damaged, or does not hold a dataset.
     """
-    dataset = load_to_verify(path)
+    dataset = load_to_verify(path, lazy)
     problem = checks.factor_problem(dataset)
     if problem:
         raise BadInputError(path, problem)
     return dataset
 
 
-def load_to_verify(path: str | Path) -> Sequences:
+def load_to_verify(path: str | Path, lazy: bool = False) -> Sequences:
     """Read a dataset file as `load` does, but let pass latents or factors that cannot be right."""
     backend = _backend(path)
-    path = check_input(path)
+    path = check_input(path, folder=is_folder(path))
     try:
         with backend.open_file(path) as file:
             # Nothing large is read before all that the file says of itself has been checked.
@@ -153,7 +232,10 @@ def load_to_verify(path: str | Path) -> Sequences:
             wanted = [*layout.dtypes, "factor_names"]
             headers = {name: file.header(name) for name in wanted if name in file.names}
             checks.check_headers(path, layout, headers)
-            arrays: dict[str, Any] = {name: file.read(name) if name in headers else None for name in wanted}
+            arrays: dict[str, Any] = dict.fromkeys(wanted)
+            for name in headers:
+                stays = lazy and name == layout.images and hasattr(file, "lazy")
+                arrays[name] = file.lazy(name) if stays else file.read(name)
     except MemoryError:
         raise BadInputError(path, "does not fit into memory") from None
     dataset = layout.dataset(arrays, manifest)
@@ -161,16 +243,19 @@ def load_to_verify(path: str | Path) -> Sequences:
     return dataset
 
 
-def arrays_of(dataset: Sequences) -> dict[str, NDArray[Any]]:
+def arrays_of(dataset: Sequences) -> dict[str, AnyArray]:
     """Return the arrays of a dataset by name, as a file holds them."""
     return {**LAYOUTS[dataset.kind].arrays(dataset), "factor_names": np.array(dataset.factor_names)}
 
 
-def sha256_array(array: NDArray[Any]) -> str:
+def sha256_array(array: AnyArray) -> str:
     """Return the sha256 of an array's bytes in C order (of texts: in UTF-8, each ended by a zero byte)."""
-    if array.dtype.kind == "U":
+    if isinstance(array, np.ndarray) and array.dtype.kind == "U":
         return hashlib.sha256("".join(f"{text}\0" for text in array.ravel()).encode()).hexdigest()
-    return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).hexdigest()
+    digest = hashlib.sha256()
+    for _, part in parts(array):
+        digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def _backend(path: str | Path) -> ModuleType:
@@ -179,7 +264,9 @@ def _backend(path: str | Path) -> ModuleType:
     return import_module(f"datagen.store.{check_suffix(path)}")
 
 
-def _complete_manifest(dataset: Sequences, arrays: dict[str, NDArray[Any]], digests: list[str]) -> dict[str, Any]:
+def _complete_manifest(
+    dataset: Sequences, arrays: Mapping[str, AnyArray], digests: Mapping[str, str]
+) -> dict[str, Any]:
     counts = {"sequences": dataset.num_sequences, "frames": dataset.num_frames}
     if dataset.holds_masks:
         counts["pairs"] = dataset.num_pairs
@@ -187,8 +274,8 @@ def _complete_manifest(dataset: Sequences, arrays: dict[str, NDArray[Any]], dige
         name: {
             "dtype": checks.Header.of(array).dtype,
             "shape": list(array.shape),
-            "sha256": digest,
+            "sha256": digests[name],
         }
-        for (name, array), digest in zip(arrays.items(), digests, strict=True)
+        for name, array in arrays.items()
     }
     return {**dataset.manifest, "kind": dataset.kind, "counts": counts, "arrays": described}

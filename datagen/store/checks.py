@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError
+from datagen.lazy_array import AnyArray
 from datagen.manifest import ManifestError, parse_manifest
 from datagen.store.layouts import LAYOUTS, Layout
 
@@ -48,8 +49,8 @@ class Header(NamedTuple):
     shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, array: NDArray[Any]) -> Header:
-        """Describe an array in memory."""
+    def of(cls, array: AnyArray) -> Header:
+        """Describe an array."""
         return cls("str" if array.dtype.kind == "U" else str(array.dtype), array.shape)
 
 
@@ -84,14 +85,14 @@ def check_headers(path: Path, layout: Layout, headers: Mapping[str, Header]) -> 
         raise BadInputError(path, f"factor_names have the shape {shapes['factor_names']}")
 
 
-def check_structure(path: Path, layout: Layout, dataset: Sequences, arrays: Mapping[str, NDArray[Any] | None]) -> None:
+def check_structure(path: Path, layout: Layout, dataset: Sequences, arrays: Mapping[str, AnyArray | None]) -> None:
     """Check all of a dataset but its latents or factors (`factor_problem` does those), once it is read."""
     names = arrays["factor_names"]
-    assert names is not None
+    assert isinstance(names, np.ndarray)
     for name, array in arrays.items():
         if (
             name != "factor_names"
-            and array is not None
+            and isinstance(array, np.ndarray)
             and array.dtype.kind == "U"
             and (problem := text_problem(array))
         ):

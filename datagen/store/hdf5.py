@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +22,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError
+from datagen.lazy_array import AnyArray, LazyArray
 from datagen.store.checks import LARGEST_TEXT, Header
 from datagen.store.layouts import ARRAYS
 
@@ -44,9 +45,11 @@ _ERRORS = (
 # What an array of texts holds for each.
 _ENTRY = np.dtype([("length", "<u4"), ("address", "<u8"), ("number", "<u4")])
 _MOST_CHUNKS = 10_000_000
+# Where a chunk lies, and which of the filters were left out for it.
+_CHUNK = np.dtype([("place", "<u8"), ("size", "<u8"), ("mask", "<u4")])
 
 
-def write(path: Path, arrays: dict[str, NDArray[Any]], manifest_text: Callable[[], str]) -> None:
+def write(path: Path, arrays: Mapping[str, AnyArray], manifest_text: Callable[[], str]) -> None:
     """Write arrays and a manifest, deflated in chunks of whole rows.
 
     HDF5 builds the file in memory: a disk that is full when it closes a file makes it crash. (Its own driver for that
@@ -54,10 +57,10 @@ def write(path: Path, arrays: dict[str, NDArray[Any]], manifest_text: Callable[[
     """
     with h5py.File(path, "w", driver="core", backing_store=False) as file:
         for name, array in arrays.items():
-            if array.dtype.kind == "U":
+            if isinstance(array, np.ndarray) and array.dtype.kind == "U":
                 file.create_dataset(name, data=array.astype(object), dtype=h5py.string_dtype())
-            elif array.ndim > 1 and array.size:
-                _write_chunks(file, name, np.asarray(array, order="C"))
+            elif array.ndim > 1 and array.nbytes:
+                _write_chunks(file, name, array)
             else:
                 file.create_dataset(name, data=array)
         file.create_dataset("manifest", data=manifest_text(), dtype=h5py.string_dtype())
@@ -66,9 +69,9 @@ def write(path: Path, arrays: dict[str, NDArray[Any]], manifest_text: Callable[[
     path.write_bytes(image)
 
 
-def _write_chunks(file: h5py.File, name: str, array: NDArray[Any]) -> None:
+def _write_chunks(file: h5py.File, name: str, array: AnyArray) -> None:
     """Deflate with ISA-L, as for npz, and hand HDF5 the chunks as its own gzip filter would have made them."""
-    rows = min(len(array), max(1, _CHUNK_BYTES // array[0].nbytes))
+    rows = min(len(array), max(1, _CHUNK_BYTES // (math.prod(array.shape[1:]) * array.dtype.itemsize)))
     dataset = file.create_dataset(
         name, shape=array.shape, dtype=array.dtype, chunks=(rows, *array.shape[1:]), compression="gzip"
     )
@@ -76,7 +79,7 @@ def _write_chunks(file: h5py.File, name: str, array: NDArray[Any]) -> None:
         chunk = array[begin : begin + rows]
         if len(chunk) < rows:  # the last chunk is stored whole
             chunk = np.concatenate([chunk, np.zeros((rows - len(chunk), *array.shape[1:]), dtype=array.dtype)])
-        deflated = isal_zlib.compress(chunk.reshape(-1).view(np.uint8), level=2, wbits=15)
+        deflated = isal_zlib.compress(np.asarray(chunk, order="C").reshape(-1).view(np.uint8), level=2, wbits=15)
         dataset.id.write_direct_chunk((begin, *[0] * (array.ndim - 1)), deflated)
 
 
@@ -126,12 +129,19 @@ class Hdf5File:
         if found.get_type().get_class() == h5py.h5t.STRING:
             return self._texts(name, found)
         if found.get_create_plist().get_layout() == h5py.h5d.CHUNKED:
-            return self._chunks(name, found)
+            return np.asarray(self._chunks(name, found))
         count, place = math.prod(found.shape), found.get_offset()
         if place is None or not count * found.dtype.itemsize == found.get_storage_size() <= self._size:
             raise self._not_whole(name)
         data = self._part(name, place, count * found.dtype.itemsize)
         return np.frombuffer(bytearray(data), found.dtype).reshape(found.shape)
+
+    def lazy(self, name: str) -> AnyArray:
+        """Return an array that is read when it is asked for; one that is not in chunks is read now."""
+        found = self._plain(name)
+        if found.get_create_plist().get_layout() != h5py.h5d.CHUNKED:
+            return self.read(name)
+        return self._chunks(name, found)
 
     def _plain(self, name: str) -> Any:
         """Open an array that lies in the file, whole and as plainly as this program would have put it there."""
@@ -163,8 +173,8 @@ class Hdf5File:
     def _not_whole(self, name: str) -> BadInputError:
         return BadInputError(self._path, f"array {name!r} is not in the file as a whole; the file is damaged")
 
-    def _chunks(self, name: str, found: Any) -> NDArray[Any]:
-        """Read an array from its chunks.
+    def _chunks(self, name: str, found: Any) -> StoredChunks:
+        """Return an array that lies in chunks, all of which are there.
 
         HDF5 would make room for whatever length a chunk says or inflates to, and writes beyond it where they differ.
         """
@@ -174,26 +184,20 @@ class Hdf5File:
         if -1 in places or places != sorted(set(places)):
             raise BadInputError(self._path, f"array {name!r} is compressed in a way that is not read; use gzip")
         chunk = plist.get_chunk()
-        length = math.prod(chunk) * dtype.itemsize
-        counts = [-(-side // part) for side, part in zip(shape, chunk, strict=True)]
+        counts = tuple(-(-side // part) for side, part in zip(shape, chunk, strict=True))
         expected = math.prod(counts)
+        length = math.prod(chunk) * dtype.itemsize
         # Deflate packs a byte into at least 1/1032; nothing else that is read packs tighter.
         if expected > _MOST_CHUNKS or length * expected > 1032 * self._size or found.get_num_chunks() != expected:
             raise self._not_whole(name)
-        array = np.empty(shape, dtype)
+        table = np.zeros(counts, _CHUNK)
         for place in itertools.product(*(range(count) for count in counts)):
             begin = tuple(number * part for number, part in zip(place, chunk, strict=True))
             stored = found.get_chunk_info_by_coord(begin)
-            if stored.byte_offset is None:
+            if stored.byte_offset is None or stored.byte_offset + stored.size > self._size:
                 raise self._not_whole(name)
-            used = [each for number, each in enumerate(filters) if not stored.filter_mask >> number & 1]
-            data = _unpack(self._part(name, stored.byte_offset, stored.size), used, length, dtype.itemsize)
-            if len(data) != length:
-                raise BadInputError(self._path, f"array {name!r} has a chunk of another length; the file is damaged")
-            here = tuple(slice(at, at + part) for at, part in zip(begin, chunk, strict=True))
-            inside = tuple(slice(side - at) for at, side in zip(begin, shape, strict=True))
-            array[here] = np.frombuffer(data, dtype).reshape(chunk)[inside]
-        return array
+            table[place] = stored.byte_offset, stored.size, stored.filter_mask
+        return StoredChunks(self._path, name, shape, dtype, chunk, filters, table)
 
     def _texts(self, name: str, found: Any) -> NDArray[Any]:
         """Read texts of any length.
@@ -246,6 +250,76 @@ class Hdf5File:
             raise self._not_whole(name)
         self._stream.seek(begin)
         return self._stream.read(size)
+
+
+class StoredChunks(LazyArray):
+    """An array of a file that lies in chunks, which are read as they are asked for.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        Name of the array.
+    shape, dtype
+        As `LazyArray`'s.
+    chunk : tuple of int
+        Shape of a chunk.
+    filters : list of int
+        What was done to each chunk, in order.
+    table : ndarray of _CHUNK
+        Where each chunk lies, by its number along each axis.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        chunk: tuple[int, ...],
+        filters: list[int],
+        table: NDArray[Any],
+    ) -> None:
+        super().__init__(shape, dtype, chunk[0] if chunk else 1)
+        self._path, self._name, self._chunk, self._filters, self._table = path, name, chunk, filters, table
+
+    def read(self, begin: int, end: int) -> NDArray[Any]:
+        """Return the rows from `begin` to before `end`.
+
+        Raises
+        ------
+        BadInputError
+            If a chunk is damaged.
+        """
+        found = np.empty((end - begin, *self.shape[1:]), self.dtype)
+        rows = self._chunk[0]
+        length = math.prod(self._chunk) * self.dtype.itemsize
+        try:
+            with self._path.open("rb") as stream:
+                for row in range(begin // rows, -(-end // rows)):
+                    low, high = max(begin, row * rows), min(end, (row + 1) * rows)
+                    for others in np.ndindex(self._table.shape[1:]):
+                        place, size, mask = self._table[(row, *others)].tolist()
+                        stream.seek(place)
+                        used = [each for number, each in enumerate(self._filters) if not mask >> number & 1]
+                        data = _unpack(stream.read(size), used, length, self.dtype.itemsize)
+                        if len(data) != length:
+                            problem = f"array {self._name!r} has a chunk of another length; the file is damaged"
+                            raise BadInputError(self._path, problem)
+                        values = np.frombuffer(data, self.dtype).reshape(self._chunk)
+                        at = [number * part for number, part in zip(others, self._chunk[1:], strict=True)]
+                        here = tuple(slice(a, a + part) for a, part in zip(at, self._chunk[1:], strict=True))
+                        inside = tuple(slice(side - a) for a, side in zip(at, self.shape[1:], strict=True))
+                        found[(slice(low - begin, high - begin), *here)] = values[
+                            (slice(low - row * rows, high - row * rows), *inside)
+                        ]
+        except BadInputError:
+            raise
+        except _ERRORS as error:  # type: ignore[misc]  # isal has no types
+            problem = f"array {self._name!r} is damaged ({(str(error) or '?').splitlines()[0]})"
+            raise BadInputError(self._path, problem) from None
+        return found
 
 
 def _unpack(data: bytes, filters: list[int], length: int, itemsize: int) -> bytes:

@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Protocol
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from datagen.datasets import MASK_FACTORS, SPRITE_FACTORS, Sequences
 from datagen.errors import BadInputError, UsageError
+from datagen.lazy_array import AnyArray
 from datagen.manifest import Manifest, typed_manifest
 
 __all__ = ["ARRAYS", "LAYOUTS", "Layout"]
@@ -33,12 +33,15 @@ class Layout(Protocol):
         The arrays of a file, besides ``factor_names``, and their types.
     optional : tuple of str
         Those that may be absent.
+    images : str
+        The one that holds the images, and may be larger than memory.
     factor_names : tuple of str
         The factors, in the order of the file.
     """
 
     dtypes: ClassVar[dict[str, str]]
     optional: ClassVar[tuple[str, ...]]
+    images: ClassVar[str]
     factor_names: ClassVar[tuple[str, ...]]
 
     def check_shapes(self, path: Path, shapes: Shapes) -> None:
@@ -47,7 +50,7 @@ class Layout(Protocol):
     def dataset(self, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
         """Make a dataset of the arrays of a file."""
 
-    def arrays(self, dataset: Sequences) -> dict[str, NDArray[Any]]:
+    def arrays(self, dataset: Sequences) -> dict[str, AnyArray]:
         """Return the arrays of a dataset as they lie in a file."""
 
     def check(self, path: Path, dataset: Sequences) -> None:
@@ -72,6 +75,7 @@ class _Masks:
         "first_frame": "int64",
     }
     optional: ClassVar[tuple[str, ...]] = ()
+    images: ClassVar[str] = "masks"
     factor_names: ClassVar[tuple[str, ...]] = MASK_FACTORS
     _columns = ("source", "sequence", "object_id", "category", "window", "first_frame")
 
@@ -95,7 +99,7 @@ class _Masks:
         columns = {"video" if name == "sequence" else name: arrays[name] for name in self._columns}
         return Sequences.of_masks(arrays["masks"], arrays["latents"], arrays["offsets"], manifest, **columns)
 
-    def arrays(self, dataset: Sequences) -> dict[str, NDArray[Any]]:
+    def arrays(self, dataset: Sequences) -> dict[str, AnyArray]:
         if dataset.images is None:
             raise UsageError("the dataset has no masks, without which there is no file of mask-sequences")
         columns = {name: dataset.columns["video" if name == "sequence" else name] for name in self._columns}
@@ -108,7 +112,8 @@ class _Masks:
         if offsets[0] != 0 or offsets[-1] != dataset.num_frames or (offsets[1:] <= offsets[:-1]).any():
             raise BadInputError(path, f"offsets do not rise from 0 to the number of frames, {dataset.num_frames}")
         _check_rows(path, self.arrays(dataset), self._columns, len(offsets) - 1)
-        if dataset.images.view(np.uint8).max() > 1:
+        # A lazy array says it itself, of what is read.
+        if isinstance(dataset.images, np.ndarray) and dataset.images.view(np.uint8).max() > 1:
             raise BadInputError(path, "masks hold a byte that is neither 0 nor 1")
         for name in ("object_id", "window", "first_frame"):
             if columns[name].min() < -1:
@@ -147,6 +152,7 @@ class _Sprites:
         "transition": "int64",
     }
     optional: ClassVar[tuple[str, ...]] = ("images",)
+    images: ClassVar[str] = "images"
     factor_names: ClassVar[tuple[str, ...]] = SPRITE_FACTORS
 
     def check_shapes(self, path: Path, shapes: Shapes) -> None:
@@ -168,9 +174,9 @@ class _Sprites:
     def dataset(self, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
         return Sequences.of_sprites(**{name: arrays[name] for name in self.dtypes}, manifest=manifest)
 
-    def arrays(self, dataset: Sequences) -> dict[str, NDArray[Any]]:
+    def arrays(self, dataset: Sequences) -> dict[str, AnyArray]:
         runs, length = dataset.num_sequences, int(dataset.offsets[1])
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, AnyArray] = {}
         if dataset.images is not None:
             arrays["images"] = dataset.images.reshape(runs, length, *dataset.images.shape[1:])
         arrays["factors"] = dataset.factors.reshape(runs, length, -1)
@@ -180,7 +186,7 @@ class _Sprites:
         known, arrays = typed_manifest(dataset.manifest), self.arrays(dataset)
         _check_rows(path, arrays, ("transition",), dataset.num_sequences)
         for name in ("factor_sizes", "transition"):
-            if arrays[name].min() < 0:
+            if np.asarray(arrays[name]).min() < 0:
                 raise BadInputError(path, f"array {name!r} holds a number below 0")
         if known.factor_values:
             sizes = {factor.name: factor.size for factor in dataset.factor_info}
@@ -219,7 +225,7 @@ def _check_columns(path: Path, shapes: Shapes, names: tuple[str, ...], most: int
             raise BadInputError(path, f"array {name!r} has the shape {shapes[name]}, which does not fit the others")
 
 
-def _check_rows(path: Path, arrays: dict[str, NDArray[Any]], names: tuple[str, ...], rows: int) -> None:
+def _check_rows(path: Path, arrays: dict[str, AnyArray], names: tuple[str, ...], rows: int) -> None:
     for name in names:
         if arrays[name].shape != (rows,):
             raise BadInputError(path, f"array {name!r} has the shape {arrays[name].shape}, not ({rows},)")

@@ -11,7 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from stream_zip import ZIP_64, MemberFile, stream_zip
 
 from datagen.errors import BadInputError, quote
+from datagen.lazy_array import AnyArray, parts
 from datagen.store.checks import LARGEST_TEXT, Header
 from datagen.store.layouts import ARRAYS
 
@@ -41,7 +42,7 @@ _LONGEST_HEADER = 10_000
 _EXPANSION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
 
 
-def write(path: Path, arrays: dict[str, NDArray[Any]], manifest_text: Callable[[], str]) -> None:
+def write(path: Path, arrays: Mapping[str, AnyArray], manifest_text: Callable[[], str]) -> None:
     """Write arrays and a manifest.
 
     numpy's own writer deflates with zlib; ISA-L deflates masks many times faster and as small, and the zip is
@@ -63,15 +64,16 @@ def _compressor() -> Any:
     return isal_zlib.compressobj(level=2, wbits=-15, memLevel=1)
 
 
-def _npy(array: NDArray[Any]) -> Iterator[bytes]:
+def _npy(array: AnyArray) -> Iterator[bytes]:
     """Yield the bytes of an array in numpy's npy format."""
-    array = np.asarray(array, order="C")
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    described = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+    np.lib.format.write_array_header_1_0(header, described)
     yield header.getvalue()
-    data = array.reshape(-1).view(np.uint8).data
-    for begin in range(0, len(data), _CHUNK):
-        yield data[begin : begin + _CHUNK]  # type: ignore[misc]  # every consumer takes any buffer
+    for _, part in parts(array) if array.ndim else [(0, array)]:
+        data = np.asarray(part, order="C").reshape(-1).view(np.uint8).data
+        for begin in range(0, len(data), _CHUNK):
+            yield data[begin : begin + _CHUNK]  # type: ignore[misc]  # every consumer takes any buffer
 
 
 @contextmanager

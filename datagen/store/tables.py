@@ -168,7 +168,7 @@ def _read(path: Path) -> Transitions:
             data = unpickle(stream, path)
         if isinstance(data, dict) and data.keys() >= set(_PAIR_COLUMNS):
             return _of_pair_lists(path, data)
-    dataset = load_dataset(path)
+    dataset = load_dataset(path, lazy=True)
     if not dataset.holds_masks:
         raise BadInputError(path, f"is a dataset of {dataset.kind}, which has no table of transitions")
     return dataset.transitions()
