@@ -30,6 +30,7 @@ __all__ = [
     "echo",
     "find_dataset",
     "format_option",
+    "fps_of_source_option",
     "image_size_option",
     "json_option",
     "min_area_option",
@@ -39,6 +40,7 @@ __all__ = [
     "print_table",
     "quiet_option",
     "seed_option",
+    "sequences_option",
     "skip_bad_option",
     "sources_option",
     "split_names",
@@ -162,6 +164,12 @@ automatic_option = click.option(
     is_flag=True,
     help="Take masks that a machine made, too, where a format tells them apart (SA-V, BURST, UVO).",
 )
+fps_of_source_option = click.option(
+    "--fps-of-source",
+    type=Real(1e-6, 1e6),
+    help="How many annotated frames of the sources make a second, where neither they nor their data set say.",
+)
+sequences_option = click.option("--sequences", help="Only these videos, by name, e.g. 0002,0013.")
 skip_bad_option = click.option(
     "--skip-bad", is_flag=True, help="Leave out bad annotations and list them in the manifest."
 )

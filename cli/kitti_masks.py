@@ -10,11 +10,13 @@ from cli._common import (
     Real,
     answer_of_masks,
     check_outputs,
+    fps_of_source_option,
     image_size_option,
     json_option,
     min_area_option,
     overwrite_option,
     quiet_option,
+    sequences_option,
     skip_bad_option,
     sources_option,
     split_names,
@@ -41,13 +43,14 @@ from cli._common import (
 @image_size_option("masks")
 @windows_option
 @min_area_option
-@click.option("--sequences", help="Only these sequences, e.g. 0002,0013.")
+@sequences_option
 @click.option("--include-cars", is_flag=True, help="Keep cars as well as pedestrians.")
 @click.option(
     "--annotations",
     type=click.Choice(["txt", "png"]),
     help="Which to read.  [default: txt, and png of sequences without txt]",
 )
+@fps_of_source_option
 @skip_bad_option
 @click.option(
     "--transitions",
@@ -73,6 +76,7 @@ def command(
     sequences: str | None,
     include_cars: bool,
     annotations: str | None,
+    fps_of_source: float | None,
     skip_bad: bool,
     transitions: Path | None,
     rotate: float | None,
@@ -110,6 +114,7 @@ def command(
         videos=None if sequences is None else split_names(sequences),
         include_cars=include_cars,
         annotations=annotations,  # type: ignore[arg-type]
+        fps_of_source=fps_of_source,
         skip_bad=skip_bad,
         workers=workers,
         show_progress=not (quiet or as_json),

@@ -13,11 +13,13 @@ from cli._common import (
     automatic_option,
     check_outputs,
     format_option,
+    fps_of_source_option,
     image_size_option,
     json_option,
     min_area_option,
     overwrite_option,
     quiet_option,
+    sequences_option,
     skip_bad_option,
     sources_option,
     split_names,
@@ -48,8 +50,10 @@ from cli._common import (
 @click.option(
     "--fps", type=Real(1e-6, 1e6), help="Take so many frames a second, a whole part of the annotations' rate."
 )
+@sequences_option
 @format_option
 @automatic_option
+@fps_of_source_option
 @skip_bad_option
 @workers_option
 @json_option
@@ -67,8 +71,10 @@ def command(
     exclude: str | None,
     every: int | None,
     fps: float | None,
+    sequences: str | None,
     format_name: str | None,
     automatic: bool,
+    fps_of_source: float | None,
     skip_bad: bool,
     workers: int | None,
     as_json: bool,
@@ -101,8 +107,10 @@ def command(
         exclude=() if exclude is None else split_names(exclude),
         every=1 if every is None else every,
         frames_per_second=fps,
+        videos=None if sequences is None else split_names(sequences),
         format=format_name,
         automatic=automatic,
+        fps_of_source=fps_of_source,
         skip_bad=skip_bad,
         workers=workers,
         show_progress=not (quiet or as_json),

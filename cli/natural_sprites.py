@@ -10,6 +10,7 @@ from cli._common import (
     Whole,
     check_outputs,
     echo,
+    fps_of_source_option,
     image_size_option,
     json_option,
     overwrite_option,
@@ -32,6 +33,7 @@ from cli._common import (
     "Annotations to measure first, files or folders in any format of `datagen formats`. May be given several times.",
     required=False,
 )
+@fps_of_source_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The dataset file: .npz or .h5.")
 @click.option(
     "--pairs",
@@ -65,6 +67,7 @@ from cli._common import (
 def command(
     transitions: Path | None,
     sources: tuple[Path, ...],
+    fps_of_source: float | None,
     out: Path,
     pairs: int,
     seed: int,
@@ -90,6 +93,8 @@ def command(
     """
     if (transitions is None) == (not sources):
         raise click.UsageError("give either --transitions or --source")
+    if fps_of_source is not None and not sources:
+        raise click.UsageError("--fps-of-source is of --source; a table says its rates itself")
 
     from datagen import store
     from datagen.files import size_of
@@ -105,7 +110,7 @@ def command(
         table = load(transitions, length)
         inputs = {transitions.name: store.fingerprint(transitions)}
     else:
-        measured = measure(sources, workers=workers, show_progress=show_progress)
+        measured = measure(sources, fps_of_source=fps_of_source, workers=workers, show_progress=show_progress)
         table = measured.transitions().runs(length)
         inputs = measured.manifest["inputs"]
     dataset = build(

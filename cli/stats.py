@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # Nobody is followed for longer than an hour of video.
 _DISTANCES = Numbers(1, 65_535, most=100, otherwise="is no list of whole numbers; write e.g. 1,2,5")
+_TIMES = Numbers(1, 3_600_000, most=100, otherwise="is no list of whole numbers; write e.g. 33,67,100")
 
 
 @click.command("stats")
@@ -48,6 +49,11 @@ _DISTANCES = Numbers(1, 65_535, most=100, otherwise="is no list of whole numbers
     help="Replicates for intervals of kurtosis and shape.",
 )
 @click.option("--delta-t", type=_DISTANCES, default="1", show_default=True, help="Distances in frames: 1,2,5,10.")
+@click.option(
+    "--delta-ms",
+    type=_TIMES,
+    help="Also at these distances in time, in milliseconds, at each source's own rate: 33,67,100.",
+)
 @click.option("--ego-motion", is_flag=True, help="Also without the motion that all objects of a frame share.")
 @click.option("--mi", is_flag=True, help="Estimate the mutual information of factors.")
 @seed_option
@@ -63,6 +69,7 @@ def command(
     by: str | None,
     bootstrap: int,
     delta_t: tuple[int, ...],
+    delta_ms: tuple[int, ...] | None,
     ego_motion: bool,
     mi: bool,
     seed: int,
@@ -108,10 +115,14 @@ def command(
         bootstrap,
         seed,
         delta_t=delta_t,
+        delta_ms=delta_ms or (),
         ego_motion=ego_motion,
         mutual_information=mi,
         show_progress=not (quiet or as_json),
     )
+    if not (quiet or as_json):
+        for line in summary.warnings:
+            click.echo(printable(f"warning: {file}: {line}"), err=True)
     if figures is not None:
         from datagen.statistics.figures import save_figures
 
@@ -177,6 +188,7 @@ def _print(summary: Summary) -> None:
         columns = ["group", "n", "objects", *(f"kurtosis {factor}" for factor in FACTORS)]
         columns += [f"shape {factor}" for factor in FACTORS] if names else []
         print_table("groups", columns, [_line(group, columns) for group in summary.groups])
+    echo(*map(str, summary.distances))
     for why in dict.fromkeys(whole.not_enough.values()):
         echo(f"{', '.join(factor for factor in FACTORS if whole.not_enough.get(factor) == why)}: {why}")
     echo(whole.verdict)

@@ -12,14 +12,17 @@ from cli._common import (
     check_outputs,
     echo,
     format_option,
+    fps_of_source_option,
     json_option,
     overwrite_option,
     print_json,
     print_left_out,
     print_table,
     quiet_option,
+    sequences_option,
     skip_bad_option,
     sources_option,
+    split_names,
     workers_option,
 )
 
@@ -53,8 +56,10 @@ from cli._common import (
 @click.option("--stride", type=Whole(1, 65_535), help="Distance of windows, in pixels.  [default: 32]")
 @click.option("--no-windows", is_flag=True, help="The release's name of --view square.")
 @click.option("--no-resize", is_flag=True, help="The release's name of --view frame.")
+@sequences_option
 @format_option
 @automatic_option
+@fps_of_source_option
 @skip_bad_option
 @workers_option
 @json_option
@@ -69,8 +74,10 @@ def command(
     stride: int | None,
     no_windows: bool,
     no_resize: bool,
+    sequences: str | None,
     format_name: str | None,
     automatic: bool,
+    fps_of_source: float | None,
     skip_bad: bool,
     workers: int | None,
     as_json: bool,
@@ -100,7 +107,9 @@ def command(
         sources,
         _view_name(view, preset == "clean", no_windows, no_resize),
         stride=stride,
+        fps_of_source=fps_of_source,
         skip_bad=skip_bad,
+        videos=None if sequences is None else split_names(sequences),
         format=format_name,
         automatic=automatic,
         workers=workers,

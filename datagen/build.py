@@ -23,6 +23,7 @@ from datagen.manifest import make_manifest
 from datagen.moments import NOTHING, Measures
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
+from datagen.rates import check_rate, describe_rates, rate_or_nan
 from datagen.readers import describe_sources, find_videos, find_videos_of_all
 from datagen.tracks import NO_OBJECT, Sampling, Tracks, Video
 from datagen.views import Cut, KittiView, View, YoutubeView, make_view
@@ -266,6 +267,7 @@ def paint(
         category=np.array([tracks.category_names[int(tracks.category_id[row])] for tracks, row in first]),
         window=np.array([each.window for _, each in pairs], dtype=np.int64),
         first_frame=np.array([tracks.frame[row] for tracks, row in first], dtype=np.int64),
+        fps=np.array([rate_or_nan(tracks.frames_per_second) for tracks, _ in first], dtype=np.float32),
     )
 
 
@@ -281,6 +283,8 @@ def build_masks(
     exclude: Iterable[str] = (),
     every: int = 1,
     frames_per_second: float | None = None,
+    videos: Iterable[str] | None = None,
+    fps_of_source: float | None = None,
     format: str | None = None,
     automatic: bool = False,
     skip_bad: bool = False,
@@ -312,6 +316,10 @@ def build_masks(
         Take every so many-th annotated frame.
     frames_per_second : float, optional
         Take as many frames a second as this, a whole part of the annotations' own rate, which must be known.
+    videos : iterable of str, optional
+        Only these videos, by name; by default all.
+    fps_of_source : float, optional
+        How many annotated frames make a second, of videos of which that is not known.
     format, automatic
         See `datagen.readers.find_videos`.
     skip_bad : bool
@@ -324,10 +332,10 @@ def build_masks(
     Raises
     ------
     UsageError
-        If an argument is out of range, the view has no masks to paint, no annotation has a wanted category, a rate is
-        unknown or no multiple of the one asked for, or a source does not exist.
+        If an argument is out of range, the view has no masks to paint, no annotation has a wanted category, there is no
+        video of a name, or a source does not exist.
     BadInputError
-        If annotations are damaged; it says where.
+        If annotations are damaged, or a rate is unknown or no multiple of the one asked for; it says where.
     DatagenError
         If there is no sequence.
 
@@ -344,15 +352,15 @@ def build_masks(
         check_whole(name, value, 1)
     if every > 1 and frames_per_second is not None:
         raise UsageError("every and frames_per_second both say which frames to take; give one of them")
-    if frames_per_second is not None and not 0 < frames_per_second < math.inf:
-        raise UsageError(f"frames_per_second={frames_per_second}: must be above 0")
+    check_rate("frames_per_second", frames_per_second)
     check_workers(workers)
     chosen = _painting_view(view, image_size, windows)
     only, unwanted = (tuple(dict.fromkeys(names or ())) for names in (categories, exclude))
     rule = SequenceRule(min_area, min_length, min_length, drop_largest_id=False, left_out=unwanted, only=only)
     find = partial(find_videos, format=format, automatic=automatic)
-    videos: list[Video] = [_Thinned(video, every, frames_per_second) for video in find_videos_of_all(sources, find)]
-    found = plan(videos, chosen, image_size, rule, skip_bad, workers, show_progress)
+    whole = find_videos_of_all(sources, find, names=videos, fps_of_source=fps_of_source)
+    thinned: list[Video] = [_Thinned(video, every, frames_per_second) for video in whole]
+    found = plan(thinned, chosen, image_size, rule, skip_bad, workers, show_progress)
     names = sorted({name for item in found for name in item.tracks.category_names.values()} - {NO_OBJECT})
     if missing := [name for name in (*only, *unwanted) if name not in names]:
         some = ", ".join(map(quote, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
@@ -360,8 +368,8 @@ def build_masks(
     if not any(item.sequences for item in found):
         seen = sum(len(item.tracks) for item in found)
         raise DatagenError(
-            f"{quote(videos[0].path)}: no sequence in {len(videos)} videos ({seen} masks read); no object is seen with "
-            f"{min_area} pixels or more in {min_length} frames running"
+            f"{quote(thinned[0].path)}: no sequence in {len(thinned)} videos ({seen} masks read); no object is seen "
+            f"with {min_area} pixels or more in {min_length} frames running"
         )
     manifest = make_manifest(
         command="masks",
@@ -374,12 +382,13 @@ def build_masks(
             "exclude": list(unwanted),
             "every": every,
             "frames_per_second": frames_per_second,
-            "sequences": list(dict.fromkeys(f"{video.source}/{video.name}" for video in videos)),
+            "sequences": list(dict.fromkeys(f"{video.source}/{video.name}" for video in thinned)),
         },
-        sources=describe_sources(sorted({video.source for video in videos})),
+        sources=describe_sources(sorted({video.source for video in thinned})),
         inputs={name: digest for item in found for name, digest in item.tracks.inputs.items()},
         left_out=[line for item in found for line in item.tracks.left_out],
     )
+    manifest["rates"] = describe_rates(item.tracks for item in found if len(item.tracks))
     return paint(found, image_size, manifest, workers)
 
 
@@ -421,7 +430,10 @@ class _Thinned:
         if wanted is not None and len(tracks):
             rate = tracks.frames_per_second
             if rate is None:
-                raise UsageError("its rate is not known, so that frames cannot be taken by the second; give --every N")
+                raise UsageError(
+                    "its rate is not known, so that frames cannot be taken by the second; give --fps-of-source or "
+                    "--every N"
+                )
             every = round(rate / wanted)
             if every < 1 or not math.isclose(every * wanted, rate, rel_tol=1e-6):
                 raise UsageError(f"its {rate:g} frames a second are no multiple of {wanted:g}; give --every N")

@@ -19,6 +19,7 @@ from datagen.lazy_array import AnyArray
 from datagen.manifest import make_manifest
 from datagen.moments import latents_of_masks
 from datagen.pairs import first_frames
+from datagen.rates import wrong_rates
 from datagen.transitions import Transitions
 
 __all__ = ["COLUMNS", "MASK_FACTORS", "SPRITE_FACTORS", "Factor", "Sequences"]
@@ -68,6 +69,7 @@ COLUMNS = {
     "category": "Category of the object.",
     "window": "Window of the frame, from the left; -1 if unknown.",
     "first_frame": "Number of the first frame in its video; -1 if unknown.",
+    "fps": "Frames a second; NaN if unknown.",
     "transition": "Row of the transition table that gave the run's motion.",
 }
 """What may be known of a sequence, by the name of the column."""
@@ -91,7 +93,7 @@ class Sequences:
     factor_info : tuple of Factor
         What the K factors are.
     columns : dict of str to ndarray, shape (S,) each
-        What is known of each sequence: texts or int64, by the names of `COLUMNS`.
+        What is known of each sequence: texts, int64 or (``fps``) float32, by the names of `COLUMNS`.
     kind : str
         The family of datasets whose layout its file has: ``"mask-sequences"`` or ``"sprite-sequences"``.
     manifest : dict
@@ -146,6 +148,8 @@ class Sequences:
         count = len(offsets) - 1
         unknown_value = {"source": "", "video": "", "object_id": -1, "category": "", "window": -1, "first_frame": -1}
         filled = {name: columns.get(name, np.full(count, value)) for name, value in unknown_value.items()}
+        if "fps" in columns:
+            filled["fps"] = columns["fps"]
         height, width = masks.shape[1:]
         info = (
             Factor("y", "Centre of mass in pixels, downwards from the middle of the top left pixel.", (0, height - 1)),
@@ -164,6 +168,7 @@ class Sequences:
         object_id: int | Sequence[int] | None = None,
         category: str | Sequence[str] = "object",
         first_frame: int | Sequence[int] = 0,
+        fps: float | Sequence[float] = np.nan,
         manifest: dict[str, Any] | None = None,
     ) -> Sequences:
         """Make a dataset of own masks; latents and offsets are computed.
@@ -173,7 +178,7 @@ class Sequences:
         masks : sequence of ndarray of bool, shape (T, H, W)
             One array per sequence, its frames in the order of time, every mask with a pixel at least. H and W are
             the same for all. Numbers are taken as masks where they are not 0.
-        source, video, object_id, category, first_frame : optional
+        source, video, object_id, category, first_frame, fps : optional
             What is known of each sequence, a value for each or one for all. By default every sequence is an object of
             its own, in a video of its own: where two sequences show one object, say so, or a split by object tears it.
         manifest : dict, optional
@@ -212,6 +217,7 @@ class Sequences:
             "category": category,
             "window": 0,
             "first_frame": first_frame,
+            "fps": fps,
         }
         columns = {name: _column(name, value, count) for name, value in given.items()}
         if manifest is None:
@@ -324,6 +330,11 @@ class Sequences:
         return np.diff(self.offsets)
 
     @property
+    def fps(self) -> NDArray[np.float32]:
+        """How many frames of each sequence make a second, float32 (S,); NaN where that is unknown."""
+        return self.columns.get("fps", np.full(self.num_sequences, np.nan, dtype=np.float32))
+
+    @property
     def num_sequences(self) -> int:
         """Number of sequences S."""
         return len(self.offsets) - 1
@@ -376,6 +387,7 @@ class Sequences:
             y=self.factors[pair, 0],
             x=self.factors[pair, 1],
             area=self.factors[pair, 2].astype(np.int64),
+            fps=self.fps[of_sequence],
         )
 
 
@@ -389,9 +401,14 @@ def _column(name: str, value: Any, count: int) -> NDArray[Any]:
     column = np.full(count, value) if np.ndim(value) == 0 else np.asarray(value)
     if column.shape != (count,):
         raise UsageError(f"{name} has the shape {column.shape}; give one value, or one for each of {count} sequences")
-    wanted = "U" if name in ("source", "video", "category") else "iu"
+    wanted = "U" if name in ("source", "video", "category") else "fiu" if name == "fps" else "iu"
     if column.dtype.kind not in wanted:
-        raise UsageError(f"{name} holds {column.dtype}; it must hold {'texts' if wanted == 'U' else 'whole numbers'}")
+        what = {"U": "texts", "iu": "whole numbers", "fiu": "numbers"}[wanted]
+        raise UsageError(f"{name} holds {column.dtype}; it must hold {what}")
+    if name == "fps":
+        if wrong_rates(column).any():
+            raise UsageError("fps must hold frames a second, above 0, or NaN where that is unknown")
+        return column.astype(np.float32)
     if wanted == "U":
         return column
     column = column.astype(np.int64)  # beyond which a number turns negative

@@ -77,11 +77,16 @@ def _groups(dataset: Sequences) -> list[dict[str, Any]]:
                 "category": one_category,
                 "videos": len(set(video[here].tolist())) if one_source else "unknown",
                 "objects": len(objects) if known else "unknown",
+                "frames/s": ", ".join(sorted({_rate(rate) for rate in np.unique(dataset.fps[here])})),
                 "sequences": int(here.sum()),
                 "frames": int(dataset.lengths[here].sum()),
             }
         )
     return rows
+
+
+def _rate(rate: np.float32) -> str:
+    return "unknown" if np.isnan(rate) else f"{rate:.4g}"
 
 
 def _provenance(manifest: Manifest) -> dict[str, Any]:

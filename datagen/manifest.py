@@ -16,7 +16,7 @@ import msgspec
 from datagen import __version__
 from datagen.errors import DatagenError
 
-__all__ = ["Manifest", "ManifestError", "StoredArray", "make_manifest", "parse_manifest", "typed_manifest"]
+__all__ = ["Manifest", "ManifestError", "Rate", "StoredArray", "make_manifest", "parse_manifest", "typed_manifest"]
 
 _DEEPEST = 50
 """How many objects and lists may lie in one another; `json` writes any manifest of this depth."""
@@ -84,6 +84,15 @@ class Mended(msgspec.Struct):
     added_frames: int | None = None
 
 
+class Rate(msgspec.Struct):
+    """How many frames of some videos make a second, and who says so (`datagen.rates.describe_rates`)."""
+
+    source: str
+    frames_per_second: float | None = None
+    rate_from: str | None = None
+    videos: int | None = None
+
+
 class StoredArray(msgspec.Struct):
     """What a file says of one of its arrays."""
 
@@ -111,6 +120,8 @@ class Manifest(msgspec.Struct):
         What was bad and left out, a line each.
     mended : Mended or None
         What a preset other than `paper` changed.
+    rates : list of Rate
+        How many frames of its videos make a second.
     counts : dict of str to int
         How many sequences, frames and pairs it holds.
     arrays : dict of str to StoredArray, or None
@@ -130,6 +141,7 @@ class Manifest(msgspec.Struct):
     inputs: dict[str, str] = {}
     left_out: list[str] = []
     mended: Mended | None = None
+    rates: list[Rate] = []
     counts: dict[str, int] = {}
     arrays: dict[str, StoredArray] | None = None
     shape_codes: dict[str, int] = {}

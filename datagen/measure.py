@@ -19,6 +19,7 @@ from datagen.manifest import make_manifest
 from datagen.moments import NOTHING, Measures
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
+from datagen.rates import describe_rates, rate_or_nan
 from datagen.readers import describe_sources, find_videos, find_videos_of_all
 from datagen.tracks import NO_OBJECT, Tracks, Video
 from datagen.transitions import Transitions
@@ -53,6 +54,8 @@ class MeasuredVideo:
         sha256 of every file that was read.
     left_out : list of str
         What was bad and left out.
+    frames_per_second, rate_from
+        As of `datagen.tracks.Tracks`.
     """
 
     source: str
@@ -64,6 +67,8 @@ class MeasuredVideo:
     category_names: dict[int, str]
     inputs: dict[str, str]
     left_out: list[str]
+    frames_per_second: float | None = None
+    rate_from: str = "set"
 
     def __repr__(self) -> str:
         masks, windows = self.measures.area.shape
@@ -106,6 +111,7 @@ class MeasuredVideo:
             y=y[pair, window[:, None]],
             x=x[pair, window[:, None]],
             area=area[pair, window[:, None]],
+            fps=np.full(len(pair), rate_or_nan(self.frames_per_second), dtype=np.float32),
         )
 
 
@@ -148,6 +154,8 @@ def measure(
     *,
     stride: int | None = None,
     skip_bad: bool = False,
+    videos: Iterable[str] | None = None,
+    fps_of_source: float | None = None,
     format: str | None = None,
     automatic: bool = False,
     workers: int | None = None,
@@ -163,6 +171,10 @@ def measure(
         How to look at them; see `datagen.views.make_view`.
     skip_bad : bool
         Leave out bad annotations and list them in the manifest, instead of raising.
+    videos : iterable of str, optional
+        Only these videos, by name; by default all.
+    fps_of_source : float, optional
+        How many annotated frames make a second, of videos of which that is not known.
     format, automatic
         See `datagen.readers.find_videos`.
     workers : int, optional
@@ -177,7 +189,8 @@ def measure(
     Raises
     ------
     UsageError
-        If the view or the format is unknown, the view has no stride, or a source does not exist.
+        If the view or the format is unknown, the view has no stride, there is no video of a name, or a source does not
+        exist.
     BadInputError
         If annotations are damaged; it says where.
     DatagenError
@@ -186,7 +199,8 @@ def measure(
     check_workers(workers)
     chosen = make_view(view, stride)
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
-    videos = find_videos_of_all(paths, partial(find_videos, format=format, automatic=automatic))
+    find = partial(find_videos, format=format, automatic=automatic)
+    found = find_videos_of_all(paths, find, names=videos, fps_of_source=fps_of_source)
 
     def measure_one(video: Video) -> MeasuredVideo:
         try:
@@ -199,13 +213,13 @@ def measure(
             return _measure(Tracks.left_out_whole(video, str(error)), chosen)
 
     measured = list(
-        progress_bar(map_ordered(measure_one, videos, workers), "measuring", total=len(videos), show=show_progress)
+        progress_bar(map_ordered(measure_one, found, workers), "measuring", total=len(found), show=show_progress)
     )
     left_out = [line for video in measured for line in video.left_out]
     if not any(len(video.frame) for video in measured):
         files = [name for video in measured for name in video.inputs]
         out = f"{len(left_out)} annotations left out"
-        raise DatagenError(f"{_some(files or paths)}: no mask in {len(videos)} videos ({out})")
+        raise DatagenError(f"{_some(files or paths)}: no mask in {len(found)} videos ({out})")
     manifest = make_manifest(
         command="transitions",
         preset="clean" if view == "coverage" else "paper",
@@ -214,6 +228,7 @@ def measure(
         inputs={name: digest for video in measured for name, digest in video.inputs.items()},
         left_out=left_out,
     )
+    manifest["rates"] = describe_rates(video for video in measured if len(video.frame))
     if view == "coverage":
         manifest["mended"] = {"what": list(_CORRECTIONS)}
     manifest["categories"] = _category_names(measured)
@@ -277,4 +292,6 @@ def _measure(tracks: Tracks, view: View) -> MeasuredVideo:
         category_names=tracks.category_names,
         inputs=tracks.inputs,
         left_out=tracks.left_out,
+        frames_per_second=tracks.frames_per_second,
+        rate_from=tracks.rate_from,
     )

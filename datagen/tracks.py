@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,8 @@ class Tracks:
         their own order. Empty where the format has no such list.
     frames_per_second : float or None
         How many annotated frames make a second; None where it is not known.
+    rate_from : {"set", "file", "user"}
+        Who says so: what is known of the data set, the annotations themselves, or the user.
     """
 
     source: str
@@ -69,6 +71,7 @@ class Tracks:
     left_out: list[str] = field(default_factory=list)
     objects: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
     frames_per_second: float | None = None
+    rate_from: Literal["set", "file", "user"] = "set"
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -82,8 +85,9 @@ class Tracks:
 
         Frames are numbered anew, from 0, and the rate falls by as much.
         """
+        rate = None if self.frames_per_second is None else self.frames_per_second / every
         if not len(self) or every == 1:
-            return self
+            return replace(self, frames_per_second=rate)
         place = self.frame - self.frame.min()
         rows = np.flatnonzero(place % every == 0)
         return replace(
@@ -92,7 +96,7 @@ class Tracks:
             object_id=self.object_id[rows],
             category_id=self.category_id[rows],
             masks=self.masks.select(rows),
-            frames_per_second=None if self.frames_per_second is None else self.frames_per_second / every,
+            frames_per_second=rate,
         )
 
     @classmethod
@@ -222,7 +226,8 @@ class Tracks:
         numbers = {name: number for number, name in names.items()}
         of_object = {each: numbers[categories.get(each, NO_CATEGORIES[1])] for each in np.unique(object_id).tolist()}
         category_id = np.array([of_object[each] for each in object_id.tolist()], dtype=np.int64)
-        return cls(source, video, frame, object_id, category_id, masks, names, frames_per_second=frames_per_second)
+        rows = (frame, object_id, category_id, masks)
+        return cls(source, video, *rows, names, frames_per_second=frames_per_second, rate_from="user")
 
 
 class Video(Protocol):

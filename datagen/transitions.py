@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
+from datagen.rates import wrong_rates
 
 __all__ = ["FACTORS", "Transitions"]
 
@@ -27,6 +28,7 @@ _TYPES = {
     **dict.fromkeys(("object_id", "window", "frame"), ("int64",)),
     **dict.fromkeys(("y", "x"), ("float64", "float32")),
     "area": ("int64", "float64", "float32"),
+    "fps": ("float32",),
 }
 """What a column can hold."""
 
@@ -53,11 +55,13 @@ class Transitions:
         Centre of mass in pixels of the window, downwards and rightwards. float32 or float64, as measured.
     area : ndarray of int64 or float, shape (N, T)
         Area in pixels.
+    fps : ndarray of float32, shape (N,)
+        How many of the frames that are counted make a second, NaN where that is unknown; of all, if it is not given.
 
     Raises
     ------
     UsageError
-        If a column is of another type or shape, or T is below 2.
+        If a column is of another type or shape, T is below 2, or a rate is neither above 0 nor NaN.
     """
 
     source: NDArray[np.str_]
@@ -69,8 +73,11 @@ class Transitions:
     y: NDArray[Any]
     x: NDArray[Any]
     area: NDArray[Any]
+    fps: NDArray[np.float32] = None  # type: ignore[assignment]  # an array once it is made
 
     def __post_init__(self) -> None:
+        if self.fps is None:
+            object.__setattr__(self, "fps", np.full(np.shape(self.frame)[:1], np.nan, dtype=np.float32))
         for name, column in vars(self).items():
             if not isinstance(column, np.ndarray):
                 raise UsageError(
@@ -88,6 +95,8 @@ class Transitions:
         shapes = {name: getattr(self, name).shape for name in FACTORS}
         if len(set(shapes.values())) != 1 or self.length < 2:
             raise UsageError(f"area, x and y must all be (N, T) with T of at least 2, but are {shapes}")
+        if wrong_rates(self.fps).any():
+            raise UsageError("the column fps must hold frames a second, above 0, or NaN where that is unknown")
 
     def __len__(self) -> int:
         return len(self.frame)

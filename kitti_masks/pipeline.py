@@ -13,6 +13,7 @@ from datagen.datasets import Sequences
 from datagen.errors import DatagenError, DatagenWarning, UsageError, quote
 from datagen.manifest import make_manifest
 from datagen.parallel import check_workers
+from datagen.rates import describe_rates
 from datagen.readers import describe_sources, find_videos_of_all, mots
 from datagen.readers.reader import Source
 from datagen.tracks import Video
@@ -26,6 +27,7 @@ def find_sources(
     sources: str | Path | Iterable[str | Path],
     annotations: mots.Annotations | None = None,
     names: Iterable[str] | None = None,
+    fps_of_source: float | None = None,
 ) -> list[Video]:
     """Find the MOTS videos in some folders.
 
@@ -38,6 +40,8 @@ def find_sources(
         Which to read; by default text, and label maps where there is none.
     names : iterable of str, optional
         Names of the videos wanted, e.g. ``["0002", "0013"]``, from every set; by default all.
+    fps_of_source : float, optional
+        How many frames make a second, of videos of which that is not known.
 
     Returns
     -------
@@ -63,15 +67,7 @@ def find_sources(
             )
         return found
 
-    videos = find_videos_of_all(sources, find)
-    if names is not None:
-        wanted = list(names)
-        missing = sorted(set(wanted) - {video.name for video in videos})
-        if missing:
-            there = ", ".join(sorted({video.name for video in videos}))
-            raise UsageError(f"no sequence {quote(', '.join(missing))} in the sources; there are {quote(there)}")
-        videos = [video for video in videos if video.name in wanted]
-    return videos
+    return find_videos_of_all(sources, find, names=names, fps_of_source=fps_of_source)
 
 
 def build(
@@ -84,6 +80,7 @@ def build(
     videos: Iterable[str] | None = None,
     include_cars: bool = False,
     annotations: mots.Annotations | None = None,
+    fps_of_source: float | None = None,
     skip_bad: bool = False,
     workers: int | None = None,
     show_progress: bool = False,
@@ -108,6 +105,8 @@ def build(
         Keep cars as well as pedestrians.
     annotations : {"txt", "png"}, optional
         Which to read where a set has both.
+    fps_of_source : float, optional
+        How many frames make a second, of videos of which that is not known.
     skip_bad : bool
         Leave out damaged lines and label maps and list them in the manifest, instead of raising.
     workers : int, optional
@@ -155,7 +154,7 @@ def build(
         for name in PRESETS
     }
 
-    chosen = find_sources(sources, annotations, videos)
+    chosen = find_sources(sources, annotations, videos, fps_of_source)
     found = plan(chosen, view, image_size, rules[preset], skip_bad, workers, show_progress)
     loss = None
     if rules[preset].drop_largest_id:
@@ -187,6 +186,7 @@ def build(
         inputs={name: digest for item in found for name, digest in item.tracks.inputs.items()},
         left_out=[line for item in found for line in item.tracks.left_out],
     )
+    manifest["rates"] = describe_rates(item.tracks for item in found if len(item.tracks))
     if preset != "paper":
         manifest["mended"] = _what_was_corrected(found, image_size, rules["paper"])
     return paint(found, image_size, manifest, workers)

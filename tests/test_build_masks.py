@@ -112,14 +112,14 @@ class Rated:
 @pytest.mark.parametrize(("wanted", "every"), [(6, 1), (3, 2), (2, 3), (1.5, 4)])
 def test_frames_by_the_second(monkeypatch, wanted, every):
     masks = boxes(64, 64, 13)
-    monkeypatch.setattr(build, "find_videos_of_all", lambda sources, *_: [Rated(masks, 6)])
+    monkeypatch.setattr(build, "find_videos_of_all", lambda sources, *_, **__: [Rated(masks, 6)])
     dataset = build_masks("x", windows=1, frames_per_second=wanted)
     np.testing.assert_array_equal(dataset.images, masks[::every])
 
 
 @pytest.mark.parametrize("wanted", [4, 7, 12])
 def test_frames_by_the_second_that_are_no_part_of_the_rate(monkeypatch, wanted):
-    monkeypatch.setattr(build, "find_videos_of_all", lambda sources, *_: [Rated(boxes(64, 64, 13), 6)])
+    monkeypatch.setattr(build, "find_videos_of_all", lambda sources, *_, **__: [Rated(boxes(64, 64, 13), 6)])
     with pytest.raises(BadInputError, match=f"6 frames a second are no multiple of {wanted}"):
         build_masks("x", frames_per_second=wanted)
 

@@ -54,6 +54,23 @@ def test_without_fits_there_are_moments_and_no_verdict(file, capsys):
     assert "no verdict" in out
 
 
+def test_distances_in_time_and_mixed_rates(file, tmp_path, capsys):
+    """The sample has the form of KITTI MOTS, whose rate is known, and of sequences that MOTSChallenge does not have."""
+    report = tmp_path / "stats.html"
+    code, out, err = run(capsys, file, "--delta-ms", "100,200", "--report", report)
+    assert code == 0
+    mixed, unknown = err.splitlines()
+    assert "rates are mixed: 10 frames a second (kitti-mots), an unknown rate (motschallenge)" in mixed
+    assert "motschallenge has no distance in time" in unknown
+    line = "200 ms: 2 frames of kitti-mots (10 a second), which are 200 ms"
+    assert line in out
+    assert line in report.read_text()
+    assert "an unknown rate (motschallenge)" in report.read_text()
+    code, out, err = run(capsys, file, "--delta-ms", 100, "--json")
+    assert (code, err) == (0, "")
+    assert len(json.loads(out)["warnings"]) == 2
+
+
 @pytest.mark.golden
 @pytest.mark.parametrize("name", ["downscale_keepaspect.csv", "kitti_peds_v2.pickle"])
 def test_files_of_the_release(golden, capsys, name):
@@ -83,6 +100,8 @@ def test_pictures_and_report(file, tmp_path, capsys):
         (["absent.npz"], "no such file"),
         (["FILE", "--delta-t", "1,x"], "no list of whole numbers"),
         (["FILE", "--delta-t", "0"], "at least 1"),
+        (["FILE", "--delta-ms", "33,x"], "no list of whole numbers"),
+        (["FILE", "--delta-ms", "0"], "at least 1"),
         (["FILE", "--by", "colour"], "colour"),
         (["FILE", "--report", "FILE/stats.html"], "is no folder"),
         (["FILE", "--report", "stats.npz"], "is a web page"),

@@ -53,6 +53,80 @@ def test_lines_may_stand_in_any_order_and_end_as_windows_does(tmp_path):
     assert tracks.object_id.tolist() == [2001, 1001, 2001]
 
 
+def lines(frames, size=(375, 1242), first=0):
+    box = rle((5, 40, 5, 40), size)
+    return "".join(f"{frame} 2001 2 {size[0]} {size[1]} {box}\n" for frame in range(first, first + frames))
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "size", "frames", "rate"),
+    [
+        ("kitti-mots", "0000", (375, 1242), 154, 10),
+        ("kitti-mots", "0000", (375, 1242), 155, None),
+        ("kitti-mots", "0000", (370, 1224), 10, None),
+        ("kitti-mots", "0014", (370, 1224), 106, 10),
+        ("kitti-mots", "0020", (376, 1241), 10, 10),
+        ("kitti-mots", "0021", (375, 1242), 10, None),
+        ("motschallenge", "0002", (1080, 1920), 3, 30),
+        ("motschallenge", "0005", (480, 640), 837, 14),
+        ("motschallenge", "0005", (1080, 1920), 3, None),
+        ("motschallenge", "0001", (480, 640), 3, None),
+    ],
+)
+def test_the_rate_of_published_sequences(tmp_path, source, name, size, frames, rate):
+    """Own data in the form of a set must not pass for it."""
+    (tmp_path / f"{name}.txt").write_text(lines(frames, size, first=int(source == "motschallenge")))
+    (video,) = find_videos(tmp_path)
+    tracks = video.read(KittiView().sampling)
+    assert (tracks.source, tracks.frames_per_second, tracks.rate_from) == (source, rate, "set")
+
+
+def test_the_rate_of_published_label_maps(tmp_path):
+    labels = np.zeros((375, 1242), np.uint16)
+    labels[10:30, 10:30] = 2001
+    for frame in range(2):
+        for name in ("0000", "0050"):
+            path = tmp_path / name / f"{frame:06}.png"
+            path.parent.mkdir(exist_ok=True)
+            cv2.imwrite(str(path), labels)
+    known, unknown = find_videos(tmp_path)
+    assert (known.read().frames_per_second, unknown.read().frames_per_second) == (10, None)
+
+
+def seqinfo(tmp_path, text):
+    folder = tmp_path / "MOTS20-77"
+    (folder / "gt").mkdir(parents=True)
+    (folder / "gt/gt.txt").write_text(lines(3, first=1))
+    (folder / "seqinfo.ini").write_text(text)
+    (video,) = find_videos(tmp_path)
+    return video
+
+
+@pytest.mark.parametrize("text", ["[Sequence]\nname=MOTS20-77\nframeRate=25\n", "[Sequence]\r\nFrameRate = 25.0\r\n"])
+def test_seqinfo_says_the_rate(tmp_path, text):
+    tracks = seqinfo(tmp_path, text).read()
+    assert (tracks.frames_per_second, tracks.rate_from) == (25, "file")
+    assert list(tracks.inputs) == ["motschallenge/MOTS20-77/gt/gt.txt", "motschallenge/0077/seqinfo.ini"]
+
+
+@pytest.mark.parametrize("text", ["", "[Sequence]\nseqLength=3\n", "frameRate=0", "frameRate=x", "frameRate=1.2.3"])
+def test_seqinfo_that_says_none(tmp_path, text):
+    video = seqinfo(tmp_path, text)
+    with pytest.raises(BadInputError, match=r"seqinfo\.ini: says no rate \(frameRate=30\)"):
+        video.read()
+    tracks = video.read(skip_bad=True)
+    assert (tracks.frames_per_second, len(tracks)) == (None, 3)
+    assert "seqinfo.ini: says no rate" in tracks.left_out[0]
+
+
+@pytest.mark.realdata
+def test_the_rates_of_the_real_sets(realdata):
+    kitti = find_videos(realdata / "kitti-mots")
+    assert [video.read(KittiView().sampling).frames_per_second for video in kitti[::5]] == [10] * 5
+    others = find_videos(realdata / "motschallenge", "txt")
+    assert [video.read(KittiView().sampling).frames_per_second for video in others] == [30, 14, 30, 30]
+
+
 BAD_LINES = [
     pytest.param(f"2 2001 2 8 10 {LEFT} 7", "has 7 fields", id="too many fields"),
     pytest.param("2 2001 2 8 10", "has 5 fields", id="too few fields"),

@@ -384,7 +384,7 @@ HOSTILE = [
 
 
 def test_the_columns_of_frames(kitti):
-    of_sequence = ["source", "video", "object_id", "category", "window", "frame"]
+    of_sequence = ["source", "video", "object_id", "category", "window", "frame", "fps"]
     assert list(frames_of(kitti).columns) == ["sequence", "step", *of_sequence, "y", "x", "area"]
     of_run = frames_of(sprites())
     assert list(of_run.columns) == ["sequence", "step", "transition", *sprites().factor_names]

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from datagen.errors import UsageError
-from datagen.statistics.motion import at_distance, objects_of, without_ego_motion
+from datagen.statistics.motion import Distance, at_distance, at_time, objects_of, without_ego_motion
 from datagen.transitions import Transitions
 
 
@@ -52,6 +54,46 @@ def test_distance_joins_the_ends_of_a_run(delta_t):
     ]
     mirrored = [-steps[i : i + delta_t, 1].sum() for i in range(4 - delta_t + 1)]
     assert got.differences("x") == pytest.approx([*sums, *mirrored])
+
+
+def rated(table, fps, source):
+    return replace(table, fps=np.full(len(table), fps, np.float32), source=np.full(len(table), source))
+
+
+def test_distance_in_time_is_the_nearest_number_of_frames_of_each_rate():
+    steps = np.random.default_rng(0).normal(size=(9, 2))
+    slow, fast = rated(walk(steps), 10, "slow"), rated(walk(-steps), 29.97, "fast")
+    unknown = rated(walk(3 * steps), np.nan, "unknown")
+    got, distances, left_out = at_time(join(fast, unknown, slow), 100)
+    expected = join(at_distance(slow, 1), at_distance(fast, 3))
+    for name, column in vars(expected).items():
+        np.testing.assert_array_equal(getattr(got, name), column, err_msg=name)
+    assert distances == [
+        Distance(100, "slow", 10, 1, 100),
+        Distance(100, "fast", 29.97, 3, pytest.approx(3000 / 29.97)),
+    ]
+    assert left_out == ["unknown has no distance in time, since its rate is not known"]
+
+
+@pytest.mark.parametrize(("delta_ms", "frames"), [(49, None), (50, 1), (149, 1), (151, 2), (250, 3)])
+def test_frames_that_are_further_apart_than_twice_the_time_are_left_out(delta_ms, frames):
+    table = rated(walk(np.ones((9, 2))), 10, "slow")
+    got, distances, left_out = at_time(table, delta_ms)
+    if frames is None:
+        assert (len(got), distances) == (0, [])
+        assert left_out == ["slow is left out at 49 ms, since its nearest frames are 100 ms apart"]
+    else:
+        assert set(got.differences("x")) == {frames}
+        assert [each.frames for each in distances] == [frames]
+        assert str(distances[0]).startswith(f"{delta_ms} ms: {frames} frame")
+
+
+def test_distance_in_time_needs_a_rate():
+    with pytest.raises(UsageError, match=r"says of no source how many frames make a second.*--fps-of-source"):
+        at_time(walk(np.ones((3, 2))), 100)
+    for wrong in (0, -1, np.nan, np.inf):
+        with pytest.raises(UsageError, match="must be above 0"):
+            at_time(rated(walk(np.ones((3, 2))), 10, "a"), wrong)
 
 
 def test_distance_must_be_at_least_one():

@@ -194,6 +194,39 @@ def test_distances_and_ego_motion_are_further_groups():
     assert groups[1].kurtosis["x"] != groups[0].kurtosis["x"]
 
 
+def test_distances_in_time_are_further_groups():
+    table = drifting(0.7)
+    halves = replace(table, source=np.where(np.arange(len(table)) < 600, "slow", "fast"))
+    halves = replace(halves, fps=np.where(halves.source == "slow", 10, 30).astype(np.float32))
+    answer = check_json(summarize(halves, fits=(), delta_ms=(33, 100)))
+    groups = [(group["delta_t"], group["delta_ms"], group["n"]) for group in answer["groups"]]
+    assert groups == [(1, None, 1200), (None, 33, 600), (None, 100, 600 + 20 * 28)]
+    told = [(each["delta_ms"], each["source"], each["frames"]) for each in answer["distances"]]
+    assert told == [(33, "fast", 1), (100, "slow", 1), (100, "fast", 3)]
+    mixed, left = answer["warnings"]
+    assert mixed.startswith(
+        "sources of different rates are mixed: 10 frames a second (slow), 30 frames a second (fast);"
+    )
+    assert left == "slow is left out at 33 ms, since its nearest frames are 100 ms apart"
+
+
+@pytest.mark.parametrize(
+    ("rates", "said"),
+    [
+        ((6, 6), None),
+        ((np.nan, np.nan), None),
+        ((6, np.nan), "6 frames a second (one), an unknown rate (two)"),
+        ((5, 6), "5 frames a second (one), 6 frames a second (two)"),
+    ],
+)
+def test_mixed_rates_are_said(rates, said):
+    table = drifting(0.7, objects=4)
+    first = np.arange(len(table)) < 50
+    table = replace(table, source=np.where(first, "one", "two"), fps=np.where(first, *rates).astype(np.float32))
+    warned = check_json(summarize(table, fits=()))["warnings"]
+    assert warned == [] if said is None else f"are mixed: {said};" in warned[0]
+
+
 def test_small_and_constant_groups_say_how_many():
     table = drifting(0.7)
     few = check_json(summarize(table.select(slice(0, 7)), bootstrap=10, mutual_information=True))["groups"][0]

@@ -374,6 +374,13 @@ def test_latents_that_cannot_be(kitti, tmp_path, column, value):
         ({"masks": lambda a: a[:, :0]}, "there are none"),
         ({"masks": lambda a: a[:0], "latents": lambda a: a[:0], "offsets": lambda a: a[:1]}, "there are none"),
         ({"source": lambda a: np.full(len(a), "a\0b")}, "zero character"),
+        ({"fps": lambda a: a * 0}, "'fps' holds a number that is no rate"),
+        ({"fps": lambda a: a * 0 - 1}, "'fps' holds a number that is no rate"),
+        ({"fps": lambda a: np.full_like(a, np.inf)}, "'fps' holds a number that is no rate"),
+        ({"fps": lambda a: a.astype("f8")}, "'fps' is float64"),
+        ({"fps": lambda a: a[1:]}, "'fps' has the shape"),
+        ({"fps": lambda a: a[:, None]}, "'fps' has the shape"),
+        ({"fps": lambda a: np.full_like(a, np.nan)}, None),
     ],
 )
 def test_arrays_of_masks_that_cannot_be(kitti, tmp_path, change, problem):

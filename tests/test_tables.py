@@ -1,6 +1,7 @@
 import csv
 import io
 import itertools
+import json
 import os
 import sys
 from dataclasses import replace
@@ -50,6 +51,7 @@ def tables(draw):
         y=pairs(draw(st.sampled_from(["float32", "float64"]))),
         x=pairs(draw(st.sampled_from(["float32", "float64"]))),
         area=pairs(draw(st.sampled_from(["int64", "float64"]))),
+        fps=column(st.just(np.nan) | st.floats(0.125, 2.0**20, width=32), "float32"),
     )
 
 
@@ -83,6 +85,53 @@ def test_the_long_csv_is_plain(tmp_path):
         "a,0,1,person,0,4,2.5,3.5,0.2,0.3,11,12",
     ]
     assert load(tmp_path / "table.csv", sequence=3).area.tolist() == [[10, 11, 12]]
+
+
+def test_a_rate_has_a_column_where_it_is_known(tmp_path):
+    save(replace(small(), fps=np.array([29.97, np.nan], np.float32)), tmp_path / "table.csv")
+    header, first, second = (tmp_path / "table.csv").read_text().splitlines()
+    assert header.endswith("area_after,fps")
+    assert first.endswith("10,11,29.97")
+    assert second.endswith("11,12,")
+
+
+@pytest.mark.parametrize("fps", ["0", "-5", "inf", "1e99", "x"])
+def test_rates_that_cannot_be(tmp_path, fps):
+    save(replace(small(), fps=np.array([6, 6], np.float32)), tmp_path / "table.csv")
+    text = (tmp_path / "table.csv").read_text().replace("11,12,6.0", f"11,12,{fps}")
+    with pytest.raises(BadInputError, match=r"row 2: fps is"):
+        read(tmp_path, text)
+    for wrong in (0, -1, np.inf):
+        with pytest.raises(UsageError, match="the column fps must hold frames a second"):
+            replace(small(), fps=np.array([6, wrong], np.float32))
+
+
+@pytest.mark.parametrize("values", [[6, 6], [6.0, None], [None, None], [6.0, float("nan")]])
+def test_rates_that_another_program_wrote(tmp_path, values):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    save(small(), tmp_path / "table.parquet")
+    content = parquet.read_table(tmp_path / "table.parquet")
+    parquet.write_table(content.append_column("fps", [values]), tmp_path / "table.parquet")
+    np.testing.assert_array_equal(
+        load(tmp_path / "table.parquet").fps, np.array([np.nan if value is None else value for value in values], "f4")
+    )
+
+
+def test_the_manifest_tells_the_rate_of_a_releases_table(tmp_path):
+    path = tmp_path / "table.csv"
+    for rates, expected in (
+        ([], np.nan),
+        ([{"source": "a", "frames_per_second": 6}, {"source": "b", "frames_per_second": 6}], 6),
+        ([{"source": "a", "frames_per_second": 6}, {"source": "b", "frames_per_second": 5}], np.nan),
+        ([{"source": "a", "frames_per_second": None}], np.nan),
+    ):
+        path.write_text(RELEASE)
+        manifest = json.dumps({"categories": {"1": "person"}, "rates": rates})
+        path.with_name("table.csv.manifest.json").write_text(manifest)
+        np.testing.assert_array_equal(load(path).fps, [np.float32(expected)])
+    path.with_name("table.csv.manifest.json").write_text(manifest.replace("null", "0"))
+    with pytest.raises(BadInputError, match=r"manifest.json: 0 is no rate"):
+        load(path)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["annotated_sets", "describe_formats", "describe_sources", "find_videos", "find_videos_of_all", "readers"]
 
+_MOST_NAMES = 20
+
 
 @cache
 def readers() -> dict[str, Reader]:
@@ -105,7 +107,11 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
 
 
 def find_videos_of_all(
-    sources: str | Path | Iterable[str | Path], find: Callable[[str | Path], list[Video]] = find_videos
+    sources: str | Path | Iterable[str | Path],
+    find: Callable[[str | Path], list[Video]] = find_videos,
+    *,
+    names: Iterable[str] | None = None,
+    fps_of_source: float | None = None,
 ) -> list[Video]:
     """Find the videos of some sources, in their order, each once.
 
@@ -115,6 +121,10 @@ def find_videos_of_all(
         The sources.
     find : callable
         Finds those of one.
+    names : iterable of str, optional
+        Only videos of these names; by default all.
+    fps_of_source : float, optional
+        How many annotated frames make a second, where the annotations and what is known of them do not say.
 
     Returns
     -------
@@ -123,8 +133,12 @@ def find_videos_of_all(
     Raises
     ------
     UsageError
-        If a video of one name is in two places: a copy, or ground truth and results side by side.
+        If a video of one name is in two places: a copy, or ground truth and results side by side; if there is no video
+        of a name; if the rate is none.
     """
+    from datagen.rates import RatedVideo, check_rate
+
+    check_rate("fps_of_source", fps_of_source)
     videos: list[Video] = []
     places: dict[tuple[str, str], Path] = {}
     for source in [sources] if isinstance(sources, str | Path) else sources:
@@ -139,4 +153,15 @@ def find_videos_of_all(
                 )
             videos.append(video)
         places |= new
-    return videos
+    if names is not None:
+        videos = _named(videos, list(names))
+    return videos if fps_of_source is None else [RatedVideo(video, fps_of_source) for video in videos]
+
+
+def _named(videos: list[Video], names: list[str]) -> list[Video]:
+    """Return the videos of some names."""
+    there = sorted({video.name for video in videos})
+    if missing := sorted(set(names).difference(there)):
+        some = ", ".join(there[:_MOST_NAMES]) + (f" and {len(there) - _MOST_NAMES} more" if there[_MOST_NAMES:] else "")
+        raise UsageError(f"no sequence {quote(', '.join(missing))} in the sources; there are {quote(some)}")
+    return [video for video in videos if video.name in names]

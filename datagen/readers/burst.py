@@ -151,6 +151,7 @@ class BurstVideo:
             sampling=sampling,
             skip_bad=skip_bad,
             frames_per_second=self._frames_per_second(),
+            rate_from="file",
         )
 
     def _frames_per_second(self) -> float | None:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -182,6 +182,7 @@ def make_tracks(
     sampling: Sampling | None,
     skip_bad: bool,
     frames_per_second: float | None,
+    rate_from: Literal["set", "file"] = "set",
 ) -> Tracks:
     """Decode the masks of a video and put its tracks together.
 
@@ -197,7 +198,7 @@ def make_tracks(
         Frame, object, category and segmentation of every mask.
     objects : sequence
         As `Tracks.objects`.
-    category_names, frames_per_second
+    category_names, frames_per_second, rate_from
         As of `Tracks`.
     track_name : str
         What the format calls a track.
@@ -239,4 +240,5 @@ def make_tracks(
         left_out=[f"{label}, {where}: {problem}" for where, problem in problems.items()],
         objects=np.array(objects, dtype=np.int64).reshape(-1, 3),
         frames_per_second=frames_per_second,
+        rate_from=rate_from,
     )

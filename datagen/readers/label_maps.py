@@ -82,6 +82,11 @@ class LabelMaps:
         del frames
         return np.zeros((0, 3), dtype=np.int64)
 
+    def rate_of(self, size: tuple[int, int], numbers: list[int]) -> float | None:
+        """Return how many label maps make a second, of a video of frames of this size and with these numbers."""
+        del size, numbers
+        return self.frames_per_second
+
     def label_of(self, path: Path) -> str:
         """Name a file of the video without saying where on this machine it lies."""
         return "/".join(printable_name(part) for part in (self.source, self.name, *path.relative_to(self.path).parts))
@@ -110,7 +115,7 @@ class LabelMaps:
             inputs=reading.inputs,
             left_out=reading.left_out,
             objects=self.listed_objects(int(reading.count(numbers, np.array(numbers)).max(initial=-1)) + 1),
-            frames_per_second=self.frames_per_second,
+            frames_per_second=self.rate_of(reading.size or (0, 0), numbers),
         )
 
 
@@ -130,13 +135,15 @@ class Reading:
         sha256 of the files that were read.
     left_out : list of str
         What was left out.
+    size : tuple of int, or None
+        Height and width of the frames; None before one is read.
     """
 
     def __init__(self, video: LabelMaps, sampling: Sampling | None, skip_bad: bool) -> None:
         self.video, self.sampling, self.skip_bad = video, sampling, skip_bad
         self.inputs: dict[str, str] = {}
         self.left_out: list[str] = []
-        self._size: tuple[int, int] | None = None
+        self.size: tuple[int, int] | None = None
 
     def leave_out(self, error: BadInputError) -> None:
         """Raise an error, or list what it says."""
@@ -195,7 +202,7 @@ class Reading:
             try:
                 data = read_bytes(path)
                 labels, *new_size = self.video.decode(data, path, self.sampling)
-                size = self._size or tuple(new_size)
+                size = self.size or tuple(new_size)
                 if size != tuple(new_size):
                     raise BadInputError(
                         path, f"is {new_size[0]} x {new_size[1]} pixels, the frames before it {size[0]} x {size[1]}"
@@ -203,7 +210,7 @@ class Reading:
             except BadInputError as error:
                 self.leave_out(error)
                 continue
-            self._size = (new_size[0], new_size[1])
+            self.size = (new_size[0], new_size[1])
             self.inputs[self.video.label_of(path)] = hashlib.sha256(data).hexdigest()
             frames.append(frame)
             maps.append(labels)

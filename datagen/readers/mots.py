@@ -53,6 +53,27 @@ MOTS_CHALLENGE = "motschallenge"
 
 Annotations = Literal["txt", "png"]
 
+# Of the published sequences the number of frames, height and width, and rate: own data, whose frames may be named and
+# counted in the same way, must not pass for them.
+_KITTI_LENGTHS = (
+    *(154, 447, 233, 144, 314, 297, 270, 800, 390, 803, 294, 373, 78, 340),
+    *(106, 376, 209, 145, 339, 1059, 837),
+)
+_KITTI_SIZES = [*[(375, 1242)] * 14, *[(370, 1224)] * 4, *[(374, 1238)] * 2, (376, 1241)]
+_KITTI_RATE = 10.0
+_PUBLISHED = {
+    KITTI_MOTS: {
+        f"{number:04}": (length, *size, _KITTI_RATE)
+        for number, (length, size) in enumerate(zip(_KITTI_LENGTHS, _KITTI_SIZES, strict=True))
+    },
+    MOTS_CHALLENGE: {
+        "0002": (600, 1080, 1920, 30.0),
+        "0005": (837, 480, 640, 14.0),
+        "0009": (525, 1080, 1920, 30.0),
+        "0011": (900, 1080, 1920, 30.0),
+    },
+}
+
 # Above every number of the format.
 _LARGEST = LARGEST_FRAME
 _NEWLINE, _BLANK = 10, 32
@@ -60,6 +81,8 @@ _NEWLINE, _BLANK = 10, 32
 _SEQUENCE = re.compile(r"[0-9]{4}")
 _LAST_NUMBER = re.compile(r"[0-9]+$")
 _GT = Path("gt", "gt.txt")
+_SEQINFO = "seqinfo.ini"
+_LONGEST_SEQINFO = 1 << 16
 _PARTS = ("instances", "instances_txt")
 _FIELDS = 6
 
@@ -336,7 +359,7 @@ class MotsText:
 
         if sampling is not None and len(masks):
             masks = masks.sample(sampling(height, width))
-        return Tracks(
+        tracks = Tracks(
             source=self.source,
             video=self.name,
             frame=numbers[:, 0],
@@ -346,7 +369,25 @@ class MotsText:
             category_names=_names_of(numbers[:, 2]),
             inputs={_label(self.source, self.root, self.path): hashlib.sha256(file).hexdigest()},
             left_out=[f"{_label(self.source, self.root, self.path)}, line {line}: {bad[line]}" for line in sorted(bad)],
+            frames_per_second=_rate_of_published(self.source, self.name, (height, width), numbers[:, 0]),
         )
+        return self._with_own_rate(tracks, skip_bad)
+
+    def _with_own_rate(self, tracks: Tracks, skip_bad: bool) -> Tracks:
+        """Return tracks with the rate that ``seqinfo.ini`` says, where motchallenge.net's layout has it."""
+        info = self.path.absolute().parent.parent / _SEQINFO
+        if self.path.name != _GT.name or not info.is_file():
+            return tracks
+        label = f"{self.source}/{self.name}/{_SEQINFO}"
+        try:
+            data = read_bytes(info)
+            rate = _frame_rate_of(data, info)
+        except BadInputError as error:
+            if not skip_bad:
+                raise
+            return replace(tracks, left_out=[*tracks.left_out, f"{label}: {error.problem}"])
+        inputs = tracks.inputs | {label: hashlib.sha256(data).hexdigest()}
+        return replace(tracks, frames_per_second=rate, rate_from="file", inputs=inputs)
 
     def _refuse(self, bad: dict[int, str], skip_bad: bool) -> None:
         if bad and not skip_bad:
@@ -354,6 +395,24 @@ class MotsText:
             raise BadInputError(
                 self.path, f"{bad[line]}; mend the line or leave it out with --skip-bad", f"line {line}"
             )
+
+
+def _rate_of_published(source: str, name: str, size: tuple[int, int], frame: NDArray[np.int64]) -> float | None:
+    """Return the rate of a sequence that is as one of the published sets is, for all that it shows; None of others."""
+    length, height, width, rate = _PUBLISHED[source].get(name, (0, 0, 0, 0.0))
+    first = 0 if source == KITTI_MOTS else 1
+    if (height, width) != size or not len(frame) or frame.min() < first or frame.max() - first >= length:
+        return None
+    return rate
+
+
+def _frame_rate_of(data: bytes, path: Path) -> float:
+    """Return what a ``seqinfo.ini`` says of the rate."""
+    found = re.search(rb"^\s*frameRate\s*=\s*([0-9.]{1,20})\s*$", data[:_LONGEST_SEQINFO], re.MULTILINE | re.IGNORECASE)
+    with contextlib.suppress(ValueError):
+        if found and (rate := float(found[1])) > 0:
+            return rate
+    raise BadInputError(path, "says no rate (frameRate=30); mend it, or take it away and give --fps-of-source")
 
 
 @njit(cache=True, nogil=True)
@@ -491,6 +550,10 @@ class MotsImages(LabelMaps):
     def names_of(self, category_id: NDArray[np.int64]) -> dict[int, str]:
         """See `LabelMaps.names_of`."""
         return _names_of(category_id)
+
+    def rate_of(self, size: tuple[int, int], numbers: list[int]) -> float | None:
+        """See `LabelMaps.rate_of`."""
+        return _rate_of_published(self.source, self.name, size, np.array(numbers, dtype=np.int64))
 
     def label_of(self, path: Path) -> str:
         """See `LabelMaps.label_of`."""

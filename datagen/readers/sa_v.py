@@ -41,11 +41,19 @@ class _File(msgspec.Struct):
     video_frame_count: float | None = None
 
     @property
+    def says_its_rate(self) -> bool:
+        """Whether the file says how many frames its video has in how many seconds."""
+        count, duration = self.video_frame_count or 0.0, self.video_duration or 0.0
+        return bool(self.masklet) and duration > 0 and count >= len(self.masklet)
+
+    @property
     def frames_per_second(self) -> float:
         """Rate of the annotated frames; that of the set where the file does not say, or says it but for rounding."""
-        count = self.video_frame_count or 0.0
-        if not self.masklet or not self.video_duration or self.video_duration <= 0 or count < len(self.masklet):
+        if not self.says_its_rate:
             return _RATE
+        assert self.video_frame_count
+        assert self.video_duration
+        count = self.video_frame_count
         rate = count / self.video_duration / math.ceil(count / len(self.masklet))
         return _RATE if abs(rate - _RATE) < 0.1 else rate
 
@@ -98,6 +106,7 @@ class SavVideo:
             sampling=sampling,
             skip_bad=skip_bad,
             frames_per_second=file.frames_per_second,
+            rate_from="file" if file.says_its_rate else "set",
         )
 
 

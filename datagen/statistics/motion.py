@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from datagen.errors import UsageError
 from datagen.transitions import Transitions
 
-__all__ = ["MIN_OTHERS", "at_distance", "objects_of", "without_ego_motion"]
+__all__ = ["MIN_OTHERS", "Distance", "at_distance", "at_time", "objects_of", "without_ego_motion"]
 
 MIN_OTHERS = 2
 """A frame's common motion is told from at least this many other objects."""
@@ -47,6 +47,85 @@ def at_distance(table: Transitions, delta_t: int) -> Transitions:
     runs = table.runs(delta_t + 1)
     ends = [0, delta_t]
     return replace(runs, y=runs.y[:, ends], x=runs.x[:, ends], area=runs.area[:, ends])
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far apart in time two frames of a source are.
+
+    Attributes
+    ----------
+    delta_ms : float
+        As far as was asked for, in milliseconds.
+    source : str
+        The data set; empty where the table does not say.
+    fps : float
+        How many of its frames make a second.
+    frames : int
+        The nearest whole number of frames.
+    exact_ms : float
+        How far apart these are.
+    """
+
+    delta_ms: float
+    source: str
+    fps: float
+    frames: int
+    exact_ms: float
+
+    def __str__(self) -> str:
+        which = f"{self.frames} {'frame' if self.frames == 1 else 'frames'} of {self.source or 'the table'}"
+        return f"{self.delta_ms:g} ms: {which} ({self.fps:g} a second), which are {self.exact_ms:.4g} ms"
+
+
+def at_time(table: Transitions, delta_ms: float) -> tuple[Transitions, list[Distance], list[str]]:
+    """Return the transitions over a time, by the nearest whole number of frames at each row's own rate.
+
+    Parameters
+    ----------
+    table : Transitions
+        Pairs of neighbouring frames.
+    delta_ms : float
+        The time in milliseconds, above 0.
+
+    Returns
+    -------
+    transitions : Transitions
+        As of `at_distance`, slower rates first.
+    distances : list of Distance
+        Over how many frames they are, by source and rate.
+    left_out : list of str
+        The sources that are left out, and why: their rate is not known, or not two of their frames are that near.
+
+    Raises
+    ------
+    UsageError
+        If the time is not above 0, or no row has a rate.
+    """
+    if not 0 < delta_ms < np.inf:
+        raise UsageError(f"time distance of {delta_ms} ms: must be above 0")
+    unknown = np.isnan(table.fps)
+    if unknown.all():
+        raise UsageError(
+            "the table says of no source how many frames make a second, so that there is no distance in milliseconds; "
+            "make it anew, with --fps-of-source where the annotations do not say, or give --delta-t"
+        )
+    distances: list[Distance] = []
+    unrated = np.unique(table.source[unknown]).tolist()
+    left_out = [f"{source or 'a source'} has no distance in time, since its rate is not known" for source in unrated]
+    parts = []
+    for rate in np.unique(table.fps[~unknown]):
+        rows, fps = table.fps == rate, float(str(rate))  # 29.97, not the float32 nearest to it
+        sources = np.unique(table.source[rows]).tolist()
+        frames = int(delta_ms * fps / 1000 + 0.5)
+        if frames:
+            distances += [Distance(delta_ms, source, fps, frames, 1000 * frames / fps) for source in sources]
+            parts.append(at_distance(table.select(rows), frames))
+        else:
+            near = f"is left out at {delta_ms:g} ms, since its nearest frames are {1000 / fps:.4g} ms apart"
+            left_out += [f"{source or 'a source'} {near}" for source in sources]
+    near_enough = Transitions.concatenate(parts) if parts else table.select(slice(0, 0))
+    return near_enough, distances, left_out
 
 
 def without_ego_motion(table: Transitions) -> Transitions:

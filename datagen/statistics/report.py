@@ -46,11 +46,12 @@ def save_report(
     tables = [_moments(whole), *(_fits(whole, factor) for factor in whole.fits if whole.fits[factor])]
     if whole.correlations:
         tables.append(_dependence(whole))
-    sections = [Section("All transitions", tables=tables)]
+    sections = [Section("All transitions", tables=tables, text=summary.warnings)]
     if whole.mean:
         sections.append(Section("Figures", pictures=_pictures(table, summary)))
     if len(summary.groups) > 1:
-        sections.append(Section("Groups", tables=[_groups(summary.groups)]))
+        distances = [f"{distance}." for distance in summary.distances]
+        sections.append(Section("Groups", tables=[_groups(summary.groups)], text=distances))
     page = Page(
         title=f"{title}: transitions",
         heading=f"How {title} moves",

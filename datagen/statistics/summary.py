@@ -16,7 +16,7 @@ from datagen.statistics.columns import varies
 from datagen.statistics.dependence import Correlation, correlations
 from datagen.statistics.fits import ALL_FITS, PAPER_FITS, ROUNDED, Fit, Interval, fit_distributions
 from datagen.statistics.gennorm import Gennorm
-from datagen.statistics.motion import at_distance, objects_of, without_ego_motion
+from datagen.statistics.motion import Distance, at_distance, at_time, objects_of, without_ego_motion
 from datagen.transitions import FACTORS, Transitions
 
 __all__ = [
@@ -35,6 +35,8 @@ __all__ = [
 BY = ("category", "source", "video", "sequence")
 """What transitions can be grouped by. A video is told by its source and name; MOTS calls it a sequence."""
 
+_MOST_NAMES = 3
+
 MIN_TRANSITIONS = 10
 """A group of fewer says only how many."""
 
@@ -51,8 +53,10 @@ class Group:
         Number of transitions.
     objects : int
         Number of objects that they are of.
-    delta_t : int
-        Distance of the two frames.
+    delta_t : int or None
+        Distance of the two frames; None where it differs, as that in time is the same.
+    delta_ms : float or None
+        Distance in time, in milliseconds, where it was asked for so (`Summary.distances`).
     ego_motion_removed : bool
         Whether the motion shared by a frame's objects was taken off.
     mean, sd, kurtosis, skewness, zeros : dict of str to float
@@ -78,7 +82,8 @@ class Group:
     name: str
     n: int
     objects: int
-    delta_t: int = 1
+    delta_t: int | None = 1
+    delta_ms: float | None = None
     ego_motion_removed: bool = False
     mean: dict[str, float] = field(default_factory=dict)
     sd: dict[str, float] = field(default_factory=dict)
@@ -107,12 +112,18 @@ class Summary:
     groups : list of Group
         All transitions together, then each group by name; the same again for every further distance, and without
         the shared motion.
+    distances : list of Distance
+        Over how many frames of each source the times are that were asked for.
+    warnings : list of str
+        What makes groups not comparable: rates that are mixed, sources that a distance in time leaves out.
     """
 
     by: str | None
     bootstrap: int
     seed: int
     groups: list[Group]
+    distances: list[Distance] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts and lists, in the form that docs/stats.schema.json describes."""
@@ -127,6 +138,7 @@ def summarize(
     seed: int = 0,
     *,
     delta_t: tuple[int, ...] = (1,),
+    delta_ms: tuple[float, ...] = (),
     ego_motion: bool = False,
     mutual_information: bool = False,
     show_progress: bool = False,
@@ -147,6 +159,9 @@ def summarize(
         Of the replicates and of the mutual information's sample.
     delta_t : tuple of int
         Distances in frames.
+    delta_ms : tuple of float
+        Distances in time, in milliseconds: over the nearest whole number of frames at each sequence's own rate, which
+        sets of different rates can be compared by.
     ego_motion : bool
         Give everything once more without the motion that all objects of a frame share.
     mutual_information : bool
@@ -161,7 +176,7 @@ def summarize(
     Raises
     ------
     UsageError
-        If an argument is unknown or out of range, or the table lacks what it needs.
+        If an argument is unknown or out of range, or the table lacks what it needs, such as a rate for `delta_ms`.
 
     Examples
     --------
@@ -192,15 +207,23 @@ def summarize(
             row = int(np.argmax(wrong))
             what = "too large" if np.isfinite(values[row]).all() else "not a finite number"
             raise UsageError(f"the table holds a value of {factor} that is {what} (row {row + 1}); leave such rows out")
+    warned = [mixed] if (mixed := _mixed_rates(table)) else []
+    distances: list[Distance] = []
     groups = []
-    for distance in delta_t:
-        near = table if distance == 1 else at_distance(table, distance)
+    for frames, time in [*((each, None) for each in delta_t), *((None, each) for each in delta_ms)]:
+        if time is not None:
+            near, of_sources, left_out = at_time(table, time)
+            distances += of_sources
+            warned += left_out
+        else:
+            assert frames is not None
+            near = table if frames == 1 else at_distance(table, frames)
         for removed in (False, True) if ego_motion else (False,):
             part = without_ego_motion(near) if removed else near
             objects = objects_of(part)
             columns = {factor: part.differences(factor) for factor in FACTORS}
             for name, rows in _groups(part, by):
-                group = Group(name, len(rows), len(np.unique(objects[rows])), distance, removed)
+                group = Group(name, len(rows), len(np.unique(objects[rows])), frames, time, removed)
                 groups.append(
                     _describe(
                         group,
@@ -214,7 +237,26 @@ def summarize(
                         show_progress,
                     )
                 )
-    return Summary(by, bootstrap, seed, groups)
+    return Summary(by, bootstrap, seed, groups, distances, list(dict.fromkeys(warned)))
+
+
+def _mixed_rates(table: Transitions) -> str | None:
+    """Say that frames of a table are not equally far apart in time, or may not be."""
+    unknown = np.isnan(table.fps)
+    rates = np.unique(table.fps[~unknown])
+    if len(rates) + unknown.any() < 2 or not len(rates):
+        return None
+    parts = [f"{rate:g} frames a second ({_names(table.source[table.fps == rate])})" for rate in rates]
+    parts += [f"an unknown rate ({_names(table.source[unknown])})"] if unknown.any() else []
+    return (
+        f"sources of different rates are mixed: {', '.join(parts)}; neighbouring frames are not equally far apart in "
+        "time, and objects move further in a longer one: compare at equal time with --delta-ms"
+    )
+
+
+def _names(sources: NDArray[np.str_]) -> str:
+    names = [name or "unnamed" for name in np.unique(sources).tolist()]
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {len(names) - _MOST_NAMES} more" if names[_MOST_NAMES:] else "")
 
 
 def shape_fit(fits: dict[str, Fit]) -> Fit | None:
@@ -239,7 +281,9 @@ def describe_shape(fits: dict[str, Fit]) -> str:
 
 def describe_group(group: Group) -> str:
     """Return a group's name with what was done to its transitions."""
-    distance = f", {group.delta_t} frames" if group.delta_t > 1 else ""
+    distance = f", {group.delta_t} frames" if group.delta_t != 1 else ""
+    if group.delta_ms is not None:
+        distance = f", {group.delta_ms:g} ms"
     return f"{group.name}{distance}{', ego-motion removed' if group.ego_motion_removed else ''}"
 
 

@@ -6,6 +6,7 @@ stand in a file, and what is wrong with those of a file that is none.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -16,6 +17,7 @@ from datagen.datasets import MASK_FACTORS, SPRITE_FACTORS, Sequences
 from datagen.errors import BadInputError, UsageError
 from datagen.lazy_array import AnyArray
 from datagen.manifest import Manifest, typed_manifest
+from datagen.rates import wrong_rates
 
 __all__ = ["ARRAYS", "LAYOUTS", "Layout"]
 
@@ -73,11 +75,12 @@ class _Masks:
         "category": "str",
         "window": "int64",
         "first_frame": "int64",
+        "fps": "float32",
     }
-    optional: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[tuple[str, ...]] = ("fps",)  # which files had not at first
     images: ClassVar[str] = "masks"
     factor_names: ClassVar[tuple[str, ...]] = MASK_FACTORS
-    _columns = ("source", "sequence", "object_id", "category", "window", "first_frame")
+    _columns = ("source", "sequence", "object_id", "category", "window", "first_frame", "fps")
 
     def check_shapes(self, path: Path, shapes: Shapes) -> None:
         masks = shapes["masks"]
@@ -93,16 +96,18 @@ class _Masks:
         if shapes["offsets"][0] > frames + 1:
             raise BadInputError(path, f"offsets do not rise from 0 to the number of frames, {frames}")
         # How many rows exactly, `check` asks once it has seen the offsets.
-        _check_columns(path, shapes, self._columns, frames)
+        _check_columns(path, shapes, [name for name in self._columns if name in shapes], frames)
 
     def dataset(self, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
-        columns = {"video" if name == "sequence" else name: arrays[name] for name in self._columns}
+        known = [name for name in self._columns if arrays.get(name) is not None]
+        columns = {"video" if name == "sequence" else name: arrays[name] for name in known}
         return Sequences.of_masks(arrays["masks"], arrays["latents"], arrays["offsets"], manifest, **columns)
 
     def arrays(self, dataset: Sequences) -> dict[str, AnyArray]:
         if dataset.images is None:
             raise UsageError("the dataset has no masks, without which there is no file of mask-sequences")
-        columns = {name: dataset.columns["video" if name == "sequence" else name] for name in self._columns}
+        known = [name for name in self._columns if name not in self.optional or name in dataset.columns]
+        columns = {name: dataset.columns["video" if name == "sequence" else name] for name in known}
         return {"masks": dataset.images, "latents": dataset.factors, "offsets": dataset.offsets, **columns}
 
     def check(self, path: Path, dataset: Sequences) -> None:
@@ -111,7 +116,8 @@ class _Masks:
         # Compared, not subtracted: a difference can wrap around.
         if offsets[0] != 0 or offsets[-1] != dataset.num_frames or (offsets[1:] <= offsets[:-1]).any():
             raise BadInputError(path, f"offsets do not rise from 0 to the number of frames, {dataset.num_frames}")
-        _check_rows(path, self.arrays(dataset), self._columns, len(offsets) - 1)
+        arrays = self.arrays(dataset)
+        _check_rows(path, arrays, [name for name in self._columns if name in arrays], len(offsets) - 1)
         # A lazy array says it itself, of what is read.
         if isinstance(dataset.images, np.ndarray) and dataset.images.view(np.uint8).max() > 1:
             raise BadInputError(path, "masks hold a byte that is neither 0 nor 1")
@@ -120,6 +126,8 @@ class _Masks:
                 raise BadInputError(path, f"array {name!r} holds a number below -1, which stands for unknown")
         if columns["first_frame"].max() > np.iinfo(np.int64).max - dataset.num_frames:
             raise BadInputError(path, "array 'first_frame' holds a number that frames cannot be counted from")
+        if "fps" in columns and wrong_rates(columns["fps"]).any():
+            raise BadInputError(path, "array 'fps' holds a number that is no rate: above 0, or NaN where it is unknown")
 
     def factor_problem(self, dataset: Sequences) -> str | None:
         assert dataset.images is not None
@@ -219,13 +227,13 @@ ARRAYS = tuple(dict.fromkeys([*(name for layout in LAYOUTS.values() for name in 
 """The names that an array of a dataset file may have. Others are not read."""
 
 
-def _check_columns(path: Path, shapes: Shapes, names: tuple[str, ...], most: int) -> None:
+def _check_columns(path: Path, shapes: Shapes, names: Iterable[str], most: int) -> None:
     for name in names:
         if len(shapes[name]) != 1 or shapes[name][0] > most:
             raise BadInputError(path, f"array {name!r} has the shape {shapes[name]}, which does not fit the others")
 
 
-def _check_rows(path: Path, arrays: dict[str, AnyArray], names: tuple[str, ...], rows: int) -> None:
+def _check_rows(path: Path, arrays: Mapping[str, AnyArray], names: Iterable[str], rows: int) -> None:
     for name in names:
         if arrays[name].shape != (rows,):
             raise BadInputError(path, f"array {name!r} has the shape {arrays[name].shape}, not ({rows},)")

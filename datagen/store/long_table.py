@@ -1,7 +1,8 @@
 """Tables of transitions with one row per pair, as CSV and as parquet.
 
-Both have the columns source, video, object_id, category, window, frame, then y, x and area, each before and after. In
-CSV, positions are float64 and areas int64; a column of another type says so in its name, as ``y_before:float32``.
+Both have the columns source, video, object_id, category, window, frame, then y, x and area, each before and after, and
+fps where a rate is known. In CSV, positions are float64, areas int64 and rates float32; a measured column of another
+type says so in its name, as ``y_before:float32``. An unknown rate is an empty field, in parquet NaN.
 Columns are known by name: their order and other columns do not matter, so that a table may have gone through pandas.
 What is read here is checked here, and trusted by all that follows: texts, whole numbers and finite measures.
 """
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import BadInputError, UsageError
 from datagen.extras import extra
+from datagen.rates import wrong_rates
 from datagen.transitions import Transitions
 
 __all__ = ["COLUMNS", "need_pyarrow", "read_csv", "read_parquet", "write_csv", "write_parquet"]
@@ -32,8 +34,17 @@ _MEASURED = tuple(f"{factor}_{when}" for factor in ("y", "x", "area") for when i
 COLUMNS = (*_PLACES, *_MEASURED)
 """The columns of every such table."""
 
-_TYPES = {"y": ("float64", "float32"), "x": ("float64", "float32"), "area": ("int64", "float64", "float32")}
-"""The types that a measured column can have; the first goes without saying."""
+_RATE = "fps"
+"""A column that may be wanting: no rate is known then."""
+
+_ALL = (*COLUMNS, _RATE)
+
+_TYPES = {
+    **dict.fromkeys(("y", "x"), ("float64", "float32")),
+    "area": ("int64", "float64", "float32"),
+    "fps": ("float32",),
+}
+"""The types that a column of numbers with fractions can have; the first goes without saying."""
 
 _BLOCK = 1 << 16  # rows of a CSV that are texts at one time
 _WHOLE = float(1 << 53)  # up to here a float64 tells every whole number from the next
@@ -50,6 +61,9 @@ def write_csv(path: Path, table: Transitions) -> None:
         if name in _MEASURED
     ]
     texts = [column.astype(str).tolist() for column in columns.values()]  # the shortest text that gives the number
+    if _RATE in columns:
+        names.append(_RATE)
+        texts[-1] = ["" if text == "nan" else text for text in texts[-1]]
     # A writer whose lines end in \n leaves a lone \r as it is, where a reader would end the line.
     torn = any("\r" in text for name in _TEXTS for text in set(columns[name].tolist()))
     with path.open("w", encoding="utf-8", newline="") as stream:
@@ -69,12 +83,12 @@ def read_csv(path: Path) -> Transitions:
     BadInputError
         If it is damaged; it says which line or row.
     """
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in COLUMNS}
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
             header = next(reader)
             found = _find_columns(path, header)
+            parts: dict[str, list[NDArray[Any]]] = {name: [] for name in _ALL if name in found}
             rows = _rows(path, reader, len(header))
             first = 1
             while block := list(islice(rows, _BLOCK)):
@@ -97,11 +111,11 @@ def read_csv(path: Path) -> Transitions:
 
 
 def _find_columns(path: Path, header: Sequence[str]) -> dict[str, str]:
-    """Return the full name, with its type, of each of `COLUMNS`."""
+    """Return the full name, with its type, of each of `COLUMNS`, and of the rate if there is one."""
     found: dict[str, str] = {}
     for full in header:
         name, _, type_name = full.partition(":")
-        if name not in COLUMNS:
+        if name not in _ALL:
             continue
         if name in found:
             raise BadInputError(path, f"has the column {name} twice; remove one", "line 1")
@@ -129,6 +143,8 @@ def _parse(path: Path, name: str, type_name: str, fields: Sequence[str], first: 
     """Return a block of a column's fields as what they say, by the type in its name; `first` is its first row."""
     if name in _TEXTS:
         return np.array(fields, dtype=object)  # as an array of texts it would be as wide as the longest
+    if name == _RATE:
+        fields = [field or "nan" for field in fields]
     values = _to_numbers(name, type_name, fields)
     if values is None:
         place = next(place for place, field in enumerate(fields) if _to_numbers(name, type_name, [field]) is None)
@@ -145,7 +161,8 @@ def _to_numbers(name: str, type_name: str, fields: Sequence[str]) -> NDArray[Any
     dtype = type_name or _dtype(name)
     try:
         if dtype != "int64":
-            return np.array(fields, dtype=dtype)
+            with np.errstate(over="ignore"):  # what is not finite is refused for what it is
+                return np.array(fields, dtype=dtype)
         try:
             return np.array(fields, dtype=np.int64)
         except ValueError:
@@ -199,7 +216,8 @@ def read_parquet(path: Path) -> Transitions:
         # Of one open file: what a path looks like says nothing here, where a data set takes columns from "window=3/".
         with path.open("rb") as stream, pyarrow.parquet.ParquetFile(stream) as file:
             names = list(file.schema_arrow.names)
-            for name in COLUMNS:
+            wanted = _ALL if _RATE in names else COLUMNS
+            for name in wanted:
                 if names.count(name) != 1:
                     problem = f"has the column {name} twice" if name in names else f"lacks the column {name}"
                     raise BadInputError(path, f"{problem}; it needs {', '.join(COLUMNS)}")
@@ -207,9 +225,9 @@ def read_parquet(path: Path) -> Transitions:
             _check_size(path, file.metadata, names, size)
             texts = [name for name in _TEXTS if not pyarrow.types.is_integer(file.schema_arrow.field(name).type)]
         with path.open("rb") as stream, pyarrow.parquet.ParquetFile(stream, read_dictionary=texts) as file:
-            content = file.read(list(COLUMNS))
+            content = file.read(list(wanted))
         content.validate(full=True)  # the texts' codes, too
-        columns = {name: _of_arrow(path, name, content[name]) for name in COLUMNS}
+        columns = {name: _of_arrow(path, name, content[name]) for name in wanted}
     except BadInputError:
         raise
     except MemoryError:
@@ -232,6 +250,9 @@ def _check_type(path: Path, name: str, dtype: Any) -> None:
     elif name in _NUMBERS:
         good = types.is_integer(dtype) or types.is_float32(dtype) or types.is_float64(dtype)
         wanted = ("int64",)
+    elif name == _RATE:
+        good = types.is_integer(dtype) or types.is_float32(dtype) or types.is_float64(dtype)
+        wanted = _types(name)
     else:
         wanted = _types(name)
         good = types.is_float32(dtype) or types.is_float64(dtype) or ("int64" in wanted and types.is_integer(dtype))
@@ -246,7 +267,7 @@ def _check_size(path: Path, metadata: Any, names: Sequence[str], size: int) -> N
     # Six measured floats that differ from row to row take more than eight bytes, however well they are packed.
     if rows > 1_000_000 + size // 8:
         raise BadInputError(path, f"tells of {rows:,} rows in {size:,} bytes, which no table of transitions can")
-    wanted = [place for place, name in enumerate(names) if name in COLUMNS] if groups else []
+    wanted = [place for place, name in enumerate(names) if name in _ALL] if groups else []
     if groups and groups[0].num_columns != len(names):  # nested columns beside ours: count them all
         wanted = list(range(groups[0].num_columns))
     unpacked = sum(group.column(place).total_uncompressed_size for group in groups for place in wanted)
@@ -258,6 +279,10 @@ def _of_arrow(path: Path, name: str, column: Any) -> NDArray[Any]:
     """Return a column of parquet as an array, checked."""
     from pyarrow import types
 
+    if name == _RATE:
+        if types.is_null(column.type):
+            return np.full(len(column), np.nan, dtype=np.float32)
+        return column.cast("float32").fill_null(np.nan).to_numpy()
     if column.null_count:
         raise BadInputError(path, f"lacks the column {name}, or values in it: {column.null_count:,} are null")
     if types.is_null(column.type) or (name in _TEXTS and not len(column)):
@@ -291,7 +316,8 @@ def _columns(table: Transitions) -> dict[str, NDArray[Any]]:
             if "\0" in text or not _is_utf8(text):
                 raise UsageError(f"{name} {_shown(text)}: a file of text cannot hold this name; give it another")
     measured = {name: getattr(table, name.partition("_")[0])[:, name.endswith("after") * 1] for name in _MEASURED}
-    return {**{name: getattr(table, name) for name in _PLACES}, **measured}
+    rate = {} if np.isnan(table.fps).all() else {_RATE: table.fps}
+    return {**{name: getattr(table, name) for name in _PLACES}, **measured, **rate}
 
 
 def _table(path: Path, columns: dict[str, NDArray[Any]]) -> Transitions:
@@ -300,8 +326,17 @@ def _table(path: Path, columns: dict[str, NDArray[Any]]) -> Transitions:
         if wrong.any():
             row = int(np.argmax(wrong))
             raise BadInputError(path, f"{name} is {columns[name][row]}; a measure is a finite number", f"row {row + 1}")
-    pairs = {factor: np.stack([columns[f"{factor}_before"], columns[f"{factor}_after"]], axis=1) for factor in _TYPES}
-    return Transitions(**{name: columns[name] for name in _PLACES}, **pairs)
+    fps = columns.get(_RATE)
+    if fps is not None and (wrong := wrong_rates(fps)).any():
+        row = int(np.argmax(wrong))
+        raise BadInputError(
+            path, f"fps is {fps[row]}; a rate is above 0, or left empty where it is unknown", f"row {row + 1}"
+        )
+    pairs = {
+        factor: np.stack([columns[f"{factor}_before"], columns[f"{factor}_after"]], axis=1)
+        for factor in ("y", "x", "area")
+    }
+    return Transitions(**{name: columns[name] for name in _PLACES}, **pairs, fps=fps)  # type: ignore[arg-type]
 
 
 def _check_texts(path: Path, name: str, blocks: Sequence[NDArray[Any]], rows: int) -> None:

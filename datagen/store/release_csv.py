@@ -7,6 +7,7 @@ list that holds, for every window of the view, a tuple (y, x, area) or None.
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ def is_header(names: Sequence[str]) -> bool:
     return list(names[:2]) == ["id", "cat_id"] or list(names[1:3]) == ["id", "cat_id"]
 
 
-def read(path: Path, category_names: dict[int, str]) -> Transitions:
+def read(path: Path, category_names: dict[int, str], fps: float = math.nan) -> Transitions:
     """Read all pairs: two neighbouring cells of a row that both have a mask in some window.
 
     Parameters
@@ -41,6 +42,8 @@ def read(path: Path, category_names: dict[int, str]) -> Transitions:
         The file.
     category_names : dict of int to str
         Names of its categories. One without a name is called by its number.
+    fps : float
+        How many of its frames make a second, which such a table has no place for.
 
     Returns
     -------
@@ -69,6 +72,7 @@ def read(path: Path, category_names: dict[int, str]) -> Transitions:
         y=y[pair],
         x=x[pair],
         area=area[pair],
+        fps=np.full(len(pair), fps, dtype=np.float32),
     )
 
 

@@ -17,7 +17,9 @@ import numpy as np
 
 from datagen.errors import BadInputError, UsageError
 from datagen.files import atomic_paths, check_input, check_output, sha256_file
+from datagen.manifest import Rate
 from datagen.measure import MeasuredVideo
+from datagen.rates import rate_or_nan
 from datagen.readers.instance_sets import YOUTUBE_VIS_NAMES
 from datagen.records import json_text
 from datagen.store import SUFFIXES, long_table, release_csv
@@ -39,6 +41,7 @@ class _Manifest(msgspec.Struct):
 
     sha256: str | None = None
     categories: dict[str, str] | None = None
+    rates: list[Rate] = []
 
 
 def check_table(path: str | Path, overwrite: bool = False) -> Path:
@@ -183,7 +186,8 @@ def _read_csv(path: Path) -> Transitions:
     except (UnicodeDecodeError, csv.Error):
         text, header = "", []
     if release_csv.is_header(header):
-        return release_csv.read(path, _category_names(path))
+        manifest = _read_manifest(path)
+        return release_csv.read(path, _category_names(path, manifest), _rate(path, manifest))
     if {name.partition(":")[0] for name in header} & set(long_table.COLUMNS):
         _read_manifest(path)
         return long_table.read_csv(path)
@@ -196,9 +200,17 @@ def _read_csv(path: Path) -> Transitions:
     )
 
 
-def _category_names(path: Path) -> dict[int, str]:
+def _rate(path: Path, manifest: _Manifest | None) -> float:
+    """Return the rate of a release's table, NaN if its manifest does not tell one of all its videos."""
+    rates = {each.frames_per_second for each in manifest.rates} if manifest else set()
+    rate = rate_or_nan(rates.pop() if len(rates) == 1 else None)
+    if rate <= 0:
+        raise BadInputError(_manifest_path(path), f"{rate:g} is no rate; mend or remove it")
+    return rate
+
+
+def _category_names(path: Path, manifest: _Manifest | None) -> dict[int, str]:
     """Return the names of the categories of a release's table: as its manifest says, else those of YouTube-VIS 2019."""
-    manifest = _read_manifest(path)
     if manifest is None:
         return YOUTUBE_VIS_NAMES
     beside = _manifest_path(path)
@@ -253,7 +265,7 @@ def _of_pair_lists(path: Path, data: dict[str, Any]) -> Transitions:
     rows = len(sequence)
     if sequence.ndim != 1 or (rows and (sequence.dtype.kind, category.dtype.kind) != ("i", "U")):
         raise BadInputError(path, "is no table of pairs (id is no list of whole numbers, or category none of texts)")
-    measured = {}
+    measured: dict[str, Any] = {}
     for name, values in (("y", y), ("x", x), ("area", area)):
         if rows and (values.shape != (rows, 2) or values.dtype.kind not in "fi"):
             raise BadInputError(path, f"is no table of pairs ({name} is no list of two numbers a row)")
