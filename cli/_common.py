@@ -39,6 +39,7 @@ __all__ = [
     "print_left_out",
     "print_table",
     "quiet_option",
+    "scheduler_option",
     "seed_option",
     "sequences_option",
     "skip_bad_option",
@@ -49,6 +50,7 @@ __all__ = [
 ]
 
 _MOST_LINES = 20
+_MOST_VIDEOS = 50
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -120,6 +122,11 @@ workers_option = click.option(
     "--workers",
     type=Whole(1, 1024),  # threads; no machine has more processors to offer
     help="Number of threads; the result does not depend on it.  [default: one per processor]",
+)
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Have the workers of a Dask scheduler do the work, e.g. tcp://head:8786; they must see the same files.",
 )
 
 
@@ -327,7 +334,9 @@ def answer_of_masks(dataset: Sequences, manifest: dict[str, Any], out: Path, as_
         summary = {key: manifest[key] for key in wanted if key in manifest}
         print_json({"out": str(out), "bytes": size_of(out), "found": found, **summary})
     elif not quiet:
-        print_table("found and used", list(found[0]), [list(row.values()) for row in found])
+        print_table("found and used", list(found[0]), [list(row.values()) for row in found[:_MOST_VIDEOS]])
+        if len(found) > _MOST_VIDEOS:
+            echo(f"and {len(found) - _MOST_VIDEOS:,} more videos; --json lists all")
         print_left_out(manifest["left_out"])
         if "mended" in manifest:
             added = manifest["mended"]

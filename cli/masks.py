@@ -19,6 +19,7 @@ from cli._common import (
     min_area_option,
     overwrite_option,
     quiet_option,
+    scheduler_option,
     sequences_option,
     skip_bad_option,
     sources_option,
@@ -30,7 +31,7 @@ from cli._common import (
 
 @click.command("masks")
 @sources_option("Annotations: files or folders in any format of `datagen formats`. May be given several times.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The dataset file: .npz or .h5.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The dataset: .npz, .h5 or .zarr.")
 @click.option(
     "--view",
     type=click.Choice(["kitti", "youtube", "square"]),
@@ -56,6 +57,7 @@ from cli._common import (
 @fps_of_source_option
 @skip_bad_option
 @workers_option
+@scheduler_option
 @json_option
 @quiet_option
 @overwrite_option
@@ -77,6 +79,7 @@ def command(
     fps_of_source: float | None,
     skip_bad: bool,
     workers: int | None,
+    scheduler: str | None,
     as_json: bool,
     quiet: bool,
     overwrite: bool,
@@ -84,11 +87,13 @@ def command(
     """Build sequences of masks from any annotated video.
 
     Follows every object through windows of its video, by the rule of KITTI Masks without its defects. Videos that are
-    higher than wide are cut from top to bottom.
+    higher than wide are cut from top to bottom. A .zarr store may be far larger than memory; interrupted, the same
+    command goes on with it.
 
     \b
     Example:
       datagen masks --source DAVIS/Annotations/480p --out davis.npz
+      datagen masks --source sa-v/ --fps 6 --out sa-v.zarr --scheduler tcp://head:8786
       datagen masks --source train.json --categories person,dog --every 2 --out people.h5
     """
     from datagen import store
@@ -96,8 +101,12 @@ def command(
 
     store.check_suffix(out)
     check_outputs([out], overwrite, inputs=sources)
+    in_parts = store.is_folder(out)
+    if scheduler is not None and not in_parts:
+        raise click.UsageError("--scheduler has other processes write into a .zarr store; give one to --out")
     dataset = build_masks(
         sources,
+        out if in_parts else None,
         view=view,
         image_size=image_size,
         windows=windows,
@@ -113,6 +122,9 @@ def command(
         fps_of_source=fps_of_source,
         skip_bad=skip_bad,
         workers=workers,
+        scheduler=scheduler,
+        overwrite=overwrite,
         show_progress=not (quiet or as_json),
     )
-    answer_of_masks(dataset, store.save(dataset, out, overwrite), out, as_json, quiet)
+    manifest = dataset.manifest if in_parts else store.save(dataset, out, overwrite)
+    answer_of_masks(dataset, manifest, out, as_json, quiet)

@@ -17,6 +17,7 @@ def command() -> None:
     Example:
       datagen sample mots --out mots
       datagen sample youtube-vis --out train.json
+      datagen sample sa-v --out sa-v
     """
 
 
@@ -91,3 +92,39 @@ def youtube_vis(out: Path, seed: int, videos: int, frames: int, as_json: bool, q
         print_json({"out": str(out), **counts})
     elif not quiet:
         echo(f"{out}: {counts['videos']} videos, {counts['annotations']} objects, {counts['masks']} masks")
+
+
+@command.command("sa-v")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder.")
+@seed_option
+@click.option(
+    "--videos",
+    type=Whole(1, 100_000),  # the real set has some 51,000
+    default=4,
+    show_default=True,
+    help="Number of videos.",
+)
+@click.option(
+    "--frames",
+    type=Whole(1, 10_000),
+    default=84,
+    show_default=True,
+    help="Number of annotated frames of each video.",
+)
+@json_option
+@quiet_option
+@overwrite_option
+def sa_v(out: Path, seed: int, videos: int, frames: int, as_json: bool, quiet: bool, overwrite: bool) -> None:
+    """Make annotations as of SA-V's training set, of objects that move sparsely; as many as wanted.
+
+    \b
+    Example:
+      datagen sample sa-v --out sa-v --videos 100
+    """
+    from datagen.samples import sample_sa_v
+
+    counts = sample_sa_v(out, seed, videos, frames, overwrite, show_progress=not (quiet or as_json))
+    if as_json:
+        print_json({"out": str(out), **counts})
+    elif not quiet:
+        echo(f"{out}: {counts['videos']} videos, {counts['masklets']} objects, {counts['masks']} masks")

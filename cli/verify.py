@@ -68,7 +68,7 @@ def _check(file: Path, against: str | None, show_progress: bool) -> tuple[list[C
     def other(name: str) -> Path:
         return releases.fetch(name, show_progress=show_progress) if against == "release" else Path(str(against))
 
-    if file.is_dir():
+    if file.is_dir() and not store.is_folder(file):
         if against is not None:
             raise click.UsageError("a folder is checked against its own SHA256SUMS; --against is for files")
         return verify_folder(file), None

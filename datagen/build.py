@@ -6,6 +6,8 @@ of it is seen there.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,14 +18,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen import __version__, store
 from datagen.arguments import check_whole
+from datagen.cluster import spread_over
 from datagen.datasets import Sequences
-from datagen.errors import BadInputError, DatagenError, UsageError, quote
+from datagen.errors import DatagenError, UsageError, quote
+from datagen.files import continued_folder
 from datagen.manifest import make_manifest
 from datagen.moments import NOTHING, Measures
-from datagen.parallel import check_workers, map_ordered
+from datagen.parallel import Spread, check_workers, map_ordered
+from datagen.plans import PaintedMasks, PlanLog, VideoPlan, lay_out, read_cut
 from datagen.progress import progress_bar
-from datagen.rates import check_rate, describe_rates, rate_or_nan
+from datagen.rates import check_rate, describe_rates
 from datagen.readers import describe_sources, find_videos, find_videos_of_all
 from datagen.tracks import NO_OBJECT, Sampling, Tracks, Video
 from datagen.views import Cut, KittiView, View, YoutubeView, make_view
@@ -86,7 +92,7 @@ class SequenceRows:
 
 @dataclass(frozen=True)
 class PlannedVideo:
-    """What one video gives: its masks, what they measure, and the sequences in them.
+    """A video in memory: its masks, what they measure, and the sequences in them.
 
     Attributes
     ----------
@@ -104,6 +110,32 @@ class PlannedVideo:
     cut: Cut | None
     measures: Measures
     sequences: list[SequenceRows]
+
+    def plan(self) -> VideoPlan:
+        """Return what is to be painted, without the masks."""
+        tracks, none = self.tracks, np.zeros(0, dtype=np.int64)
+        rows = np.concatenate([none, *(each.rows for each in self.sequences)])
+        lengths = np.array([len(each.rows) for each in self.sequences], dtype=np.int64)
+        window = np.array([each.window for each in self.sequences], dtype=np.int64)
+        first = np.array([each.rows[0] for each in self.sequences], dtype=np.int64)
+        names = tracks.category_names
+        return VideoPlan(
+            source=tracks.source,
+            video=tracks.video,
+            rows=rows,
+            lengths=lengths,
+            window=window,
+            object_id=tracks.object_id[first],
+            first_frame=tracks.frame[first],
+            category=[names[number] for number in tracks.category_id[first].tolist()],
+            latents=self.measures.at(rows, np.repeat(window, lengths)).latents(),
+            num_masks=len(tracks),
+            categories=list(names.values()),
+            frames_per_second=tracks.frames_per_second,
+            rate_from=tracks.rate_from,
+            inputs=tracks.inputs,
+            left_out=tracks.left_out,
+        )
 
 
 def plan(
@@ -139,23 +171,22 @@ def plan(
     BadInputError
         If annotations are damaged, or frames have no window in this view; it says where.
     """
-
-    def plan_video(video: Video) -> PlannedVideo:
-        try:
-            tracks = video.read(view.sampling, skip_bad)
-            cut = view.cut(tracks.masks) if len(tracks) else None
-        except UsageError as error:  # of the view: frames of this size have no window
-            if not skip_bad:
-                problem = f"{error}; leave it out with --skip-bad"
-                raise BadInputError(video.path, problem, f"sequence {quote(video.name)}") from None
-            tracks, cut = Tracks.left_out_whole(video, str(error)), None
-        if cut is not None:
-            tracks = replace(tracks, masks=cut.masks)  # those of full size can go
-        measures = NOTHING if cut is None else cut.measure()
-        return PlannedVideo(tracks, cut, measures, find_sequences(tracks, measures.area, image_size, rule))
-
-    planned = map_ordered(plan_video, videos, workers)
+    one = partial(_plan_video, view=view, image_size=image_size, rule=rule, skip_bad=skip_bad)
+    planned = map_ordered(one, videos, workers)
     return list(progress_bar(planned, "reading sequences", total=len(videos), show=show_progress))
+
+
+def _plan_video(video: Video, view: View, image_size: int, rule: SequenceRule, skip_bad: bool) -> PlannedVideo:
+    tracks, cut = read_cut(video, view, skip_bad)
+    if cut is not None:
+        tracks = replace(tracks, masks=cut.masks)  # those of full size can go
+    measures = NOTHING if cut is None else cut.measure()
+    return PlannedVideo(tracks, cut, measures, find_sequences(tracks, measures.area, image_size, rule))
+
+
+def _plan_alone(video: Video, view: View, image_size: int, rule: SequenceRule, skip_bad: bool) -> VideoPlan:
+    """Plan a video without keeping its masks."""
+    return _plan_video(video, view, image_size, rule, skip_bad).plan()
 
 
 def find_sequences(tracks: Tracks, areas: NDArray[Any], image_size: int, rule: SequenceRule) -> list[SequenceRows]:
@@ -218,7 +249,7 @@ def _is_covered(frame: NDArray[np.int64], area: NDArray[np.int64], size: int) ->
 def paint(
     videos: Sequence[PlannedVideo], image_size: int, manifest: dict[str, Any], workers: int | None = None
 ) -> Sequences:
-    """Paint the windows of all sequences and lay them end to end.
+    """Paint the windows of all sequences, in memory, and lay them end to end.
 
     Parameters
     ----------
@@ -236,43 +267,23 @@ def paint(
     Sequences
         Masks, with their latents as measured.
     """
-    pairs = [(video, each) for video in videos for each in video.sequences]
-    offsets = np.concatenate([[0], np.cumsum([len(each.rows) for _, each in pairs])]).astype(np.int64)
-    per_video = [sum(len(each.rows) for each in video.sequences) for video in videos]
-    begins = np.concatenate([[0], np.cumsum(per_video)])
-    masks = np.zeros((offsets[-1], image_size, image_size), dtype=bool)
-    latents = np.zeros((offsets[-1], 3), dtype=np.float32)
+    plans = [video.plan() for video in videos]
+    begins = np.concatenate([[0], np.cumsum([len(each) for each in plans])])
+    masks = np.zeros((begins[-1], image_size, image_size), dtype=bool)
 
     def paint_video(number: int) -> None:
-        video = videos[number]
-        if video.cut is None or not video.sequences:
-            return
-        place = slice(begins[number], begins[number + 1])
-        rows = np.concatenate([each.rows for each in video.sequences])
-        window = np.concatenate([np.full(len(each.rows), each.window) for each in video.sequences])
-        video.cut.paint_into(masks[place], rows, window)
-        latents[place] = video.measures.at(rows, window).latents()
+        cut = videos[number].cut
+        if cut is not None:
+            plans[number].paint_into(masks[begins[number] : begins[number + 1]], cut)
 
     for _ in map_ordered(paint_video, range(len(videos)), workers):
         pass
-    first = [(video.tracks, each.rows[0]) for video, each in pairs]
-    return Sequences.of_masks(
-        masks=masks,
-        latents=latents,
-        offsets=offsets,
-        manifest=manifest,
-        source=np.array([tracks.source for tracks, _ in first]),
-        video=np.array([tracks.video for tracks, _ in first]),
-        object_id=np.array([tracks.object_id[row] for tracks, row in first], dtype=np.int64),
-        category=np.array([tracks.category_names[int(tracks.category_id[row])] for tracks, row in first]),
-        window=np.array([each.window for _, each in pairs], dtype=np.int64),
-        first_frame=np.array([tracks.frame[row] for tracks, row in first], dtype=np.int64),
-        fps=np.array([rate_or_nan(tracks.frames_per_second) for tracks, _ in first], dtype=np.float32),
-    )
+    return lay_out(plans, masks, manifest)
 
 
 def build_masks(
     sources: str | Path | Iterable[str | Path],
+    out: str | Path | None = None,
     *,
     view: str = "kitti",
     image_size: int = 64,
@@ -289,6 +300,8 @@ def build_masks(
     automatic: bool = False,
     skip_bad: bool = False,
     workers: int | None = None,
+    scheduler: str | None = None,
+    overwrite: bool = False,
     show_progress: bool = False,
 ) -> Sequences:
     """Build a dataset of masks from the annotations of any reader, by the rule of KITTI Masks without its defects.
@@ -297,6 +310,9 @@ def build_masks(
     ----------
     sources : path or iterable of path
         Annotation files or folders (`datagen.readers`). Their order is kept.
+    out : path, optional
+        A ``.zarr`` store to build the masks into, in memory bounded by the number of workers. Interrupted, the same
+        call goes on from what lies in ``OUT.partial``. By default they are built in memory.
     view : {"kitti", "youtube", "square"}
         How frames become windows (`datagen.views`). Frames that are higher than wide are cut from top to bottom by
         ``"kitti"``.
@@ -326,8 +342,18 @@ def build_masks(
         Leave out what cannot be read and list it in the manifest, instead of raising.
     workers : int, optional
         Number of threads; by default one per processor. The result does not depend on it.
+    scheduler : str, optional
+        Address of a Dask scheduler, e.g. ``"tcp://head:8786"``, whose workers do the work instead of threads here; they
+        must see sources and `out` under the same paths. With `out` only.
+    overwrite : bool
+        Whether `out` may be replaced if it exists, and what was left unfinished of other annotations or options.
     show_progress : bool
         Draw a progress bar where standard error is a terminal.
+
+    Returns
+    -------
+    Sequences
+        With `out`, its images lie in the store (`datagen.lazy_array`).
 
     Raises
     ------
@@ -354,42 +380,87 @@ def build_masks(
         raise UsageError("every and frames_per_second both say which frames to take; give one of them")
     check_rate("frames_per_second", frames_per_second)
     check_workers(workers)
+    if out is not None and not store.is_folder(out):
+        raise UsageError(f"{out}: a dataset is built in parts into .zarr only; build it in memory and save it")
+    if scheduler is not None and out is None:
+        raise UsageError("scheduler: other processes write into a .zarr store; give out")
     chosen = _painting_view(view, image_size, windows)
     only, unwanted = (tuple(dict.fromkeys(names or ())) for names in (categories, exclude))
     rule = SequenceRule(min_area, min_length, min_length, drop_largest_id=False, left_out=unwanted, only=only)
     find = partial(find_videos, format=format, automatic=automatic)
     whole = find_videos_of_all(sources, find, names=videos, fps_of_source=fps_of_source)
     thinned: list[Video] = [_Thinned(video, every, frames_per_second) for video in whole]
-    found = plan(thinned, chosen, image_size, rule, skip_bad, workers, show_progress)
-    names = sorted({name for item in found for name in item.tracks.category_names.values()} - {NO_OBJECT})
-    if missing := [name for name in (*only, *unwanted) if name not in names]:
-        some = ", ".join(map(quote, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-        raise UsageError(f"no category {quote(missing[0])} in the annotations; there are {some or 'none'}")
-    if not any(item.sequences for item in found):
-        seen = sum(len(item.tracks) for item in found)
+    parameters = {
+        "view": view,
+        **asdict(chosen),
+        "min_area": min_area,
+        "min_length": min_length,
+        "categories": list(only),
+        "exclude": list(unwanted),
+        "every": every,
+        "frames_per_second": frames_per_second,
+        "sequences": list(dict.fromkeys(f"{video.source}/{video.name}" for video in thinned)),
+    }
+    if out is None:
+        found = plan(thinned, chosen, image_size, rule, skip_bad, workers, show_progress)
+        manifest = _manifest(parameters, thinned, [item.plan() for item in found])
+        return paint(found, image_size, manifest, workers)
+    with spread_over(scheduler, workers) as spread:
+        return _build_store(Path(out), thinned, chosen, rule, parameters, skip_bad, spread, overwrite, show_progress)
+
+
+def _build_store(
+    out: Path,
+    videos: Sequence[Video],
+    view: View,
+    rule: SequenceRule,
+    parameters: dict[str, Any],
+    skip_bad: bool,
+    spread: Spread,
+    overwrite: bool,
+    show_progress: bool,
+) -> Sequences:
+    """Plan, then paint shard by shard; go on where it was interrupted."""
+    size = parameters["image_size"]
+    paths = [str(video.path) for video in videos]
+    key = hashlib.sha256(json.dumps([__version__, parameters, paths]).encode()).hexdigest()
+    with continued_folder(out, key, overwrite) as folder:
+        log = PlanLog(folder.parent / "plans")
+        plans = log.read()
+        one = partial(_plan_alone, view=view, image_size=size, rule=rule, skip_bad=skip_bad)
+        left = videos[len(plans) :]
+        planned = spread.map(one, left)
+        for each in progress_bar(planned, "reading sequences", total=len(left), show=show_progress):
+            log.add(each)
+            plans.append(each)
+        manifest = _manifest(parameters, videos, plans)
+        masks = PaintedMasks(videos, plans, view, size, skip_bad)
+        store.write_store(lay_out(plans, masks, manifest), folder, out, spread, show_progress)
+    return store.load(out, lazy=True)
+
+
+def _manifest(parameters: dict[str, Any], videos: Sequence[Video], plans: Sequence[VideoPlan]) -> dict[str, Any]:
+    """Return the manifest of what was planned, and refuse what gives no data."""
+    names = sorted({name for each in plans for name in each.categories} - {NO_OBJECT})
+    for name in (*parameters["categories"], *parameters["exclude"]):
+        if name not in names:
+            some = ", ".join(map(quote, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+            raise UsageError(f"no category {quote(name)} in the annotations; there are {some or 'none'}")
+    if not any(len(each) for each in plans):
+        seen = sum(each.num_masks for each in plans)
         raise DatagenError(
-            f"{quote(thinned[0].path)}: no sequence in {len(thinned)} videos ({seen} masks read); no object is seen "
-            f"with {min_area} pixels or more in {min_length} frames running"
+            f"{quote(videos[0].path)}: no sequence in {len(videos)} videos ({seen} masks read); no object is seen "
+            f"with {parameters['min_area']} pixels or more in {parameters['min_length']} frames running"
         )
     manifest = make_manifest(
         command="masks",
-        parameters={
-            "view": view,
-            **asdict(chosen),
-            "min_area": min_area,
-            "min_length": min_length,
-            "categories": list(only),
-            "exclude": list(unwanted),
-            "every": every,
-            "frames_per_second": frames_per_second,
-            "sequences": list(dict.fromkeys(f"{video.source}/{video.name}" for video in thinned)),
-        },
-        sources=describe_sources(sorted({video.source for video in thinned})),
-        inputs={name: digest for item in found for name, digest in item.tracks.inputs.items()},
-        left_out=[line for item in found for line in item.tracks.left_out],
+        parameters=parameters,
+        sources=describe_sources(sorted({video.source for video in videos})),
+        inputs={name: digest for each in plans for name, digest in each.inputs.items()},
+        left_out=[line for each in plans for line in each.left_out],
     )
-    manifest["rates"] = describe_rates(item.tracks for item in found if len(item.tracks))
-    return paint(found, image_size, manifest, workers)
+    manifest["rates"] = describe_rates(each for each in plans if each.num_masks)
+    return manifest
 
 
 def _painting_view(name: str, image_size: int, windows: int) -> View:
@@ -455,14 +526,20 @@ def count_by_video(dataset: Sequences) -> list[dict[str, Any]]:
     """
     used = dataset.manifest["parameters"]["sequences"]
     columns = dataset.columns
-    videos = np.char.add(np.char.add(columns["source"], "/"), columns["video"])
+    videos, of_sequence = np.unique(
+        np.char.add(np.char.add(columns["source"], "/"), columns["video"]), return_inverse=True
+    )
+    sequences = np.bincount(of_sequence, minlength=len(videos))
+    frames = np.bincount(of_sequence, weights=dataset.lengths, minlength=len(videos))
+    of_object = np.unique(np.stack([of_sequence, columns["object_id"]]), axis=1)[0]
+    objects = np.bincount(of_object, minlength=len(videos))
+    counts = dict(zip(videos.tolist(), zip(objects, sequences, frames, strict=True), strict=True))
+    names = ("objects", "sequences", "frames")
     return [
         {
             "source": video.split("/")[0],
             "video": video.split("/")[1],
-            "objects": len(np.unique(columns["object_id"][videos == video])),
-            "sequences": int((videos == video).sum()),
-            "frames": int(dataset.lengths[videos == video].sum()),
+            **{name: int(count) for name, count in zip(names, counts.get(video, (0, 0, 0)), strict=True)},
         }
         for video in used
     ]

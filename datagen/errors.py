@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "BadInputError",
@@ -62,6 +63,9 @@ class BadInputError(DatagenError, ValueError):
         self.where = where
         super().__init__(f"{self.path}{', ' + where if where else ''}: {problem}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.problem, self.where)
+
 
 class OutputError(DatagenError, OSError):
     """A file or folder that cannot be written: no room, no permission, no such place.
@@ -80,9 +84,13 @@ class OutputError(DatagenError, OSError):
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
         super().__init__(f"{path}: cannot be written ({reason}); {state}")
         self.filename, self.strerror, self.errno = str(path), reason, getattr(error, "errno", None)
+        self._state = state
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.filename, OSError(self.errno, self.strerror), self._state)
 
 
 class FailedCheckError(DatagenError):

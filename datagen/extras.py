@@ -11,6 +11,7 @@ from datagen.errors import UsageError
 __all__ = ["LIBRARIES", "extra", "has_extra", "missing_extra"]
 
 LIBRARIES = {
+    "distributed": "distributed",
     "figures": "matplotlib",
     "huggingface": "huggingface_hub",
     "metrics": "scikit-learn",

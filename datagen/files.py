@@ -362,7 +362,7 @@ def continued_folder(path: str | Path, key: str, overwrite: bool = False) -> Ite
     key : str
         What will be in it. What an earlier try left is gone on with only if its key was the same.
     overwrite : bool
-        Whether a folder that exists may be replaced.
+        Whether a folder that exists may be replaced, and what was left of another key.
 
     Yields
     ------
@@ -389,12 +389,16 @@ def continued_folder(path: str | Path, key: str, overwrite: bool = False) -> Ite
         except Timeout:
             raise UsageError(f"{partial}: another process is working here; wait for it") from None
         with held:
-            if not (partial / _KEY).exists():
-                with atomic_path(partial / _KEY) as temporary:
+            inner, said = partial / path.name, partial / _KEY
+            if said.exists() and said.read_text() != key:
+                if not overwrite:
+                    left = "is left unfinished of other annotations or options"
+                    raise UsageError(f"{partial}: {left}; pass --overwrite to begin anew")
+                for each in set(partial.iterdir()) - {partial / _LOCK}:
+                    shutil.rmtree(each) if each.is_dir() else each.unlink()
+            if not said.exists():
+                with atomic_path(said) as temporary:
                     temporary.write_text(key)
-            if (partial / _KEY).read_text() != key:
-                raise UsageError(f"{partial}: is left of other annotations or options; remove it to begin anew")
-            inner = partial / path.name
             inner.mkdir(exist_ok=True)
             yield inner
             for inside in inner.rglob("*"):

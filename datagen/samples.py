@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from datagen.errors import UsageError
 from datagen.files import atomic_folder, atomic_path, check_output
+from datagen.progress import progress_bar
 
-__all__ = ["sample_mots", "sample_youtube_vis"]
+__all__ = ["sample_mots", "sample_sa_v", "sample_youtube_vis"]
 
 # Set, size of a frame, number of the first frame: what the readers tell KITTI MOTS and MOTSChallenge apart by.
 _SETS = (("kitti-mots", (375, 1242), 0), ("motschallenge", (480, 640), 1))
@@ -184,6 +185,83 @@ def sample_youtube_vis(
             stream.write((", " if number else "") + json.dumps(annotation))
         stream.write("]}")
     return {"videos": videos, "annotations": videos * objects, "masks": masks}
+
+
+def sample_sa_v(
+    out: str | Path,
+    seed: int = 0,
+    videos: int = 4,
+    frames: int = 84,
+    overwrite: bool = False,
+    show_progress: bool = False,
+) -> dict[str, int]:
+    """Write synthetic annotations as of SA-V's training set, one file a video: three to five objects at 6 a second.
+
+    Frames are of 848 x 480 pixels, every fourth video of 480 x 848, the sizes of SA-V; 84 frames are 14 seconds, the
+    mean length there.
+
+    Parameters
+    ----------
+    out : str or Path
+        New folder. It gets a ``sav_NNNNNN_manual.json`` of each video.
+    seed : int
+        Of all that is random; the same seed gives the same files.
+    videos : int
+        Number of videos.
+    frames : int
+        Number of annotated frames of each video.
+    overwrite : bool
+        Whether an existing folder may be replaced.
+    show_progress : bool
+        Draw a progress bar where standard error is a terminal.
+
+    Returns
+    -------
+    dict of str to int
+        Counts of ``videos``, ``masklets`` and ``masks``.
+
+    Raises
+    ------
+    UsageError
+        If a number is below 1, the folder exists, or it is to be replaced and is no sample.
+    """
+    out = Path(out)
+    if videos < 1 or frames < 1:
+        raise UsageError(f"{videos} videos of {frames} frames: both must be at least 1")
+    if out.is_dir() and (other := next((path for path in out.iterdir() if not path.match("sav_*.json")), None)):
+        raise UsageError(f"{out}: exists and holds {other.name}, which is of no sample; give another folder")
+    masklets = masks = 0
+    with atomic_folder(out, overwrite) as made:
+        for number in progress_bar(range(videos), "writing videos", show=show_progress):
+            rng = np.random.default_rng((seed, number))
+            height, width = (848, 480) if number % 4 == 3 else (480, 848)
+            objects = int(rng.integers(3, 6))
+            # A mask of nothing is a list of one run.
+            nothing = {"counts": [height * width], "size": [height, width]}
+            tracks = [_segmentations(rng, height, width, frames) for _ in range(objects)]
+            masklets, masks = masklets + objects, masks + sum(each is not None for track in tracks for each in track)
+            video = {
+                "video_id": f"sav_{number:06d}",
+                "video_duration": frames / 6,
+                "video_frame_count": float(4 * frames),
+                "video_height": float(height),
+                "video_width": float(width),
+                "masklet": [[_compressed(track[t] or nothing) for track in tracks] for t in range(frames)],
+                "masklet_id": list(range(objects)),
+                "masklet_type": ["manual"] * objects,
+                "masklet_num": objects,
+            }
+            path = made / f"sav_{number:06d}_manual.json"
+            path.write_text(json.dumps(video), encoding="ascii", newline="\n")
+    return {"videos": videos, "masklets": masklets, "masks": masks}
+
+
+def _compressed(segmentation: dict[str, Any]) -> dict[str, Any]:
+    """Return a list of run lengths as COCO's compressed text."""
+    from pycocotools import mask as coco
+
+    packed = coco.frPyObjects(segmentation, *segmentation["size"])
+    return {"size": segmentation["size"], "counts": packed["counts"].decode()}
 
 
 def _segmentations(rng: np.random.Generator, height: int, width: int, frames: int) -> list[dict[str, Any] | None]:
