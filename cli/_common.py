@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from datagen.datasets import Sequences
 
 __all__ = [
+    "INPUT",
     "MAX_COUNT",
     "MAX_SEED",
+    "OUTPUT",
     "Numbers",
     "Real",
     "Whole",
@@ -32,6 +34,7 @@ __all__ = [
     "format_option",
     "fps_of_source_option",
     "image_size_option",
+    "is_copy",
     "json_option",
     "min_area_option",
     "overwrite_option",
@@ -41,6 +44,7 @@ __all__ = [
     "quiet_option",
     "scheduler_option",
     "seed_option",
+    "send_outputs",
     "sequences_option",
     "skip_bad_option",
     "sources_option",
@@ -108,6 +112,64 @@ class Numbers(click.ParamType):
         return numbers
 
 
+class _Place(click.Path):
+    """A file or folder, by path or by address; one at an address is worked on in a copy here.
+
+    Parameters
+    ----------
+    output : bool
+        Whether it is written, and sent to its address when the command ends well (`send_outputs`); else it is fetched.
+    """
+
+    def __init__(self, output: bool = False) -> None:
+        super().__init__(path_type=Path)
+        self._output = output
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, here."""
+        from datagen import remote
+
+        if ctx is None or not remote.is_remote(value):
+            return super().convert(value, param, ctx)
+        root = ctx.find_root()
+        if _COPIES not in root.meta:
+            from tempfile import TemporaryDirectory
+
+            root.meta[_COPIES] = Path(root.with_resource(TemporaryDirectory(prefix="datagen-")))
+        if not self._output:
+            return remote.fetch(value, root.meta[_COPIES])
+        path = root.meta[_COPIES] / "out" / remote.local_name(value)
+        _outputs(root)[path] = value
+        return path
+
+
+_COPIES, _OUTPUTS = "datagen.copies", "datagen.outputs"
+INPUT = _Place()
+OUTPUT = _Place(output=True)
+
+
+def _outputs(root: click.Context) -> dict[Path, str]:
+    """Return the addresses of outputs, by the paths that they have here."""
+    found: dict[Path, str] = root.meta.setdefault(_OUTPUTS, {})
+    return found
+
+
+def is_copy(path: Path) -> bool:
+    """Say whether a path is that of the copy, here, of something at an address."""
+    copies = click.get_current_context().find_root().meta.get(_COPIES)
+    return copies is not None and path.is_relative_to(copies)
+
+
+def send_outputs(root: click.Context) -> None:
+    """Send what was written to its address."""
+    for path, address in _outputs(root).items():
+        for name in ("", ".manifest.json"):  # a table's manifest lies beside it
+            if path.with_name(path.name + name).exists():
+                from datagen import remote
+
+                remote.upload(path.with_name(path.name + name), address + name)
+
+
 def _short(value: str) -> str:
     return repr(value if len(value) <= 40 else f"{value[:40]}...")
 
@@ -144,9 +206,7 @@ def image_size_option(what: str) -> Callable[[Function], Function]:
 
 def sources_option(help_text: str, required: bool = True) -> Callable[[Function], Function]:
     """Return the option of annotations to read."""
-    return click.option(
-        "--source", "sources", multiple=True, required=required, type=click.Path(path_type=Path), help=help_text
-    )
+    return click.option("--source", "sources", multiple=True, required=required, type=INPUT, help=help_text)
 
 
 windows_option = click.option(
@@ -181,7 +241,7 @@ skip_bad_option = click.option(
     "--skip-bad", is_flag=True, help="Leave out bad annotations and list them in the manifest."
 )
 
-dataset_argument = click.argument("file", type=click.Path(path_type=Path), required=False)
+dataset_argument = click.argument("file", type=INPUT, required=False)
 """A dataset file that need not be named where there is only one; see `find_dataset`."""
 
 
@@ -245,7 +305,14 @@ def check_outputs(
     from datagen.files import check_folder, check_output
     from datagen.store import is_folder
 
+    context = click.get_current_context(silent=True)
+    addresses = {} if context is None else _outputs(context.find_root())
     for path in filter(None, files):
+        if path in addresses and not overwrite:
+            from datagen.remote import exists
+
+            if exists(addresses[path]):
+                raise UsageError(f"{addresses[path]}: exists; pass --overwrite to replace it")
         check_output(path, overwrite, folder=is_folder(path))
     for path in filter(None, folders):
         check_folder(path)

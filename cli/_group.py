@@ -56,9 +56,14 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            code = super().invoke(ctx)
         except KeyboardInterrupt:
             raise click.Abort from None  # at a KeyboardInterrupt click prints an empty line
+        if not code:
+            from cli._common import send_outputs
+
+            send_outputs(ctx.find_root())
+        return code
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from cli._common import check_outputs, echo, overwrite_option, quiet_option
+from cli._common import INPUT, OUTPUT, check_outputs, echo, overwrite_option, quiet_option
 
 
 @click.command("convert")
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN", type=INPUT)
+@click.argument("target", metavar="OUT", type=OUTPUT)
 @quiet_option
 @overwrite_option
 def command(source: Path, target: Path, quiet: bool, overwrite: bool) -> None:

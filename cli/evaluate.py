@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cli._common import echo, json_option, print_json, print_table, seed_option
+from cli._common import INPUT, echo, json_option, print_json, print_table, seed_option
 from cli.train import device_option
 from datagen.errors import UsageError
 from slowvae.protocols import PROTOCOLS, Protocol
@@ -53,7 +53,7 @@ class _Metrics(click.ParamType):
     show_default=True,
     help="Of the MCC: factors padded with noise; as they are; assigned on one half and scored on the other.",
 )
-@click.option("--data", type=click.Path(path_type=Path), help="Another dataset file than the one trained on.")
+@click.option("--data", type=INPUT, help="Another dataset file than the one trained on.")
 @device_option
 @seed_option
 @json_option

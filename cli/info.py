@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from cli._common import json_option, print_json, print_table
+from cli._common import INPUT, json_option, print_json, print_table
 
 
 @click.command("info")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=INPUT)
 @json_option
 def command(file: Path, as_json: bool) -> None:
     """Describe a dataset file: counts, lengths, factors, where it comes from.

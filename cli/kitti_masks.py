@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli._common import (
+    OUTPUT,
     Real,
     answer_of_masks,
     check_outputs,
@@ -30,7 +31,7 @@ from cli._common import (
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     help="The dataset file: .npz, .h5, or .pickle (the release's).",
 )
 @click.option(
@@ -54,7 +55,7 @@ from cli._common import (
 @skip_bad_option
 @click.option(
     "--transitions",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     help="Also write the table of all pairs of neighbouring frames: .csv or .parquet.",
 )
 @click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli._common import (
+    OUTPUT,
     Real,
     Whole,
     answer_of_masks,
@@ -15,6 +16,7 @@ from cli._common import (
     format_option,
     fps_of_source_option,
     image_size_option,
+    is_copy,
     json_option,
     min_area_option,
     overwrite_option,
@@ -31,7 +33,7 @@ from cli._common import (
 
 @click.command("masks")
 @sources_option("Annotations: files or folders in any format of `datagen formats`. May be given several times.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The dataset: .npz, .h5 or .zarr.")
+@click.option("--out", required=True, type=OUTPUT, help="The dataset: .npz, .h5 or .zarr.")
 @click.option(
     "--view",
     type=click.Choice(["kitti", "youtube", "square"]),
@@ -104,6 +106,8 @@ def command(
     in_parts = store.is_folder(out)
     if scheduler is not None and not in_parts:
         raise click.UsageError("--scheduler has other processes write into a .zarr store; give one to --out")
+    if scheduler is not None and any(map(is_copy, (*sources, out))):
+        raise click.UsageError("--scheduler: other processes do not see what is copied here; give paths that all see")
     dataset = build_masks(
         sources,
         out if in_parts else None,

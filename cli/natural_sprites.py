@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from cli._common import (
+    INPUT,
+    OUTPUT,
     Whole,
     check_outputs,
     echo,
@@ -26,7 +28,7 @@ from cli._common import (
 @click.command("natural-sprites")
 @click.option(
     "--transitions",
-    type=click.Path(path_type=Path),
+    type=INPUT,
     help="Table of transitions, e.g. the release's downscale_keepaspect.csv.",
 )
 @sources_option(
@@ -34,7 +36,7 @@ from cli._common import (
     required=False,
 )
 @fps_of_source_option
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The dataset file: .npz or .h5.")
+@click.option("--out", required=True, type=OUTPUT, help="The dataset file: .npz or .h5.")
 @click.option(
     "--pairs",
     type=Whole(max=10**8),  # the factors of so many alone are 4 GB

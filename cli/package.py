@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from cli._common import check_outputs, json_option, overwrite_option, print_json, print_table, quiet_option
+from cli._common import INPUT, check_outputs, json_option, overwrite_option, print_json, print_table, quiet_option
 
 
 @click.command("package")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=INPUT)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder.")
 @click.option(
     "--creator",

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import click
 
-from cli._common import check_outputs, echo, overwrite_option, quiet_option
+from cli._common import INPUT, OUTPUT, check_outputs, echo, overwrite_option, quiet_option
 
 
 @click.command("preview")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="A contact sheet (.png) or an animation (.gif)."
-)
+@click.argument("file", type=INPUT)
+@click.option("--out", required=True, type=OUTPUT, help="A contact sheet (.png) or an animation (.gif).")
 @quiet_option
 @overwrite_option
 def command(file: Path, out: Path, quiet: bool, overwrite: bool) -> None:

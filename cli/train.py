@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cli._common import (
+    INPUT,
     MAX_COUNT,
     MAX_SEED,
     Numbers,
@@ -31,7 +32,7 @@ device_option = click.option(
 
 
 @click.command("train")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=INPUT)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
 @click.option("--model", type=click.Choice(list(MODELS)), default="slowvae", show_default=True)
 @click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli._common import (
+    OUTPUT,
     Whole,
     automatic_option,
     check_outputs,
@@ -31,12 +32,12 @@ from cli._common import (
 @sources_option("Annotations: files or folders in any format of `datagen formats`. May be given several times.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     help="The release's table, one row per track: .csv. (.parquet: as --table.)",
 )
 @click.option(
     "--table",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     help="The long table, one row per pair of neighbouring frames: .csv or .parquet.",
 )
 @click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli._common import echo, json_option, print_json, print_table, quiet_option
+from cli._common import INPUT, echo, json_option, print_json, print_table, quiet_option
 from datagen.errors import FailedCheckError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _SHOWN = 20
 
 
 @click.command("verify")
-@click.argument("file", metavar="FILE|DIR", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE|DIR", type=INPUT)
 @click.option(
     "--against",
     metavar="FILE|release",

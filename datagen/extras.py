@@ -16,6 +16,7 @@ LIBRARIES = {
     "huggingface": "huggingface_hub",
     "metrics": "scikit-learn",
     "parquet": "pyarrow",
+    "remote": "fsspec",
     "tensorboard": "tensorboard",
 }
 """The library that each extra of this project stands for."""

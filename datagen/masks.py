@@ -101,13 +101,8 @@ class Masks:
     def from_pixels(cls, pixels: NDArray[np.bool_]) -> Masks:
         """Take the runs of painted masks, bool (M, H, W)."""
         count, height, width = pixels.shape
-        columns = np.zeros((count, width * height + 2), dtype=np.int8)
-        columns[:, 1:-1] = pixels.transpose(0, 2, 1).reshape(count, width * height)
-        edges = np.diff(columns, axis=1)
-        mask, start = np.nonzero(edges == 1)
-        stop = np.nonzero(edges == -1)[1]
-        offsets = np.searchsorted(mask, np.arange(count + 1))
-        return cls(height, width, start.astype(np.int32), stop.astype(np.int32), offsets.astype(np.int64))
+        starts, stops, owners = _runs_of_labels(np.ascontiguousarray(pixels))
+        return cls(height, width, starts, stops, np.searchsorted(owners >> 32, np.arange(count + 1)).astype(np.int64))
 
     def transpose(self) -> Masks:
         """Return the masks with rows and columns exchanged; they are painted, some at a time."""
