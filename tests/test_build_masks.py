@@ -228,3 +228,44 @@ def test_real_annotations_of_any_video(realdata):
     np.testing.assert_array_equal(dataset.factors, latents_of_masks(dataset.images))
     pedestrians = build_masks(realdata / "kitti-mots", categories=["pedestrian"])
     assert pedestrians.num_sequences > 600
+
+
+def test_what_every_video_gave_is_counted(tmp_path):
+    hidden = boxes(64, 100, 12)
+    hidden[5] = False
+    source = write(tmp_path / "train.json", video_file(hidden, boxes(64, 100, 9, seed=1), np.zeros((4, 64, 64), bool)))
+    dataset = build_masks(source, windows=3, min_area=1)
+    found = count_by_video(dataset)
+    assert [row["video"] for row in found] == ["v0", "v1", "v2"]
+    for row in found:
+        chosen = dataset.columns["video"] == row["video"]
+        assert row["objects"] == len(set(dataset.columns["object_id"][chosen]))
+        assert row["sequences"] == chosen.sum()
+        assert row["frames"] == dataset.lengths[chosen].sum()
+    assert found[0]["sequences"] > found[0]["objects"] == 1
+    assert found[2]["frames"] == 0
+
+
+def test_two_frames_are_a_sequence_unless_more_are_asked_for(tmp_path):
+    masks = boxes(64, 64, 8)
+    masks[[2, 6]] = False
+    source = write(tmp_path / "train.json", video_file(masks))
+    assert build_masks(source, windows=1).lengths.tolist() == [2, 3]
+    assert build_masks(source, windows=1, min_length=3).lengths.tolist() == [3]
+
+
+def test_many_categories_are_named_in_part(tmp_path):
+    content = video_file(boxes(64, 64, 4))
+    content["categories"] = [{"id": number, "name": f"c{number:02}"} for number in range(1, 24)]
+    source = write(tmp_path / "train.json", content)
+    with pytest.raises(UsageError, match=r"there are c01, c02, .*, c20 and 3 more"):
+        build_masks(source, categories=["cat"])
+    content["categories"] = content["categories"][:20]
+    source = write(tmp_path / "train.json", content)
+    with pytest.raises(UsageError, match=r"c19, c20$"):
+        build_masks(source, categories=["cat"])
+
+
+def test_no_workers(tmp_path):
+    with pytest.raises(UsageError, match="0 workers: must be at least 1"):
+        build_masks(write(tmp_path / "train.json", video_file(boxes(64, 64, 4))), workers=0)

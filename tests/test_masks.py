@@ -335,3 +335,12 @@ def test_masks_of_label_maps(count, height, width, dtype, data):
     assert list(zip(maps.tolist(), found.tolist(), strict=True)) == expected
     for mask, (t, value) in zip(masks.paint(), expected, strict=True):
         np.testing.assert_array_equal(mask, labels[t] == value)
+
+
+@pytest.mark.parametrize(("character", "is_space"), [(8, False), (9, True), (13, True), (14, False), (32, True)])
+def test_white_space_between_run_lengths(character, is_space):
+    text = b"[3," + bytes([character]) + b"2,4]"
+    ends = np.array([len(text)])
+    masks, status = decode_counts(np.frombuffer(text, np.uint8), np.zeros(1, np.int64), ends, 3, 3)
+    assert (status[0] == 0) == is_space
+    assert masks.areas().tolist() == [2 if is_space else 0]
