@@ -32,7 +32,9 @@ from cli._common import (
 
 
 @click.command("masks")
-@sources_option("Annotations: files or folders in any format of `datagen formats`. May be given several times.")
+@sources_option(
+    "Annotations: files, folders, zips or tars in any format of `datagen formats`. May be given several times."
+)
 @click.option("--out", required=True, type=OUTPUT, help="The dataset: .npz, .h5 or .zarr.")
 @click.option(
     "--view",

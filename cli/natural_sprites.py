@@ -10,8 +10,10 @@ from cli._common import (
     INPUT,
     OUTPUT,
     Whole,
+    automatic_option,
     check_outputs,
     echo,
+    format_option,
     fps_of_source_option,
     image_size_option,
     json_option,
@@ -32,10 +34,12 @@ from cli._common import (
     help="Table of transitions, e.g. the release's downscale_keepaspect.csv.",
 )
 @sources_option(
-    "Annotations to measure first, files or folders in any format of `datagen formats`. May be given several times.",
+    "Annotations to measure first, files, folders, zips or tars in any format of `datagen formats`. May be given several times.",
     required=False,
 )
 @fps_of_source_option
+@format_option
+@automatic_option
 @click.option("--out", required=True, type=OUTPUT, help="The dataset file: .npz or .h5.")
 @click.option(
     "--pairs",
@@ -70,6 +74,8 @@ def command(
     transitions: Path | None,
     sources: tuple[Path, ...],
     fps_of_source: float | None,
+    format_name: str | None,
+    automatic: bool,
     out: Path,
     pairs: int,
     seed: int,
@@ -95,8 +101,9 @@ def command(
     """
     if (transitions is None) == (not sources):
         raise click.UsageError("give either --transitions or --source")
-    if fps_of_source is not None and not sources:
-        raise click.UsageError("--fps-of-source is of --source; a table says its rates itself")
+    for given, option in ((fps_of_source, "--fps-of-source"), (format_name, "--format"), (automatic, "--automatic")):
+        if given and not sources:
+            raise click.UsageError(f"{option} is of --source, not of a table")
 
     from datagen import store
     from datagen.files import size_of
@@ -112,7 +119,14 @@ def command(
         table = load(transitions, length)
         inputs = {transitions.name: store.fingerprint(transitions)}
     else:
-        measured = measure(sources, fps_of_source=fps_of_source, workers=workers, show_progress=show_progress)
+        measured = measure(
+            sources,
+            fps_of_source=fps_of_source,
+            format=format_name,
+            automatic=automatic,
+            workers=workers,
+            show_progress=show_progress,
+        )
         table = measured.transitions().runs(length)
         inputs = measured.manifest["inputs"]
     dataset = build(

@@ -29,7 +29,9 @@ from cli._common import (
 
 
 @click.command("transitions")
-@sources_option("Annotations: files or folders in any format of `datagen formats`. May be given several times.")
+@sources_option(
+    "Annotations: files, folders, zips or tars in any format of `datagen formats`. May be given several times."
+)
 @click.option(
     "--out",
     type=OUTPUT,

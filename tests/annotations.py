@@ -73,6 +73,7 @@ def coco_vid():
 
 def write(path, content):
     """Write a file: JSON, or text or bytes as they are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)
     else:

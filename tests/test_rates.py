@@ -167,8 +167,7 @@ def test_the_commands_take_a_rate(tmp_path, source, monkeypatch):
         error = CliRunner().invoke(datagen, command).exception
         assert isinstance(error, BadInputError)
         assert "its data set is known to have 10 frames a second, not 25" in str(error)
-    result = CliRunner().invoke(
-        datagen, ["natural-sprites", "--transitions", "c.csv", "--out", "g.npz", "--fps-of-source", "25"]
-    )
-    assert result.exit_code == 2
-    assert "--fps-of-source is of --source" in result.output
+    for option in (rate, ["--format", "sa-v"], ["--automatic"]):
+        result = CliRunner().invoke(datagen, ["natural-sprites", "--transitions", "c.csv", "--out", "g.npz", *option])
+        assert result.exit_code == 2
+        assert f"{option[0]} is of --source" in result.output

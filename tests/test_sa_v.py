@@ -6,7 +6,7 @@ from annotations import FIRST, HEIGHT, SECOND, WIDTH, as_text, write
 
 from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError
 from datagen.measure import measure
-from datagen.readers import find_videos, find_videos_of_all, json_file
+from datagen.readers import archives, find_videos, find_videos_of_all
 from datagen.readers.reader import Source
 
 NOTHING = np.zeros_like(FIRST)
@@ -132,10 +132,10 @@ def test_bad_files_are_named_or_left_out(tmp_path, content, problem):
 
 
 def test_a_folder_with_far_too_many_below_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(json_file, "_MOST_FOLDERS", 2)
+    monkeypatch.setattr(archives, "_MOST_FOLDERS", 2)
     (tmp_path / "a" / "b").mkdir(parents=True)
     with pytest.raises(UsageError, match="more than 2 folders"):
-        json_file.files_below(tmp_path, "_manual.json")
+        archives.files_below(tmp_path, "_manual.json")
 
 
 @pytest.mark.realdata

@@ -59,7 +59,7 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
     Parameters
     ----------
     source : str or Path
-        A file or folder of annotations, in a format of `readers`.
+        A file or folder of annotations, in a format of `readers`, or a zip or tar of them (`datagen.readers.archives`).
     format : str, optional
         The name of its format; by default it is told by what is there, and of a folder all formats are read.
     automatic : bool
@@ -80,6 +80,7 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
     """
     from datagen.readers import mots
     from datagen.readers.annotation_file import read_annotation_file
+    from datagen.readers.archives import files_below, is_folder
     from datagen.readers.reader import Source
 
     if format is not None:
@@ -94,6 +95,10 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
     if videos:
         looked_at.warn_of_others(videos)
         return videos
+    if looked_at.is_folder and not is_folder(looked_at.path):  # an archive: of a single file it is that
+        files = files_below(looked_at.path, ".json")
+        if len(files) == 1:
+            return find_videos(files[0], format, automatic)
     # What looks like MOTS sequences is read all the same, to say what is wrong with it.
     if looked_at.is_folder and format in (None, "mots") and (videos := mots.find_videos(source, strict=False)):
         return videos

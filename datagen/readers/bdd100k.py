@@ -16,7 +16,8 @@ import msgspec
 
 from datagen.errors import BadInputError
 from datagen.masks import is_frame_size
-from datagen.readers.json_file import JsonFile, bad_annotation, files_below, make_tracks, read_json_file
+from datagen.readers.archives import files_below, read_head
+from datagen.readers.json_file import JsonFile, bad_annotation, make_tracks, read_json_file
 from datagen.readers.reader import AnnotatedSet, Reader, Source
 from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import Sampling, Tracks, Video, printable_name
@@ -28,6 +29,7 @@ BDD100K = "bdd100k-mots"
 _CATEGORIES = ["pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"]
 _NUMBERS = {name: number for number, name in enumerate(_CATEGORIES, start=1)}
 _RATE = 5.0
+_HEAD = 1 << 12
 
 # There may be a hundred thousand of them, too many to look into.
 _OF_SA_V = ("_manual.json", "_auto.json")
@@ -228,7 +230,7 @@ class ScalabelFile:
 def _find(source: Source) -> list[Video] | None:
     if source.is_folder:
         found = [path for path in files_below(source.path, ".json") if not path.name.endswith(_OF_SA_V)]
-        found = [path for path in found if b'"videoName"' in _head(path)]
+        found = [path for path in found if b'"videoName"' in read_head(path, _HEAD)]
         return [ScalabelFile(printable_name(path.stem), path) for path in found] or None
     json = source.json_file
     if json is None or (("videos" in json.parts or "frames" not in json.parts) and not _is_list_of_frames(json)):
@@ -242,17 +244,6 @@ def _is_list_of_frames(json: JsonFile) -> bool:
     except JSON_ERRORS:
         return False
     return "videoName" in first or {"name", "labels"} <= first.keys()
-
-
-def _head(path: Path) -> bytes:
-    """Return how a plain file begins; nothing of others."""
-    try:
-        if not path.is_file():
-            return b""
-        with path.open("rb") as stream:
-            return stream.read(1 << 12)
-    except OSError:
-        return b""
 
 
 READER = Reader(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from datagen.errors import BadInputError, UsageError, quote
+from datagen.readers.archives import identity, is_folder, list_folder, read_head
 from datagen.readers.label_maps import label_maps_in
 from datagen.readers.png import header_of_picture
 
-__all__ = ["NO_ANNOTATIONS", "Folder", "Folders", "is_folder"]
+__all__ = ["NO_ANNOTATIONS", "Folder", "Folders"]
 
 NO_ANNOTATIONS = (
     *("images", "image_2", "image_3", "image_02", "image_03", "img1", "label_2", "label_02"),
@@ -24,11 +24,6 @@ NO_ANNOTATIONS = (
 # A whole disk would take hours to look through.
 _MOST_FOLDERS = 100_000
 _HEAD = 64
-
-
-def is_folder(path: Path) -> bool:
-    """Say whether a path is a folder, whatever its name."""
-    return os.path.isdir(path)  # noqa: PTH112 (that of Path raises for names too long and links in a circle)
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ class Folder:
         for path in (*some, *maps):
             if path not in some and found:
                 break
-            header = header_of_picture(_head(path))
+            header = header_of_picture(read_head(path, _HEAD))
             found |= {header} if header else set()
         return found
 
@@ -72,7 +67,7 @@ class Folders:
     Parameters
     ----------
     top : Path
-        The folder.
+        The folder, or an archive.
     """
 
     def __init__(self, top: Path) -> None:
@@ -94,27 +89,24 @@ class Folders:
     def at(self, path: Path) -> Folder:
         """Return the folder at a path; an empty one if there is none."""
         if path not in self._known:
-            try:
-                entries = sorted(path.iterdir()) if is_folder(path) else []
-            except OSError as error:
-                raise BadInputError(quote(path), f"cannot be read ({error.strerror})") from None
+            entries = list_folder(path) if path == self.top or is_folder(path) else []
             self._known[path] = Folder(path, entries, [entry for entry in entries if is_folder(entry)])
         return self._known[path]
 
     @cached_property
     def _all(self) -> list[Folder]:
         found: list[Folder] = []
-        seen: set[tuple[int, int]] = set()
+        seen: set[object] = set()
         waiting = deque([self.top])
         while waiting:
             path = waiting.popleft()
             try:
-                status = path.stat()
+                place = identity(path)
             except OSError as error:
                 raise BadInputError(quote(path), f"cannot be read ({error.strerror})") from None
-            if (status.st_dev, status.st_ino) in seen:
+            if place in seen:
                 continue
-            seen.add((status.st_dev, status.st_ino))
+            seen.add(place)
             if len(seen) > _MOST_FOLDERS:
                 raise UsageError(
                     f"{quote(self.top)}: has more than {_MOST_FOLDERS:,} folders below it; give that of a set"
@@ -126,14 +118,3 @@ class Folders:
     def is_beside(self, path: Path) -> bool:
         """Say whether a folder lies where pictures and measurements lie, by the names below the top."""
         return any(part in NO_ANNOTATIONS for part in path.relative_to(self.top).parts)
-
-
-def _head(path: Path) -> bytes:
-    """Return how a plain file begins; nothing of others."""
-    if not path.is_file():
-        return b""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(_HEAD)
-    except OSError:
-        return b""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 import numpy as np
 
-from datagen.errors import BadInputError, UsageError, quote
-from datagen.files import check_input
+from datagen.errors import BadInputError
+from datagen.readers.archives import check_file, read_bytes
 from datagen.readers.other_forms import name_of_file
 from datagen.readers.segmentations import JSON_ERRORS, decode_segmentations
 from datagen.tracks import Sampling, Tracks, Video, printable_name
@@ -29,7 +28,6 @@ __all__ = [
     "Int64",
     "JsonFile",
     "bad_annotation",
-    "files_below",
     "make_tracks",
     "read_json_file",
 ]
@@ -44,9 +42,6 @@ _Part = TypeVar("_Part")
 
 # A text is matched as a whole, so that what is written inside one is not taken for a number.
 _NOT_JSON = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:NaN|Infinity)', re.DOTALL)
-
-# A whole disk would take hours to look through.
-_MOST_FOLDERS = 20_000
 
 
 @dataclass(frozen=True)
@@ -106,15 +101,13 @@ def read_json_file(path: str | Path) -> JsonFile:
     BadInputError
         If it cannot be read, or is no JSON object or list.
     """
-    path = check_input(path)
+    path = check_file(path)
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
         sha256 = hashlib.sha256(data).hexdigest()
         data, top = _decode(path, data)
     except MemoryError:
         raise BadInputError(path, "does not fit into memory") from None
-    except OSError as error:
-        raise BadInputError(path, f"cannot be read ({error.strerror})") from None
     return JsonFile(path, data, sha256, *(({}, top) if isinstance(top, list) else (top, [])))
 
 
@@ -139,29 +132,6 @@ def _decode(path: Path, data: bytes) -> tuple[bytes, dict[str, msgspec.Raw] | li
             reason = str(error).replace(place[0], "") if place else str(error)
             raise BadInputError(path, f"is damaged or no JSON ({reason})", place[1] if place else None) from None
     raise AssertionError("unreachable")
-
-
-def files_below(folder: Path, *suffixes: str) -> list[Path]:
-    """Return the files in a folder and below it whose names end in one of some ways, by path.
-
-    Raises
-    ------
-    UsageError
-        If there are far too many folders.
-    BadInputError
-        If one of them cannot be read.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise BadInputError(quote(error.filename), f"cannot be read ({error.strerror})")
-
-    found = []
-    for number, (place, folders, names) in enumerate(os.walk(folder, onerror=refuse)):
-        if number >= _MOST_FOLDERS:
-            raise UsageError(f"{quote(folder)}: has more than {_MOST_FOLDERS:,} folders below it; give that of a set")
-        folders.sort()
-        found += [Path(place, name) for name in sorted(names) if name.endswith(suffixes)]
-    return found
 
 
 def bad_annotation(path: Path, where: str, problem: str) -> BadInputError:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import BadInputError, UsageError
-from datagen.files import check_input
+from datagen.errors import BadInputError
 from datagen.masks import Masks
+from datagen.readers.archives import list_folder, read_bytes
 from datagen.tracks import Sampling, Tracks, printable_name
 
-__all__ = ["LARGEST_FRAME", "NUMBERED", "LabelMaps", "Reading", "label_maps_in", "number_of", "read_bytes", "step_of"]
+__all__ = ["LARGEST_FRAME", "NUMBERED", "LabelMaps", "Reading", "label_maps_in", "number_of", "step_of"]
 
 LARGEST_FRAME = 1_000_000
 """Frames are numbered below this: above every number there is, and tables counted by frame stay small."""
@@ -31,7 +31,7 @@ _LABELS_AT_ONCE = 1 << 24
 def label_maps_in(folder: Path, pattern: re.Pattern[str] = NUMBERED) -> list[Path]:
     """Return the PNGs of a folder whose names, without suffix, match a pattern, by the number that is its group."""
     return sorted(
-        (path for path in folder.glob("*.png") if pattern.fullmatch(path.stem)),
+        (path for path in list_folder(folder) if path.suffix == ".png" and pattern.fullmatch(path.stem)),
         key=lambda path: number_of(path, pattern),
     )
 
@@ -239,21 +239,3 @@ class Reading:
         if frame == before + 2 * step:
             return f"there is no label map of frame {frame - step}"
         return f"there is no label map of frames {before + step} to {frame - step}"
-
-
-def read_bytes(path: Path) -> bytes:
-    """Read a file of a folder.
-
-    Raises
-    ------
-    BadInputError
-        If it cannot be read.
-    """
-    try:
-        return check_input(path).read_bytes()
-    except UsageError as error:  # the folder names it, so the fault is not in the call
-        raise BadInputError(path, f"cannot be read ({str(error).removeprefix(f'{path}: ')})") from None
-    except OSError as error:
-        raise BadInputError(path, f"cannot be read ({error.strerror})") from None
-    except MemoryError:
-        raise BadInputError(path, "does not fit into memory") from None

@@ -21,12 +21,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import BadInputError, DatagenError, UsageError, quote
-from datagen.files import check_input
+from datagen.errors import BadInputError, UsageError, quote
 from datagen.jit import njit
 from datagen.masks import decode_rle, is_frame_size, problem_of_rle
+from datagen.readers.archives import check_file, is_file, read_bytes, read_head
 from datagen.readers.folders import NO_ANNOTATIONS, Folder, Folders
-from datagen.readers.label_maps import LARGEST_FRAME, LabelMaps, label_maps_in, number_of, read_bytes
+from datagen.readers.label_maps import LARGEST_FRAME, LabelMaps, label_maps_in, number_of
 from datagen.readers.other_forms import name_of_file
 from datagen.readers.png import kind_of_picture, read_label_map
 from datagen.readers.reader import AnnotatedSet, Other, Reader, Source
@@ -120,9 +120,9 @@ def find_videos(source: str | Path, annotations: Annotations | None = None, stri
     """
     looked_at = Source(source)
     if not looked_at.is_folder:
-        if not os.path.lexists(looked_at.path):
+        if not (os.path.lexists(looked_at.path) or is_file(looked_at.path)):
             raise UsageError(f"{quote(source)}: no such folder or file")
-        return [_text_file(check_input(looked_at.path), strict)]
+        return [_text_file(check_file(looked_at.path), strict)]
     videos = _videos_below(looked_at, annotations, strict)
     if videos:
         looked_at.warn_of_others(videos)
@@ -216,7 +216,7 @@ def _places_of_set(folders: Folders, folder: Folder) -> list[_Place]:
     texts = [path / _GT for path in folder.folders]
     if root == folders.top:  # which may be that of a sequence, or gt/ itself
         texts += [root / _GT] + ([root / _GT.name] if root.absolute().name == _GT.parent.name else [])
-    texts = [path for path in texts if os.path.lexists(path)]
+    texts = [path for path in texts if os.path.lexists(path) or is_file(path)]
     found.append(_Place(root, root, True, [(_name_of_gt(path), path) for path in texts]))
     return [place for place in found if place.sequences]
 
@@ -285,11 +285,7 @@ def _looks_like_label_maps(folder: Path) -> bool:
 
 def _beginning(path: Path) -> bytes:
     """Return how a file begins; nothing of what cannot be read, which is said when it is its turn."""
-    try:
-        with check_input(path).open("rb") as stream:
-            return stream.read(1 << 16).removeprefix(codecs.BOM_UTF8)
-    except (OSError, DatagenError):
-        return b""
+    return read_head(path, 1 << 16).removeprefix(codecs.BOM_UTF8)
 
 
 def _by_name(root: Path, sequences: list[tuple[str, Path]]) -> dict[str, Path]:
@@ -376,7 +372,7 @@ class MotsText:
     def _with_own_rate(self, tracks: Tracks, skip_bad: bool) -> Tracks:
         """Return tracks with the rate that ``seqinfo.ini`` says, where motchallenge.net's layout has it."""
         info = self.path.absolute().parent.parent / _SEQINFO
-        if self.path.name != _GT.name or not info.is_file():
+        if self.path.name != _GT.name or not is_file(info):
             return tracks
         label = f"{self.source}/{self.name}/{_SEQINFO}"
         try:

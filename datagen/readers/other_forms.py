@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from datagen.readers.archives import is_file, is_folder, read_head
 from datagen.readers.png import kind_of_picture
 
 __all__ = ["name_of_file", "name_of_folder", "name_of_json", "names_of_files"]
@@ -78,13 +79,13 @@ def name_of_folder(folder: Path, entries: Sequence[Path]) -> str | None:
     names = [path.name for path in entries[:_MOST_ENTRIES]]
     if "meta.json" in names and "Annotations" in names:
         return _YOUTUBE_VOS
-    if folder.name == "Annotations" and (folder.parent / "meta.json").is_file():
+    if folder.name == "Annotations" and is_file(folder.parent / "meta.json"):
         return _YOUTUBE_VOS
     for name in (folder.name, *names):
-        if name in _FOLDERS and (name == folder.name or (folder / name).is_dir()):
+        if name in _FOLDERS and (name == folder.name or is_folder(folder / name)):
             return _FOLDERS[name]
     picture = next((folder / name for name in names if name.lower().endswith(".png")), None)
-    if picture is not None and (kind := kind_of_picture(_head(picture))):
+    if picture is not None and (kind := kind_of_picture(read_head(picture, _MOST_BYTES))):
         return _PALETTE if "palette" in kind else f"holds {kind} pictures, no label maps"
     return None
 
@@ -104,22 +105,11 @@ def names_of_files(folder: Path, entries: Sequence[Path]) -> Iterator[tuple[str,
             yield name, f"holds annotations in JSON; give the file itself, {folder / name}, to a command that reads it"
             break
     for name in names:
-        if name.lower().endswith(_ARCHIVE_SUFFIXES) and (named := name_of_file(_head(folder / name))):
+        if name.lower().endswith(_ARCHIVE_SUFFIXES) and (named := name_of_file(read_head(folder / name, _MOST_BYTES))):
             yield name, f"holds {name}, which {named}"
             break
 
 
 def _is_annotation_file(path: Path) -> bool:
     known = rb'"(videos|annotations|images|masklet|sequences)"\s*:\s*[\[{]|"videoName"'
-    return re.search(known, _head(path)) is not None
-
-
-def _head(path: Path) -> bytes:
-    """Return how a plain file begins; nothing of others."""
-    if not path.is_file():
-        return b""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(_MOST_BYTES)
-    except OSError:
-        return b""
+    return re.search(known, read_head(path, _MOST_BYTES)) is not None

@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError
+from datagen.readers.archives import is_file, parts_of, read_bytes
 from datagen.readers.bdd100k import BDD100K
 from datagen.readers.bdd100k import READER as _SCALABEL
 from datagen.readers.folders import Folder, Folders
-from datagen.readers.label_maps import NUMBERED, LabelMaps, label_maps_in, read_bytes
+from datagen.readers.label_maps import NUMBERED, LabelMaps, label_maps_in
 from datagen.readers.png import GREY, RGB, RGBA, Picture, read_picture
 from datagen.readers.reader import AnnotatedSet, Reader, Source
 from datagen.tracks import Sampling, Video, printable_name
@@ -145,9 +146,8 @@ def _labels_of(picture: Picture) -> NDArray[Any]:
 def _video_in(folders: Folders, folder: Folder) -> Video | None:
     """Return the video in a folder, if it is of one of the forms."""
     path = folder.path
-    above = path.absolute().parts[:-1]
+    *above, name = map(printable_name, parts_of(path))
     near = above[-2:]
-    name = printable_name(path.absolute().name)
     if folder.label_maps and "panoptic_maps" in near and folder.headers.intersection(_STEP_FORM.kinds):
         is_mot = any("mot" in part.lower() and "kitti" not in part.lower() for part in above)
         source, classes = ("motchallenge-step", _MOT_STEP) if is_mot else ("kitti-step", _KITTI_STEP)
@@ -164,13 +164,13 @@ def _video_in(folders: Folders, folder: Folder) -> Video | None:
 def _of_cvat(path: Path) -> Video | None:
     """Return the video in a folder ``instances`` that has ``labels.txt`` beside or above it."""
     for root in (path, path.absolute().parent, path.absolute().parent.parent):
-        if (root / "labels.txt").is_file():
+        if is_file(root / "labels.txt"):
             lines = read_bytes(root / "labels.txt")[:_LONGEST_LABELS].decode("utf-8", "replace").splitlines()
             names = [printable_name(line.strip()) for line in lines]
             while names and not names[-1]:
                 names.pop()
             classes = {number: each or str(number) for number, each in enumerate(names, start=1)}
-            own = [part for part in path.absolute().parts[:-1] if part != "/"]
+            own = [printable_name(part) for part in parts_of(path)[:-1] if part != "/"]
             return PanopticPngs(own[-2] if len(own) > 1 else "mots-png", own[-1], path, _CVAT_FORM, classes)
     return None
 

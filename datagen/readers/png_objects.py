@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError
+from datagen.readers.archives import is_file, parts_of, read_bytes
 from datagen.readers.folders import Folder, Folders
-from datagen.readers.label_maps import LabelMaps, read_bytes
+from datagen.readers.label_maps import LabelMaps
 from datagen.readers.png import GREY, PALETTE, read_picture
 from datagen.readers.reader import AnnotatedSet, Reader, Source
 from datagen.tracks import NO_CATEGORIES, Sampling, Video, printable_name
@@ -88,7 +89,7 @@ def are_label_maps(folders: Folders, folder: Folder) -> bool:
         return False
     if not all(depth <= 8 and colour in (GREY, PALETTE) for depth, colour in folder.headers):
         return False
-    if any(part.startswith("Annotations") for part in folder.path.absolute().parts):
+    if any(part.startswith("Annotations") for part in parts_of(folder.path)):
         return True
     for pixels in _some_pixels(folder):
         if pixels.any():
@@ -105,7 +106,7 @@ def videos_are_objects(folders: Folders, folder: Folder) -> bool:
     if len(folder.path.name) != 3 or not (folder.path.name.isascii() and folder.path.name.isdecimal()):
         return False
     video = folder.path.parent
-    above = video.absolute().parts
+    above = parts_of(video)
     if "Annotations_6fps" in above[:-1]:
         return True
     if folder.path == folders.top or video == folders.top:
@@ -125,7 +126,7 @@ def _some_pixels(folder: Folder) -> Iterator[NDArray[np.uint8]]:
 
 def _set_of(folder: Folder, is_grey: bool) -> str:
     """Return the data set of a video: known from its layout, else the name of the folder above."""
-    parts = folder.path.absolute().parts[:-1]
+    parts = parts_of(folder.path)[:-1]
     if parts[-1] in _DAVIS_PARTS and parts[-2].startswith("Annotations"):
         return _DAVIS_2016 if is_grey else _DAVIS_2017
     for part in reversed(parts):
@@ -141,12 +142,12 @@ def _find(source: Source) -> list[Video] | None:
         return None
     found: list[Video] = []
     for folder in source.folders:
-        if not folder.label_maps or (folder.path.parent.parent / "meta.json").is_file():  # of YouTube-VOS
+        if not folder.label_maps or is_file(folder.path.parent.parent / "meta.json"):  # of YouTube-VOS
             continue
         if videos_are_objects(source.folders, folder) or not are_label_maps(source.folders, folder):
             continue
         is_grey = all(colour == GREY for _, colour in folder.headers)
-        name = printable_name(folder.path.absolute().name)
+        name = printable_name(parts_of(folder.path)[-1])
         found.append(PngObjects(_set_of(folder, is_grey), name, folder.path, is_grey))
     return sorted(found, key=lambda video: (video.source, video.path.parts)) or None
 

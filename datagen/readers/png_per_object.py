@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import BadInputError
 from datagen.masks import Masks
+from datagen.readers.archives import parts_of
 from datagen.readers.label_maps import LARGEST_FRAME, LabelMaps, Reading, label_maps_in, number_of, step_of
 from datagen.readers.png_objects import are_label_maps, read_indices, videos_are_objects
 from datagen.readers.reader import Reader, Source
@@ -93,7 +94,7 @@ def _find(source: Source) -> list[Video] | None:
             of_video.setdefault(folder.path.parent, []).append(folder.path)
     found: list[Video] = []
     for path, folders in of_video.items():
-        name, above = path.absolute().parts[-1], path.absolute().parts[:-1]
+        *above, name = parts_of(path)
         sources = [part for part in above if not part.startswith("Annotations")]
         own = SA_V if above[-1] == _SA_V_FOLDER else printable_name(sources[-1])
         found.append(PngPerObject(own, printable_name(name), path, sorted(folders)))

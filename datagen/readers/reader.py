@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from datagen.errors import DatagenWarning, quote
 from datagen.readers.annotated_set import AnnotatedSet
 from datagen.readers.annotation_file import AnnotationFile, read_annotation_file
-from datagen.readers.folders import NO_ANNOTATIONS, Folder, Folders, is_folder
+from datagen.readers.archives import is_archive, is_folder
+from datagen.readers.folders import NO_ANNOTATIONS, Folder, Folders
 from datagen.readers.json_file import JsonFile, read_json_file
 from datagen.readers.other_forms import name_of_folder, names_of_files
 from datagen.tracks import Video
@@ -81,8 +82,8 @@ class Source:
 
     @cached_property
     def is_folder(self) -> bool:
-        """Whether it is a folder."""
-        return is_folder(self.path)
+        """Whether it is a folder, or a zip or tar, which is read as one."""
+        return is_folder(self.path) or is_archive(self.path)
 
     @cached_property
     def json_file(self) -> JsonFile | None:

@@ -16,7 +16,8 @@ import msgspec
 
 from datagen.errors import BadInputError, DatagenError, DatagenWarning, quote
 from datagen.masks import is_frame_size
-from datagen.readers.json_file import ASK_FOR_AUTOMATIC, Int64, JsonFile, files_below, make_tracks, read_json_file
+from datagen.readers.archives import files_below
+from datagen.readers.json_file import ASK_FOR_AUTOMATIC, Int64, JsonFile, make_tracks, read_json_file
 from datagen.readers.reader import AnnotatedSet, Reader, Source
 from datagen.tracks import NO_CATEGORIES, Sampling, Tracks, Video, printable_name
 

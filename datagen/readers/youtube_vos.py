@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError, quote
-from datagen.readers.label_maps import LabelMaps, label_maps_in, read_bytes
+from datagen.readers.archives import is_file, read_bytes
+from datagen.readers.label_maps import LabelMaps, label_maps_in
 from datagen.readers.png_objects import VOID, read_indices
 from datagen.readers.reader import AnnotatedSet, Reader, Source
 from datagen.readers.segmentations import JSON_ERRORS
@@ -113,7 +114,7 @@ def _find(source: Source) -> list[Video] | None:
             meta = folder.path.absolute().parent.parent / _META
         else:
             continue
-        if meta.is_file():
+        if is_file(meta):
             videos = folder.folders if folder.path.name == "Annotations" else [folder.path]
             maps = {path: source.folders.at(path) for path in videos}
             found += _videos_of(meta, [path for path, inside in maps.items() if inside.label_maps])
