@@ -34,7 +34,8 @@ from cli._common import (
     help="Table of transitions, e.g. the release's downscale_keepaspect.csv.",
 )
 @sources_option(
-    "Annotations to measure first, files, folders, zips or tars in any format of `datagen formats`. May be given several times.",
+    "Annotations to measure: files, folders, zips or tars in any format of `datagen formats`. May be given several "
+    "times.",
     required=False,
 )
 @fps_of_source_option

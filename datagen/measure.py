@@ -6,7 +6,7 @@ The method is that of the release's table of YouTube-VOS (paper, appendix D.1), 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -215,6 +215,7 @@ def measure(
     measured = list(
         progress_bar(map_ordered(measure_one, found, workers), "measuring", total=len(found), show=show_progress)
     )
+    measured, category_names = _agree_on_categories(measured)
     left_out = [line for video in measured for line in video.left_out]
     if not any(len(video.frame) for video in measured):
         files = [name for video in measured for name in video.inputs]
@@ -231,7 +232,7 @@ def measure(
     manifest["rates"] = describe_rates(video for video in measured if len(video.frame))
     if view == "coverage":
         manifest["mended"] = {"what": list(_CORRECTIONS)}
-    manifest["categories"] = _category_names(measured)
+    manifest["categories"] = category_names
     manifest["counts"] = {
         "videos": len({(video.source, video.video) for video in measured}),
         "tracks": sum(len(video.objects) for video in measured),
@@ -260,18 +261,44 @@ def _no_pairs(measured: Sequence[MeasuredVideo]) -> str:
     )
 
 
-def _category_names(measured: list[MeasuredVideo]) -> dict[str, str]:
-    """Return the names of the categories that occur, by their number as JSON has it."""
-    names: dict[str, str] = {}
-    for video in measured:
-        for number in np.unique(video.objects[:, 1]).tolist():
-            name = names.setdefault(str(number), video.category_names[number])
-            if name != video.category_names[number]:
-                raise UsageError(
-                    f"category {number} is {quote(name)} in one source and {quote(video.category_names[number])} in "
-                    f"{quote(video.source)}; measure them apart"
-                )
-    return names
+def _agree_on_categories(measured: list[MeasuredVideo]) -> tuple[list[MeasuredVideo], dict[str, str]]:
+    """Let a number stand for one category in all videos, since sources number theirs each in its own way.
+
+    Returns
+    -------
+    measured : list of MeasuredVideo
+        The same; where a number stands for another category in a video before, it is exchanged for the number that the
+        category has there, or for a new one.
+    names : dict of str to str
+        The names of the categories that occur, by their number as JSON has it.
+    """
+    used = [np.unique(video.objects[:, 1]).tolist() for video in measured]
+    new = max((number for numbers in used for number in numbers), default=0)
+    names: dict[int, str] = {}
+    agreed = []
+    for video, numbers in zip(measured, used, strict=True):
+        exchanged: dict[int, int] = {}
+        for number in numbers:
+            name = video.category_names[number]
+            if names.get(number) == name:
+                continue
+            # Two numbers of one name in a source's own list stay two.
+            known = next(
+                (each for each in names if names[each] == name and video.category_names.get(each) != name), None
+            )
+            if known is None:
+                known = number if number not in names else new + 1
+                new = max(new, known)
+            names[known] = name
+            if known != number:
+                exchanged[number] = known
+        if exchanged:
+            objects = video.objects.copy()
+            objects[:, 1] = [exchanged.get(number, number) for number in objects[:, 1].tolist()]
+            category_names = {known: names[known] for known in np.unique(objects[:, 1]).tolist()}
+            video = replace(video, objects=objects, category_names=category_names)
+        agreed.append(video)
+    return agreed, {str(number): name for number, name in names.items()}
 
 
 def _measure(tracks: Tracks, view: View) -> MeasuredVideo:

@@ -222,12 +222,29 @@ def test_nothing_to_measure(tmp_path):
         measure(write(tmp_path / "train.json", content))
 
 
-def test_categories_of_two_sources_may_not_contradict(tmp_path):
-    other = youtube_vis()
-    other["categories"][0]["name"] = "cat"
-    sources = [write(tmp_path / "a.json", youtube_vis()), write(tmp_path / "b.json", other)]
-    with pytest.raises(UsageError, match="category 1 is person in one source and cat in b"):
-        measure(sources)
+def numbered(categories, name):
+    """Return a file of one video with an object of each category, which are numbered as they stand."""
+    content = youtube_vis()
+    content["videos"] = [{**content["videos"][0], "name": name}]
+    content["categories"] = [{"id": number, "name": each} for number, each in enumerate(categories, start=1)]
+    masks = [as_list(FIRST), as_list(SECOND), None]
+    content["annotations"] = [annotation(number, 5, number, masks) for number in range(1, len(categories) + 1)]
+    return content
+
+
+def test_categories_are_one_by_their_names(tmp_path):
+    """YouTube-VOS 2018 and 2019 number theirs each in its own way."""
+    first = write(tmp_path / "first.json", numbered(["ape", "bear", "cat"], "a"))
+    second = write(tmp_path / "second.json", numbered(["bear", "dog", "cat", "ape"], "b"))
+    measured = measure([first, second], "coverage")
+    assert measured.manifest["categories"] == {"1": "ape", "2": "bear", "3": "cat", "5": "dog"}
+    assert [video.objects[:, 1].tolist() for video in measured.videos] == [[1, 2, 3], [2, 5, 3, 1]]
+    table = measured.transitions()
+    of_second = table.select(table.video == "b")
+    called = dict(zip(of_second.object_id.tolist(), of_second.category.tolist(), strict=True))
+    assert called == {1: "bear", 2: "dog", 3: "cat", 4: "ape"}
+    alone = measure(second, "coverage")
+    assert alone.manifest["categories"] == {"1": "bear", "2": "dog", "3": "cat", "4": "ape"}
 
 
 def test_views_by_name():

@@ -53,6 +53,26 @@ def test_lines_may_stand_in_any_order_and_end_as_windows_does(tmp_path):
     assert tracks.object_id.tolist() == [2001, 1001, 2001]
 
 
+def test_motsynth(tmp_path):
+    """Hidden objects have no encoding, or an empty one; crowds are all object 10000, of class 2."""
+    hidden = '0 2003 2 8 10\n1 2003 2 8 10 \n2 2003 2 8 10 ""\n'
+    crowds = f"1 10000 2 8 10 {LEFT}\n1 10000 2 8 10 {RIGHT}\n"
+    text = f"0 2001 2 8 10 {LEFT}\n1 2001 2 8 10 {LEFT}\n0 3050 2 8 10 {RIGHT}\n1 3050 2 8 10 {RIGHT}\n"
+    folder = tmp_path / "MOTSynth_mots_annotations/000"
+    (folder / "gt").mkdir(parents=True)
+    (folder / "gt/gt.txt").write_text(hidden + crowds + text)
+    (folder / "seqinfo.ini").write_text("[Sequence]\nname=000\nframeRate=20\n")
+    (video,) = find_any_videos(tmp_path)
+    tracks = video.read()
+    assert (tracks.source, tracks.video, tracks.frames_per_second) == ("motsynth", "0000", 20)
+    assert tracks.left_out == []
+    objects = tracks.object_id[tracks.category_id != 10]
+    assert sorted(objects.tolist()) == [2001, 2001, 3050, 3050]
+    (folder / "gt/gt.txt").write_text(text + "2 2001 2 8\n")
+    with pytest.raises(BadInputError, match="line 5: has 4 fields"):
+        video.read()
+
+
 def lines(frames, size=(375, 1242), first=0):
     box = rle((5, 40, 5, 40), size)
     return "".join(f"{frame} 2001 2 {size[0]} {size[1]} {box}\n" for frame in range(first, first + frames))

@@ -60,14 +60,15 @@ def test_bitmasks_of_bdd100k(tmp_path):
     np.testing.assert_array_equal(painted(tracks)[1:] > 0, labels() > 0)
 
 
-def test_masks_of_vipseg(tmp_path):
+@pytest.mark.parametrize("folder", ["panomasks", "panomask"])
+def test_masks_of_vipseg(tmp_path, folder):
     for t, each in enumerate(labels((12501, 6102))):
         map_ = each.astype(np.uint16)
         map_[60:] = 100  # stuff
-        picture(tmp_path / f"panomask/12_abc/{10 * t:08d}.png", map_)
+        picture(tmp_path / f"{folder}/12_abc/{10 * t:08d}.png", map_)
     tracks = read(tmp_path)
     assert (tracks.source, tracks.video, tracks.frames_per_second) == ("vipseg", "12_abc", 15)
-    assert names_of(tracks) == {(12501, "125"), (6102, "61")}
+    assert names_of(tracks) == {(12501, "125"), (6102, "person")}
     assert np.unique(tracks.frame).tolist() == [0, 1, 2, 3]
 
 

@@ -1,5 +1,8 @@
+import warnings
+
 import numpy as np
 import pytest
+from annotations import write
 from PIL import Image
 from pngs import moving, painted, palette, picture
 
@@ -42,6 +45,30 @@ def test_the_set_is_known_by_its_layout(tmp_path, place, source, rate):
         assert tracks.category_names[1] == "object"
         assert next(iter(tracks.inputs)) == f"{source}/{video.name}/00000.png"
         np.testing.assert_array_equal(painted(tracks), LABELS)
+
+
+@pytest.mark.parametrize("place", ["train_meta.json", "train/train_meta.json"])
+def test_lvos_says_the_categories_of_its_objects(tmp_path, place):
+    for name in ("0tCW", "other", "unlisted"):
+        lay(tmp_path / f"LVOS/train/Annotations/{name}", name="{:08d}.png", numbers=range(5, 9))
+    ranges = {"0": {"start": "00000005", "end": "00000008", "frame_nums": "4"}}
+    objects = {"1": {"category": "zebra", "frame_range": ranges}, "2": {"frame_range": ranges}, "x": {"category": "y"}}
+    listed = {"0tCW": {"objects": objects}, "other": {"objects": {"2": {"category": "ape"}}}}
+    write(tmp_path / "LVOS" / place, {"videos": listed})
+    for source in (tmp_path, tmp_path / "LVOS/train"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            first, second, third = (video.read() for video in find_videos(source))
+        named = [
+            {(number, tracks.category_names[category]) for number, category in zip(*each, strict=True)}
+            for tracks in (first, second, third)
+            for each in [(tracks.object_id.tolist(), tracks.category_id.tolist())]
+        ]
+        assert named == [{(1, "zebra"), (2, "object")}, {(1, "object"), (2, "ape")}, {(1, "object"), (2, "object")}]
+        assert first.frames_per_second == 6
+    write(tmp_path / "LVOS" / place, '{"videos": [3]}')
+    with pytest.raises(BadInputError, match="is damaged or no list of objects of LVOS"):
+        find_videos(tmp_path)
 
 
 def test_the_folder_may_be_the_current_one(tmp_path, monkeypatch):

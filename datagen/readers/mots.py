@@ -36,6 +36,7 @@ __all__ = [
     "CATEGORY_NAMES",
     "IGNORE",
     "KITTI_MOTS",
+    "MOTSYNTH",
     "MOTS_CHALLENGE",
     "READER",
     "Annotations",
@@ -50,6 +51,7 @@ IGNORE = 10
 
 KITTI_MOTS = "kitti-mots"
 MOTS_CHALLENGE = "motschallenge"
+MOTSYNTH = "motsynth"
 
 Annotations = Literal["txt", "png"]
 
@@ -85,6 +87,9 @@ _SEQINFO = "seqinfo.ini"
 _LONGEST_SEQINFO = 1 << 16
 _PARTS = ("instances", "instances_txt")
 _FIELDS = 6
+_QUOTES = b'""'
+"""How MOTSynth writes the encoding of an object that is hidden, if it writes any."""
+_IGNORED_OBJECT = 10_000
 
 # More lines than that are not damage, but another kind of file.
 _MOST_MALFORMED = 10_000
@@ -251,7 +256,7 @@ def _text_file(path: Path, strict: bool) -> Video:
         problem = name_of_file(_beginning(path)) or "is neither a folder of MOTS annotations nor a text (.txt)"
         raise BadInputError(path, problem)
     name = _name_of_gt(path) if path.name == _GT.name else printable_name(path.stem)
-    return MotsText(_source(_first_frame_of_text(path)), name, path.parent, path, strict)
+    return MotsText(_source(_first_frame_of_text(path), path), name, path.parent, path, strict)
 
 
 def _videos_of_set(root: Path, places: list[_Place], strict: bool) -> list[Video]:
@@ -264,10 +269,10 @@ def _videos_of_set(root: Path, places: list[_Place], strict: bool) -> list[Video
         [*map(_first_frame_of_text, texts.values()), *(number_of(label_maps_in(path)[0]) for path in maps.values())]
     )
     videos: dict[str, Video] = {
-        name: MotsText(_source(first), name, root, path, strict) for name, path in texts.items()
+        name: MotsText(_source(first, path), name, root, path, strict) for name, path in texts.items()
     }
     for name, path in maps.items():
-        videos[name] = MotsImages(_source(first), name, root, path, strict)
+        videos[name] = MotsImages(_source(first, root), name, root, path, strict)
     return [videos[name] for name in sorted(videos)]
 
 
@@ -302,7 +307,9 @@ def _first_frame_of_text(path: Path) -> int:
     return int(fields[0]) if fields and fields[0].isdigit() and len(fields[0]) < 20 else 1
 
 
-def _source(first_frame: int) -> str:
+def _source(first_frame: int, path: Path) -> str:
+    if any(part.lower().startswith(MOTSYNTH) for part in path.absolute().parts[-5:]):
+        return MOTSYNTH
     return KITTI_MOTS if first_frame == 0 else MOTS_CHALLENGE
 
 
@@ -326,6 +333,11 @@ class MotsText:
             problem = f"is no MOTS annotation; {len(malformed)} of its lines are of another form"
             raise BadInputError(self.path, problem, f"line {malformed[0]}")
         height, width = (int(numbers[0, 3]), int(numbers[0, 4])) if len(numbers) else (1, 1)
+        if self.source == MOTSYNTH:
+            seen = np.array([data[a:b] != _QUOTES for a, b in zip(begins, ends, strict=True)], dtype=bool)
+            numbers, begins, ends, lines = numbers[seen], begins[seen], ends[seen], lines[seen]
+            malformed = _without_hidden(data, malformed)
+            numbers[numbers[:, 1] == _IGNORED_OBJECT, 2] = IGNORE
         bad = _explain_malformed(data, malformed) | _wrong_numbers(numbers, lines, self.strict)
         if not is_frame_size(height, width):  # then it is so on every line, or another than on the first
             height, width, ends = 1, 1, begins
@@ -335,6 +347,8 @@ class MotsText:
                 encoding = data[begins[row] : ends[row]]
                 bad[int(lines[row])] = problem_of_rle(int(status[row]), encoding, height, width)
         sound = ~np.isin(lines, list(bad))
+        if self.source == MOTSYNTH:  # whose ignore region is of several parts
+            sound &= numbers[:, 1] != _IGNORED_OBJECT
         bad |= _repeated(numbers[sound], lines[sound])
         self._refuse(bad, skip_bad)
 
@@ -395,7 +409,7 @@ class MotsText:
 
 def _rate_of_published(source: str, name: str, size: tuple[int, int], frame: NDArray[np.int64]) -> float | None:
     """Return the rate of a sequence that is as one of the published sets is, for all that it shows; None of others."""
-    length, height, width, rate = _PUBLISHED[source].get(name, (0, 0, 0, 0.0))
+    length, height, width, rate = _PUBLISHED.get(source, {}).get(name, (0, 0, 0, 0.0))
     first = 0 if source == KITTI_MOTS else 1
     if (height, width) != size or not len(frame) or frame.min() < first or frame.max() - first >= length:
         return None
@@ -467,6 +481,16 @@ def _explain_malformed(data: bytes, malformed: NDArray[np.int64]) -> dict[int, s
         else:
             bad[line] = f"has {count} fields, not the {_FIELDS} of `frame object_id class_id height width rle`"
     return bad
+
+
+def _without_hidden(data: bytes, malformed: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the malformed lines but those that are whole without an encoding, of an object that is hidden."""
+    contents = data.split(b"\n") if len(malformed) else []
+    hidden = [
+        len(fields) == _FIELDS - 1 and all(map(bytes.isdigit, fields))
+        for fields in (contents[line - 1].split() for line in malformed.tolist())
+    ]
+    return malformed[~np.array(hidden, dtype=bool)]
 
 
 def _wrong_numbers(numbers: NDArray[np.int64], lines: NDArray[np.int64], strict: bool) -> dict[int, str]:
@@ -617,6 +641,21 @@ READER = Reader(
             how_to_get=(
                 "From the same page take the annotations of MOTSChallenge and unpack them as "
                 "FOLDER/motschallenge/instances_txt/0002.txt ... beside those of KITTI MOTS."
+            ),
+        ),
+        AnnotatedSet(
+            id=MOTSYNTH,
+            name="MOTSynth",
+            url="https://motchallenge.net/data/MOTSynth-MOTS-CVPR22/",
+            licence="non-commercial (see the page)",
+            citation=(
+                "M. Fabbri, G. Braso, G. Maugeri, O. Cetintas, R. Gasparini, A. Osep, S. Calderara, L. Leal-Taixe, "
+                "R. Cucchiara: MOTSynth: How Can Synthetic Data Help Pedestrian Detection and Tracking? ICCV 2021."
+            ),
+            frames_per_second=None,  # which seqinfo.ini says
+            how_to_get=(
+                "Take the MOTS annotations from https://motchallenge.net/data/MOTSynth-MOTS-CVPR22/ and unpack them as "
+                "FOLDER/motsynth/000/gt/gt.txt with 000/seqinfo.ini."
             ),
         ),
     ),

@@ -35,6 +35,7 @@ _FOLDERS = {
     "Annotations": _PALETTE,
     "Annotations_6fps": f"is of the form of SA-V (a PNG an object), {_NOTHING}",
     "panoptic_maps": f"is of the form of KITTI-STEP (panoptic maps), {_NOTHING}",
+    "panomasks": f"is of the form of VIPSeg (panoptic masks), {_NOTHING}",
     "panomask": f"is of the form of VIPSeg (panoptic masks), {_NOTHING}",
     "bitmasks": f"is of BDD100K's form (bitmasks), {_NOTHING}",
 }
@@ -93,7 +94,9 @@ def name_of_folder(folder: Path, entries: Sequence[Path]) -> str | None:
 def names_of_files(folder: Path, entries: Sequence[Path]) -> Iterator[tuple[str, str]]:
     """Yield the first JSON file of annotations and the first archive of a folder, by name, and what to say of them."""
     names = [path.name for path in entries[:_MOST_ENTRIES]]
-    of_form = {"meta.json"} if "Annotations" in names else set()  # that of YouTube-VOS
+    # The lists of objects of YouTube-VOS, MOSE and LVOS.
+    of_form = {name for name in names if name.endswith("_meta.json") or name.startswith("meta_")}
+    of_form |= {"meta.json"} if "Annotations" in names else set()
     has_manual = any(name.endswith("_manual.json") for name in names)
     for name in names:
         if has_manual and name.endswith("_auto.json"):

@@ -4,7 +4,7 @@
 KITTI-STEP, MOTChallenge-STEP         ``panoptic_maps/[SPLIT/]0000/000000.png``, RGB: class, and instance = G * 256 + B
 BDD100K MOTS                          ``bitmasks/[SPLIT/]VIDEO/VIDEO-0000001.png``, RGBA: class, flags, and instance
                                       = B * 256 + A; what is flagged as crowd or ignored is left out
-VIPSeg                                ``panomask/VIDEO/00000000.png``, 16-bit: up to 124 stuff, else class * 100 +
+VIPSeg                                ``panomasks/VIDEO/00000000.png``, 16-bit: up to 124 stuff, else class * 100 +
                                       instance
 MOTS of CVAT and Datumaro             ``[SUBSET/]instances/frame_000000.png``, 16-bit: class * 1000 + instance, names of
                                       classes by line in ``labels.txt``
@@ -38,6 +38,20 @@ _KITTI_STEP = {11: "person", 13: "car"}
 _MOT_STEP = {4: "person"}
 _BDD100K = dict(enumerate(("pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"), start=1))
 _LAST_STUFF = 124
+_VIPSEG_FOLDERS = ("panomasks", "panomask")
+_VIPSEG = {
+    **{3: "door", 5: "ladder", 9: "window", 11: "goal", 42: "sculpture", 44: "flag", 45: "parasol_or_umbrella"},
+    **{47: "tent", 48: "roadblock", 49: "car", 50: "bus", 51: "truck", 52: "bicycle", 53: "motorcycle"},
+    **{55: "ship_or_boat", 56: "raft", 57: "airplane", 61: "person", 62: "cat", 63: "dog", 64: "horse", 65: "cattle"},
+    **{66: "other_animal", 73: "skateboard", 75: "ball", 77: "box", 78: "traveling_case_or_trolley_case"},
+    **{79: "basket", 80: "bag_or_package", 83: "plate", 84: "tub_or_bowl_or_pot", 85: "bottle_or_cup", 86: "barrel"},
+    **{87: "fishbowl", 88: "bed", 89: "pillow", 90: "table_or_desk", 91: "chair_or_seat", 92: "bench", 93: "sofa"},
+    **{96: "gun", 97: "commode", 98: "roaster", 100: "refrigerator", 101: "washing_machine", 102: "Microwave_oven"},
+    **{103: "fan", 107: "painting_or_poster", 108: "mirror", 109: "flower_pot_or_vase", 110: "clock"},
+    **{115: "screen_or_television", 116: "computer", 117: "printer", 118: "Mobile_phone", 119: "keyboard"},
+    **{123: "instrument", 124: "train"},
+}
+"""Its things, by their numbers in the masks: one more than in its list of categories."""
 _IGNORED = 0b11
 """Flags of BDD100K: crowd and ignore."""
 
@@ -82,15 +96,15 @@ class PanopticPngs(LabelMaps):
     ----------
     form : _Form
         How pixels are written.
-    classes : dict of int to str, or None
-        The classes of which instances are told apart; None where all are, by their number.
+    classes : dict of int to str
+        The classes of which instances are told apart.
     """
 
     source: str
     name: str
     path: Path
     form: _Form
-    classes: dict[int, str] | None
+    classes: dict[int, str]
 
     @property
     def frames_per_second(self) -> float | None:  # type: ignore[override]
@@ -112,12 +126,12 @@ class PanopticPngs(LabelMaps):
         labels = _labels_of(picture)
         class_id, instance = labels // self.form.per_class, labels % self.form.per_class
         if self.form is _CVAT_FORM:  # a class beyond its list is an error, not stuff
-            wrong = (labels > 0) & ((class_id == 0) | ~np.isin(class_id, list(self.classes or {})))
+            wrong = (labels > 0) & ((class_id == 0) | ~np.isin(class_id, list(self.classes)))
             if wrong.any():
                 label = int(labels[wrong][0])
                 raise BadInputError(path, f"holds label {label}, of no class; a label is class * 1000 + instance")
             nothing = class_id == 0
-        elif self.classes is None:
+        elif self.form is _VIPSEG_FORM:  # a class that is not in its list is called by its number
             nothing = labels <= _LAST_STUFF
         else:
             nothing = (instance == 0) | ~np.isin(class_id, list(self.classes))
@@ -129,7 +143,7 @@ class PanopticPngs(LabelMaps):
 
     def names_of(self, category_id: NDArray[np.int64]) -> dict[int, str]:
         """See `LabelMaps.names_of`."""
-        return {number: str(number) for number in np.unique(category_id).tolist()} | (self.classes or {})
+        return {number: str(number) for number in np.unique(category_id).tolist()} | self.classes
 
 
 def _labels_of(picture: Picture) -> NDArray[Any]:
@@ -152,8 +166,8 @@ def _video_in(folders: Folders, folder: Folder) -> Video | None:
         is_mot = any("mot" in part.lower() and "kitti" not in part.lower() for part in above)
         source, classes = ("motchallenge-step", _MOT_STEP) if is_mot else ("kitti-step", _KITTI_STEP)
         return PanopticPngs(source, name, path, _STEP_FORM, classes)
-    if folder.label_maps and above[-1] == "panomask":
-        return PanopticPngs("vipseg", name, path, _VIPSEG_FORM, None)
+    if folder.label_maps and above[-1] in _VIPSEG_FOLDERS:
+        return PanopticPngs("vipseg", name, path, _VIPSEG_FORM, _VIPSEG)
     if "bitmasks" in near and label_maps_in(path, _BDD_FRAME):
         return PanopticPngs(BDD100K, name, path, _BDD_FORM, _BDD100K)
     if path.absolute().name == "instances" and label_maps_in(path, _CVAT_FRAME):
@@ -215,7 +229,7 @@ READER = Reader(
             licence="non-commercial (see the page)",
             citation="J. Miao et al.: Large-scale Video Panoptic Segmentation in the Wild: A Benchmark. CVPR 2022.",
             frames_per_second=15,
-            how_to_get="Ask for it as https://github.com/VIPSeg-Dataset/VIPSeg-Dataset says, and give panomask/.",
+            how_to_get="Ask for it as https://github.com/VIPSeg-Dataset/VIPSeg-Dataset says, and give panomasks/.",
         ),
     ),
     find=_find,

@@ -7,21 +7,24 @@ the annotators say nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError
-from datagen.readers.archives import is_file, parts_of, read_bytes
+from datagen.readers.archives import is_file, list_folder, parts_of, read_bytes
 from datagen.readers.folders import Folder, Folders
 from datagen.readers.label_maps import LabelMaps
 from datagen.readers.png import GREY, PALETTE, read_picture
 from datagen.readers.reader import AnnotatedSet, Reader, Source
+from datagen.readers.segmentations import JSON_ERRORS
 from datagen.tracks import NO_CATEGORIES, Sampling, Video, printable_name
 
 __all__ = ["READER", "VOID", "PngObjects", "are_label_maps", "read_indices", "videos_are_objects"]
@@ -31,7 +34,10 @@ VOID = (254, 255)
 
 _DAVIS_2016, _DAVIS_2017 = "davis-2016", "davis-2017"
 _DAVIS_PARTS = ("480p", "1080p", "Full-Resolution")
-_BY_NAME = ("mose", "lvos")
+_LVOS = "lvos"
+_BY_NAME = ("mose", _LVOS)
+_LIST_OF_LVOS = "_meta.json"
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 # Pictures of a scene change from pixel to pixel, label maps at borders.
 _MOST_CHANGES = 0.1
@@ -39,12 +45,21 @@ _MOST_CHANGES = 0.1
 
 @dataclass(frozen=True)
 class PngObjects(LabelMaps):
-    """A video. See `datagen.tracks.Video`."""
+    """A video. See `datagen.tracks.Video`.
+
+    Attributes
+    ----------
+    is_grey : bool
+        Whether its pictures are grey, in which white may be the one object.
+    categories : dict of int to str
+        Of its objects, where the set has a list of them (LVOS).
+    """
 
     source: str
     name: str
     path: Path
     is_grey: bool
+    categories: dict[int, str] = field(default_factory=dict)
 
     @property
     def frames_per_second(self) -> float | None:  # type: ignore[override]
@@ -61,12 +76,19 @@ class PngObjects(LabelMaps):
             objects = np.ones_like(labels)
         else:
             objects = np.where(np.isin(labels, VOID), 0, labels)
-        return objects, np.ones_like(objects)
+        numbers = {name: number for number, name in self._names.items()}
+        named = {label: numbers[name] for label, name in self.categories.items()}
+        return objects, np.array([named.get(label, 1) for label in objects.tolist()], dtype=np.int64)
 
     def names_of(self, category_id: NDArray[np.int64]) -> dict[int, str]:
         """See `LabelMaps.names_of`."""
         del category_id
-        return NO_CATEGORIES
+        return self._names
+
+    @property
+    def _names(self) -> dict[int, str]:
+        others = sorted(set(self.categories.values()) - set(NO_CATEGORIES.values()))
+        return NO_CATEGORIES | dict(enumerate(others, start=2))
 
 
 def read_indices(data: bytes, path: Path, sampling: Sampling | None) -> tuple[NDArray[np.uint8], int, int]:
@@ -137,10 +159,46 @@ def _set_of(folder: Folder, is_grey: bool) -> str:
     return printable_name(above[-1]) if above and above[-1] != "/" else "png-objects"
 
 
+class _Object(msgspec.Struct):
+    category: str | None = None
+
+
+class _Video(msgspec.Struct):
+    objects: dict[str, _Object] = {}
+
+
+class _List(msgspec.Struct):
+    videos: dict[str, _Video]
+
+
+class _Lists:
+    """The lists of objects of LVOS, ``train_meta.json`` beside ``Annotations`` or above, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, dict[str, _Video]] = {}
+
+    def of(self, video: Path, name: str) -> dict[int, str]:
+        """Return the categories of the objects of a video, as far as there is a list that says them."""
+        above = video.absolute().parents
+        for path in (each for folder in above[1:3] for each in list_folder(folder)):
+            if path.name.endswith(_LIST_OF_LVOS) and is_file(path):
+                if path not in self._known:
+                    try:
+                        self._known[path] = msgspec.json.decode(read_bytes(path), type=_List).videos
+                    except JSON_ERRORS as error:
+                        raise BadInputError(path, f"is damaged or no list of objects of LVOS ({error})") from None
+                objects = self._known[path].get(name, _Video()).objects
+                if objects:
+                    named = {key: each.category for key, each in objects.items() if _NUMBER.fullmatch(key)}
+                    return {int(key): category for key, category in named.items() if category}
+        return {}
+
+
 def _find(source: Source) -> list[Video] | None:
     if not source.is_folder:
         return None
     found: list[Video] = []
+    lists = _Lists()
     for folder in source.folders:
         if not folder.label_maps or is_file(folder.path.parent.parent / "meta.json"):  # of YouTube-VOS
             continue
@@ -148,7 +206,9 @@ def _find(source: Source) -> list[Video] | None:
             continue
         is_grey = all(colour == GREY for _, colour in folder.headers)
         name = printable_name(parts_of(folder.path)[-1])
-        found.append(PngObjects(_set_of(folder, is_grey), name, folder.path, is_grey))
+        name_of_set = _set_of(folder, is_grey)
+        categories = lists.of(folder.path, name) if name_of_set == _LVOS else {}
+        found.append(PngObjects(name_of_set, name, folder.path, is_grey, categories))
     return sorted(found, key=lambda video: (video.source, video.path.parts)) or None
 
 
@@ -202,7 +262,7 @@ READER = Reader(
             ),
         ),
         AnnotatedSet(
-            id="lvos",
+            id=_LVOS,
             name="LVOS",
             url="https://lingyihongfd.github.io/lvos.github.io/",
             licence="CC BY 4.0 (annotations)",
