@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pngs import moving, palette, picture
+from pngs import moving, painted, palette, picture
 
-from datagen.errors import DatagenError, DatagenWarning
+from datagen.build import build_masks
+from datagen.errors import BadInputError, DatagenError, DatagenWarning
 from datagen.readers import find_videos
 from datagen.readers.label_maps import step_of
+from datagen.views import KittiView, make_view
 
 LABELS = moving(3, (30, 60), (1,))
 
@@ -90,3 +92,21 @@ def test_any_byte_changed_gives_tracks_or_an_error_of_ours(tmp_path, form, file,
 
 def test_the_step_of_numbers():
     assert [step_of(each) for each in ([], [4], [4, 4], [1, 2, 3], [5, 15, 20], [0, 0, 7])] == [1, 1, 1, 1, 5, 7]
+
+
+def test_frames_of_several_sizes_are_taken_each_at_its_own_scale(tmp_path):
+    """As some sets have them; a view that takes the same number of pixels of each can read them."""
+    twice = LABELS.repeat(2, axis=1).repeat(2, axis=2)
+    for t in range(6):
+        palette(tmp_path / f"own/v/{t:05d}.png", (twice if t in (2, 4) else LABELS)[t % 3])
+    (video,) = find_videos(tmp_path)
+    with pytest.warns(DatagenWarning, match=r"several sizes, 30 x 60 pixels and 60 x 120 from 00002"):
+        tracks = video.read(KittiView(30).sampling)
+    np.testing.assert_array_equal(painted(tracks), LABELS[[0, 1, 2, 0, 1, 2]])
+    for view in ("youtube", "square", "frame"):
+        with pytest.raises(BadInputError, match=r"00002\.png: is 60 x 120 pixels, .*are read in the view kitti"):
+            video.read(make_view(view).sampling)
+    assert len(video.read(skip_bad=True).left_out) == 2
+    palette(tmp_path / "own/v/00005.png", LABELS[0].T)
+    with pytest.raises(BadInputError, match="is 60 x 30 pixels"):
+        build_masks(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import BadInputError
+from datagen.errors import BadInputError, DatagenWarning, quote
 from datagen.masks import Masks
 from datagen.readers.archives import list_folder, read_bytes
 from datagen.tracks import Sampling, Tracks, printable_name
@@ -62,6 +63,8 @@ class LabelMaps:
     """How frames are named."""
     counts_own_frames = False
     """Whether frames keep their numbers. Else, where every n-th frame has a label map, these are counted from 0."""
+    may_mix_sizes = True
+    """Whether frames may be of several sizes, of which a view takes the same pixels."""
     may_lack_frames = False
     """Whether it is no fault if a frame in the middle has no label map."""
 
@@ -99,6 +102,7 @@ class LabelMaps:
         frame, masks, labels = reading.read_maps(files, 1 if self.counts_own_frames else step_of(numbers))
         if not self.counts_own_frames:
             frame = reading.count(numbers, frame)
+        reading.warn_of_sizes()
         object_id, category_id = self.objects_of(labels)
         if not object_id.all():
             seen = object_id > 0
@@ -136,7 +140,7 @@ class Reading:
     left_out : list of str
         What was left out.
     size : tuple of int, or None
-        Height and width of the frames; None before one is read.
+        Height and width of the first frame that can be read; None before.
     """
 
     def __init__(self, video: LabelMaps, sampling: Sampling | None, skip_bad: bool) -> None:
@@ -144,6 +148,8 @@ class Reading:
         self.inputs: dict[str, str] = {}
         self.left_out: list[str] = []
         self.size: tuple[int, int] | None = None
+        self._shape: tuple[int, ...] = ()
+        self._other_sizes: dict[tuple[int, int], Path] = {}
 
     def leave_out(self, error: BadInputError) -> None:
         """Raise an error, or list what it says."""
@@ -201,16 +207,11 @@ class Reading:
             before = frame
             try:
                 data = read_bytes(path)
-                labels, *new_size = self.video.decode(data, path, self.sampling)
-                size = self.size or tuple(new_size)
-                if size != tuple(new_size):
-                    raise BadInputError(
-                        path, f"is {new_size[0]} x {new_size[1]} pixels, the frames before it {size[0]} x {size[1]}"
-                    )
+                labels, height, width = self.video.decode(data, path, self.sampling)
+                self._check_size(path, (height, width), labels.shape)
             except BadInputError as error:
                 self.leave_out(error)
                 continue
-            self.size = (new_size[0], new_size[1])
             self.inputs[self.video.label_of(path)] = hashlib.sha256(data).hexdigest()
             frames.append(frame)
             maps.append(labels)
@@ -227,6 +228,30 @@ class Reading:
             Masks.concatenate([part[0] for part in parts]),
             np.concatenate([part[2] for part in parts]),
         )
+
+    def _check_size(self, path: Path, size: tuple[int, int], shape: tuple[int, ...]) -> None:
+        """Refuse a frame of another size, but where as many pixels of it are sampled as of those before it."""
+        if self.size is None:
+            self.size, self._shape = size, shape
+        if size != self.size:
+            told = f"{size[0]} x {size[1]} pixels, the frames before it {self.size[0]} x {self.size[1]}"
+            if not self.video.may_mix_sizes:
+                raise BadInputError(path, f"is {told}")
+            if self.sampling is None or shape != self._shape:
+                how = "frames of several sizes are read in the view kitti, where they have one shape"
+                raise BadInputError(path, f"is {told}; {how}")
+            self._other_sizes.setdefault(size, path)
+
+    def warn_of_sizes(self) -> None:
+        """Say which frames are of another size than the first."""
+        if self.size is not None and self._other_sizes:
+            sizes = [f"{height} x {width} from {path.name} on" for (height, width), path in self._other_sizes.items()]
+            warnings.warn(
+                f"{quote(self.video.path)}: its frames are of several sizes, {self.size[0]} x {self.size[1]} pixels "
+                f"and {', '.join(sizes)}; each is taken at its own scale",
+                DatagenWarning,
+                stacklevel=2,
+            )
 
     def _break(self, before: int, frame: int, step: int) -> str | None:
         """Say what is wrong with the numbers of two files that follow each other."""

@@ -556,6 +556,7 @@ class MotsImages(LabelMaps):
     strict: bool = True
 
     counts_own_frames = True
+    may_mix_sizes = False
 
     def decode(self, data: bytes, path: Path, sampling: Sampling | None) -> tuple[NDArray[np.uint16], int, int]:
         """See `LabelMaps.decode`."""

@@ -64,6 +64,7 @@ class PngPerObject(LabelMaps):
             if len(frame):
                 parts.append((reading.count(numbers, frame), masks))
                 object_id.append(np.full(len(frame), number, dtype=np.int64))
+        reading.warn_of_sizes()
         if not parts:
             tracks = Tracks.left_out_whole(self, "no object is seen")
             tracks.left_out[:] = reading.left_out  # it is no fault
