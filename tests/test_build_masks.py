@@ -14,8 +14,10 @@ from datagen.build import build_masks, count_by_video
 from datagen.checks import verify
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, UsageError
+from datagen.measure import measure
 from datagen.moments import latents_of_masks
 from datagen.releases.package import package
+from datagen.store.tables import load
 from datagen.tracks import Tracks
 
 
@@ -145,6 +147,23 @@ def test_categories_are_chosen_by_name(tmp_path):
     assert set(without.columns["category"]) == {"person"}
     with pytest.raises(UsageError, match="no category cat in the annotations; there are dog, person"):
         build_masks(source, categories=["cat"])
+
+
+def test_videos_are_chosen_by_name(tmp_path):
+    videos = [boxes(64, 64, 4, seed=seed) for seed in range(25)]
+    source = write(tmp_path / "train.json", video_file(*videos))
+    chosen = build_masks(source, windows=1, videos=["v3", "v20"])
+    assert set(chosen.columns["video"]) == {"v3", "v20"}
+    assert chosen.manifest["parameters"]["sequences"] == ["train/v3", "train/v20"]
+    assert {video.video for video in measure(source, videos=["v7"]).videos} == {"v7"}
+    for build_any in (build_masks, measure):
+        with pytest.raises(UsageError, match=r"no sequence x, y in the sources; there are v0, v1, .* and 5 more"):
+            build_any(source, videos=["x", "v3", "y"])
+    arguments = ["--source", str(source), "--sequences", "v3, v20"]
+    assert CliRunner().invoke(datagen, ["masks", *arguments, "--out", str(tmp_path / "a.npz")]).exit_code == 0
+    assert set(store.load(tmp_path / "a.npz").columns["video"]) == {"v3", "v20"}
+    assert CliRunner().invoke(datagen, ["transitions", *arguments, "--table", str(tmp_path / "a.csv")]).exit_code == 0
+    assert set(load(tmp_path / "a.csv").video) == {"v3", "v20"}
 
 
 def test_shorter_sequences_are_left_out(tmp_path):

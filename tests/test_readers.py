@@ -3,19 +3,26 @@ import json
 import re
 import shutil
 import warnings
+import zipfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
-from annotations import coco_vid, write, youtube_vis
+from annotations import FIRST, HEIGHT, WIDTH, as_text, coco_vid, write, youtube_vis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_bdd100k import scalabel
 from test_burst import burst, sequence
 from test_cli import run
+from test_label_maps import LABELS, davis, lay, youtube_vos
+from test_label_maps import sa_v as sa_v_maps
+from test_label_maps import step as step_maps
 from test_sa_v import sa_v
 from test_video_results import RESULTS
 
+import datagen.readers as readers_package
 from datagen.errors import DatagenError, DatagenWarning, UsageError
 from datagen.measure import measure
 from datagen.readers import annotated_sets, describe_sources, find_videos, readers
@@ -36,9 +43,13 @@ def test_every_reader_says_all_of_itself():
     assert describe_sources(["ovis", "mine"]) == [annotated_sets()["ovis"].described(), {"id": "mine"}]
 
 
-def test_the_table_of_formats_has_all_of_them():
+def test_the_files_the_command_and_the_docs_have_the_same_formats(capsys):
+    files = [path for path in Path(readers_package.__file__).parent.glob("*.py") if "\nREADER = " in path.read_text()]
     table = (DOCS / "transitions.md").read_text().partition("| `--format` |")[2].partition("\n\n")[0]
-    assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == sorted(readers())
+    documented = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    listed = json.loads(run(capsys, "formats", "--json")[1])["formats"]
+    assert documented == sorted(readers()) == [each["name"] for each in listed]
+    assert len(files) == len(documented)  # no two of one name
 
 
 def test_a_format_that_is_named_is_the_only_one_asked(tmp_path):
@@ -99,6 +110,36 @@ FILES = {
     "sa-v": sa_v(),
     "youtube-vis": youtube_vis(),
 }
+
+
+def arrays(root):
+    np.save(root / "own.npy", LABELS)
+    return root / "own.npy"
+
+
+def mots_texts(root):
+    mask = as_text(FIRST)["counts"]
+    lines = [f"{frame} {number} 2 {HEIGHT} {WIDTH} {mask}" for frame in range(3) for number in (2001, 10000)]
+    write(root / "instances_txt/0000.txt", "\n".join(lines))
+    return root
+
+
+SAMPLES = {
+    **{name: partial(lambda content, root: write(root / "file.json", content), FILES[name]) for name in FILES},
+    **{
+        name: partial(lambda form, root: lay(root, form) and root, form)
+        for name, form in {
+            "png-objects": davis,
+            "youtube-vos": youtube_vos,
+            "png-per-object": sa_v_maps,
+            "panoptic-pngs": step_maps,
+        }.items()
+    },
+    "arrays": arrays,
+    "mots": mots_texts,
+}
+"""A source of every format, by its name."""
+
 scalars = st.none() | st.integers(-2, 2**70) | st.text(max_size=3) | st.booleans() | st.floats(allow_nan=False)
 places = st.lists(st.integers(0, 10), min_size=1, max_size=6)
 
@@ -128,6 +169,46 @@ def test_any_value_changed_gives_tracks_or_an_error_of_ours(tmp_path, name, path
             break
         at = at[key]
     read_changed(tmp_path, content, skip_bad)
+
+
+@pytest.mark.parametrize("name", sorted(readers()))
+def test_every_reader_has_a_source_that_it_alone_reads(tmp_path, name):
+    source = SAMPLES[name](tmp_path)
+    alone = find_videos(source, format=name)
+    assert [type(video) for video in find_videos(source)] == [type(video) for video in alone]
+    assert sum(len(video.read()) for video in alone)
+    for other in readers().keys() - {name}:
+        with pytest.raises(DatagenError):
+            find_videos(source, format=other)
+
+
+@pytest.mark.parametrize("name", sorted(readers()))
+@pytest.mark.filterwarnings("ignore::datagen.errors.DatagenWarning")
+@given(
+    st.integers(0, 9), st.integers(0, 5000), st.integers(0, 255), st.booleans(), st.booleans(), st.sampled_from("zf")
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+def test_any_byte_of_any_format_changed_gives_tracks_or_an_error_of_ours(
+    tmp_path, name, file, place, byte, cut, skip_bad, packed
+):
+    """Also in a zip, whose other files are whole."""
+    source = SAMPLES[name](tmp_path)
+    files = sorted(path for path in tmp_path.rglob("*.*") if path.is_file() and path.suffix != ".zip")
+    path = files[file % len(files)]
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] = byte
+    path.write_bytes(data[: place % len(data)] if cut else data)
+    if packed == "z":
+        source = tmp_path / "all.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            for each in files:
+                archive.write(each, each.relative_to(tmp_path))
+    with suppress(DatagenError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DatagenWarning)
+        for video in find_videos(source):
+            tracks = video.read(skip_bad=skip_bad)
+            assert len(tracks) == len(tracks.masks) == len(tracks.object_id)
+            assert skip_bad or not tracks.left_out
 
 
 @given(st.sampled_from(sorted(FILES)), st.integers(0, 5000), st.integers(0, 255), st.booleans(), st.booleans())
