@@ -52,7 +52,7 @@ def davis(tmp_path):
         pictures.mkdir(parents=True)
         for frame, labels in enumerate(LABELS):
             palette(folder / f"{frame:05}.png", labels)
-            (pictures / f"{frame:05}.jpg").write_bytes(os.urandom(50))
+            (pictures / f"{frame:05}.jpg").write_bytes(bytes(range(frame, frame + 200)))
     return root
 
 
@@ -183,7 +183,7 @@ def test_a_member_that_is_damaged_is_one_line(davis):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("keep", [0, 1, 100, 0.5])
+@pytest.mark.parametrize("keep", [0, 1, 100, 0.3, 0.5, 0.8])
 def test_an_archive_that_is_cut_off(davis, kind, keep):
     archive = pack(davis, kind)
     data = archive.read_bytes()
@@ -277,6 +277,13 @@ def test_no_room_to_inflate(davis, kind, monkeypatch):
     monkeypatch.setattr(archives.tempfile, "TemporaryFile", lambda **_: Full())
     with pytest.raises(BadInputError, match=r"No space left on device\); unpack it and give the folder"):
         find_videos(pack(davis, kind))
+
+
+def test_a_tar_that_inflates_to_far_too_much(davis, monkeypatch):
+    monkeypatch.setattr(archives, "_LEAST_COPIED", 1000)
+    monkeypatch.setattr(archives, "_EXPANSION", 1)
+    with pytest.raises(BadInputError, match="inflates to more than"):
+        find_videos(pack(davis, "tar.xz"))
 
 
 @given(st.sampled_from(["zip", "tar", "tar.gz"]), st.integers(0, 1 << 20), st.integers(1, 255), st.booleans())

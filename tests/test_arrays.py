@@ -72,6 +72,14 @@ def test_other_arrays_are_named(tmp_path, array, problem):
         assert len(found.read(skip_bad=True).left_out) == 1
 
 
+def test_arrays_in_a_folder_are_named(tmp_path):
+    np.save(tmp_path / "own.npy", LABELS)
+    np.save(tmp_path / "other.npy", LABELS.astype(float))
+    (tmp_path / "short.npy").write_bytes(b"\x93NUMPY\1\0")
+    with pytest.raises(DatagenError, match=r"holds label maps of numpy; give the file itself, .*own\.npy"):
+        find_videos(tmp_path)
+
+
 @given(st.integers(0, 400), st.integers(0, 255), st.booleans(), st.sampled_from(["x.npy", "x.npz"]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_byte_changed_gives_tracks_or_an_error_of_ours(tmp_path, place, byte, cut, name):

@@ -8,6 +8,9 @@ beginning: what annotations are written in is copied from it to one file without
 
 from __future__ import annotations
 
+import bz2
+import errno
+import gzip
 import lzma
 import os
 import stat
@@ -17,10 +20,10 @@ import tempfile
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from datagen.errors import BadInputError, UsageError, quote
 from datagen.files import check_input
@@ -49,8 +52,16 @@ _MOST_MEMBERS = 5_000_000
 _MOST_FOLDERS = 100_000
 # A byte of deflate stands for this many at most.
 _EXPANSION = 1032
+_LEAST_COPIED = 1 << 30
 _BLOCK = 1 << 20
 _TAR_BLOCK = 512
+
+_UNPACK: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+"""How a file that begins so is decompressed."""
 
 # What the libraries raise for archives that are damaged, encrypted or packed in an unknown way.
 _ERRORS = (
@@ -329,6 +340,19 @@ class _Zip(_Archive):
             return stream.read(size)
 
 
+class _Whole:
+    """A stream that remembers how it ends."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.end = b""
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self.end = (self.end + data[-_TAR_BLOCK:])[-_TAR_BLOCK:]
+        return data
+
+
 class _Tar(_Archive):
     """A tar; of one that is compressed, a copy of the files that annotations are written in."""
 
@@ -338,29 +362,41 @@ class _Tar(_Archive):
         super().__init__(path)
         self._lock = threading.Lock()
         self._places: dict[str, int] = {}
-        with path.open("rb") as stream:
-            is_plain = stream.read(262)[257:] == b"ustar"
-            if is_plain and stream.seek(-_TAR_BLOCK, os.SEEK_END) and stream.read().strip(b"\0"):
-                raise self.error("is cut short; fetch it again")  # whose end is blank
+        with path.open("rb") as beginning:
+            head = beginning.read(262)
+        is_plain = head[257:] == b"ustar"
+        unpack = next((each for signature, each in _UNPACK.items() if head.startswith(signature)), open)
         self._stream: IO[bytes] = path.open("rb") if is_plain else tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
-        with tarfile.open(path, "r:" if is_plain else "r|*") as tar:
-            for member in tar:
-                is_file = member.isreg() and not member.issparse()
-                name = self.add(member.name, member.size, is_file, member.isdir())
-                if name is None:
-                    continue
-                if is_plain:
-                    self._places[name] = member.offset_data
-                elif name.lower().endswith(_KEPT):
-                    self._places[name] = self._stream.seek(0, os.SEEK_END)
-                    self._copy(tar, member)
-                tar.members = []  # type: ignore[attr-defined]  # it would keep all of them
+        # By way of its own decompression, a tar that is cut off would be taken for one that ends there.
+        with unpack(path, "rb") as packed:
+            stream: Any = _Whole(packed)
+            tar: Any = tarfile.open(path, "r:") if is_plain else tarfile.open(fileobj=stream, mode="r|")  # noqa: SIM115
+            with tar:
+                for member in tar:
+                    is_file = member.isreg() and not member.issparse()
+                    name = self.add(member.name, member.size, is_file, member.isdir())
+                    if name is not None and is_plain:
+                        self._places[name] = member.offset_data
+                    elif name is not None and name.lower().endswith(_KEPT):
+                        self._places[name] = self._stream.seek(0, os.SEEK_END)
+                        self._copy(tar, member)
+                    tar.members = []  # it would keep all of them
+            if is_plain:
+                packed.seek(-_TAR_BLOCK, os.SEEK_END)
+            while stream.read(_BLOCK):
+                pass
+        if stream.end.strip(b"\0"):
+            raise self.error("is cut short; fetch it again")  # whose end is blank
 
     def _copy(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        most = max(_LEAST_COPIED, _EXPANSION * self.path.stat().st_size)
+        if self._stream.tell() + member.size > most:
+            raise self.error(f"inflates to more than {most:,} bytes, which that of no annotations does")
         content = tar.extractfile(member)
         while content is not None and (block := content.read(_BLOCK)):
             try:
-                self._stream.write(block)
+                if self._stream.write(block) < len(block):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             except OSError as error:
                 problem = f"cannot be inflated into {quote(tempfile.gettempdir())} ({error.strerror})"
                 raise self.error(f"{problem}; unpack it and give the folder") from None

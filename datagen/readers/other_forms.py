@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -92,7 +94,7 @@ def name_of_folder(folder: Path, entries: Sequence[Path]) -> str | None:
 
 
 def names_of_files(folder: Path, entries: Sequence[Path]) -> Iterator[tuple[str, str]]:
-    """Yield the first JSON file of annotations and the first archive of a folder, by name, and what to say of them."""
+    """Yield a folder's first JSON file of annotations, label maps of numpy and archive, and what to say of them."""
     names = [path.name for path in entries[:_MOST_ENTRIES]]
     # The lists of objects of YouTube-VOS, MOSE and LVOS.
     of_form = {name for name in names if name.endswith("_meta.json") or name.startswith("meta_")}
@@ -108,9 +110,23 @@ def names_of_files(folder: Path, entries: Sequence[Path]) -> Iterator[tuple[str,
             yield name, f"holds annotations in JSON; give the file itself, {folder / name}, to a command that reads it"
             break
     for name in names:
+        if name.endswith(".npy") and _are_label_maps(read_head(folder / name, _MOST_BYTES)):
+            yield name, f"holds label maps of numpy; give the file itself, {folder / name}"
+            break
+    for name in names:
         if name.lower().endswith(_ARCHIVE_SUFFIXES) and (named := name_of_file(read_head(folder / name, _MOST_BYTES))):
             yield name, f"holds {name}, which {named}"
             break
+
+
+def _are_label_maps(head: bytes) -> bool:
+    from datagen.store.npz import read_npy_header
+
+    try:
+        header = read_npy_header(io.BytesIO(head))
+    except struct.error:  # cut short
+        return False
+    return header is not None and header[0].kind in "bui" and len(header[1]) == 3
 
 
 def _is_annotation_file(path: Path) -> bool:
