@@ -537,8 +537,8 @@ def count_by_video(dataset: Sequences) -> list[dict[str, Any]]:
     names = ("objects", "sequences", "frames")
     return [
         {
-            "source": video.split("/")[0],
-            "video": video.split("/")[1],
+            "source": video.partition("/")[0],
+            "video": video.partition("/")[2],  # in which there may be more of them
             **{name: int(count) for name, count in zip(names, counts.get(video, (0, 0, 0)), strict=True)},
         }
         for video in used

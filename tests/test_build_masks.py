@@ -166,6 +166,13 @@ def test_videos_are_chosen_by_name(tmp_path):
     assert set(load(tmp_path / "a.csv").video) == {"v3", "v20"}
 
 
+def test_names_of_videos_may_be_paths(tmp_path):
+    content = video_file(boxes(64, 64, 4))
+    content["videos"][0]["name"] = "YFCC100M/v/1"
+    counted = count_by_video(build_masks(write(tmp_path / "train.json", content), windows=1))
+    assert [(row["source"], row["video"], row["sequences"]) for row in counted] == [("train", "YFCC100M/v/1", 1)]
+
+
 def test_shorter_sequences_are_left_out(tmp_path):
     masks = boxes(64, 64, 9)
     masks[4] = False

@@ -91,6 +91,8 @@ _QUOTES = b'""'
 """How MOTSynth writes the encoding of an object that is hidden, if it writes any."""
 _IGNORED_OBJECT = 10_000
 
+_OTHER_CLASS = "a class other than 1 (car), 2 (pedestrian), 10 (ignore), which `datagen masks` takes"
+
 # More lines than that are not damage, but another kind of file.
 _MOST_MALFORMED = 10_000
 
@@ -360,7 +362,7 @@ class MotsText:
             for first, second in overlaps:
                 bad[int(lines[second])] = (
                     f"object {numbers[second, 1]} overlaps object {numbers[first, 1]} (line {lines[first]}) "
-                    f"in frame {numbers[first, 0]}; a pixel belongs to one object"
+                    f"in frame {numbers[first, 0]}; a pixel belongs to one object, but `datagen masks` takes both"
                 )
                 self._refuse(bad, skip_bad)
             keep = np.ones(len(lines), dtype=bool)
@@ -510,7 +512,7 @@ def _wrong_numbers(numbers: NDArray[np.int64], lines: NDArray[np.int64], strict:
     checks = [
         (
             ~np.isin(class_id, list(CATEGORY_NAMES)) & strict,
-            "has a class other than 1 (car), 2 (pedestrian), 10 (ignore)",
+            f"has {_OTHER_CLASS}",
         ),
         (wrong_id, "has an object id that is not class * 1000 + instance"),
         (
@@ -591,7 +593,7 @@ class MotsImages(LabelMaps):
             if label < 1000:
                 problem += "of no class; a label is class * 1000 + instance"
             else:
-                problem += "of a class other than 1 (car), 2 (pedestrian), 10 (ignore)"
+                problem += f"of {_OTHER_CLASS}"
             raise BadInputError(path, problem)
 
 
