@@ -233,6 +233,7 @@ class Sequences:
         factors: NDArray[np.float32],
         factor_sizes: NDArray[np.int64],
         transition: NDArray[np.int64],
+        fps: NDArray[np.float32] | None = None,
         manifest: dict[str, Any] | None = None,
     ) -> Sequences:
         """Make a dataset of S sprites in T frames each.
@@ -248,6 +249,8 @@ class Sequences:
             Number of values of each factor; 0 for one that is continuous.
         transition : ndarray of int64, shape (S,)
             Row of the transition table that each motion came from.
+        fps : ndarray of float32, shape (S,), optional
+            Frames a second of that motion; NaN if unknown.
         manifest : dict, optional
             How the data were made (`datagen.manifest`).
         """
@@ -268,7 +271,7 @@ class Sequences:
             factors.reshape(count * length, factors.shape[2]),
             np.arange(count + 1, dtype=np.int64) * length,
             info,
-            {"transition": transition},
+            {"transition": transition} | ({} if fps is None else {"fps": fps}),
             "sprite-sequences",
             manifest or {},
         )

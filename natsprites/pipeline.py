@@ -126,11 +126,13 @@ def build(
         sources=describe_sources(sorted({str(source) for source in np.unique(transitions.source)} - {""})),
         inputs=inputs or {},
     )
+    transition = space.transition[drawn[:, 0]]
     return Sequences.of_sprites(
         images=images,
         factors=factors.astype(np.float32),
         factor_sizes=space.factor_sizes,
-        transition=space.transition[drawn[:, 0]],
+        transition=transition,
+        fps=None if np.isnan(transitions.fps).all() else transitions.fps[transition],
         manifest={**manifest, "shape_codes": _codes(space), "factor_values": _values(space)},
     )
 

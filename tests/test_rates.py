@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import natsprites
 from cli.main import datagen
 from datagen import store
 from datagen.build import build_masks
@@ -17,6 +18,7 @@ from datagen.readers import find_videos_of_all
 from datagen.samples import sample_mots
 from datagen.store.tables import load
 from datagen.tracks import Tracks
+from datagen.transitions import Transitions
 
 SQUARE = np.zeros((8, 48, 96), np.uint8)
 for _frame in range(8):
@@ -140,6 +142,22 @@ def test_own_masks_with_a_rate():
 def test_measuring(source, tmp_path):
     assert measure(source, fps_of_source=5).transitions().fps.tolist() == [5] * len(measure(source).transitions())
     assert np.isnan(measure(source).transitions().fps).all()
+
+
+def test_sprites_have_the_rate_of_their_motion(source, tmp_path):
+    np.save(tmp_path / "other.npy", SQUARE)
+    tables = [measure(source, fps_of_source=5).transitions(), measure(tmp_path / "other.npy").transitions()]
+    table = Transitions.concatenate(tables)
+    dataset = natsprites.build(table, 20, image_size=8)
+    np.testing.assert_array_equal(dataset.fps, table.fps[dataset.columns["transition"]])
+    assert {5} < set(np.nan_to_num(dataset.fps).tolist())
+    for suffix in (".npz", ".h5"):
+        store.save(dataset, tmp_path / f"s{suffix}")
+        np.testing.assert_array_equal(store.load(tmp_path / f"s{suffix}").fps, dataset.fps)
+    assert "fps" not in natsprites.build(tables[1], 20, image_size=8).columns
+    store.save(dataset.with_columns(fps=np.zeros(20, np.float32)), tmp_path / "bad.npz")
+    with pytest.raises(BadInputError, match="'fps' holds a number that is no rate"):
+        store.load(tmp_path / "bad.npz")
 
 
 def test_the_commands_take_a_rate(tmp_path, source, monkeypatch):

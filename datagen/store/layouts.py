@@ -126,8 +126,7 @@ class _Masks:
                 raise BadInputError(path, f"array {name!r} holds a number below -1, which stands for unknown")
         if columns["first_frame"].max() > np.iinfo(np.int64).max - dataset.num_frames:
             raise BadInputError(path, "array 'first_frame' holds a number that frames cannot be counted from")
-        if "fps" in columns and wrong_rates(columns["fps"]).any():
-            raise BadInputError(path, "array 'fps' holds a number that is no rate: above 0, or NaN where it is unknown")
+        _check_rates(path, dataset)
 
     def factor_problem(self, dataset: Sequences) -> str | None:
         assert dataset.images is not None
@@ -158,8 +157,9 @@ class _Sprites:
         "factors": "float32",
         "factor_sizes": "int64",
         "transition": "int64",
+        "fps": "float32",
     }
-    optional: ClassVar[tuple[str, ...]] = ("images",)
+    optional: ClassVar[tuple[str, ...]] = ("images", "fps")
     images: ClassVar[str] = "images"
     factor_names: ClassVar[tuple[str, ...]] = SPRITE_FACTORS
 
@@ -177,7 +177,7 @@ class _Sprites:
                 raise BadInputError(path, f"images {images} and factors {factors} are not of the same runs")
             if len(images) not in (4, 5) or images[4:] not in ((), (3,)) or 0 in images:
                 raise BadInputError(path, f"images have the shape {images}, not (N, T, H, W) or (N, T, H, W, 3)")
-        _check_columns(path, shapes, ("transition",), factors[0])
+        _check_columns(path, shapes, [name for name in ("transition", "fps") if name in shapes], factors[0])
 
     def dataset(self, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
         return Sequences.of_sprites(**{name: arrays[name] for name in self.dtypes}, manifest=manifest)
@@ -188,11 +188,12 @@ class _Sprites:
         if dataset.images is not None:
             arrays["images"] = dataset.images.reshape(runs, length, *dataset.images.shape[1:])
         arrays["factors"] = dataset.factors.reshape(runs, length, -1)
-        return {**arrays, "factor_sizes": dataset.factor_sizes, "transition": dataset.columns["transition"]}
+        return {**arrays, "factor_sizes": dataset.factor_sizes, **dataset.columns}
 
     def check(self, path: Path, dataset: Sequences) -> None:
         known, arrays = typed_manifest(dataset.manifest), self.arrays(dataset)
-        _check_rows(path, arrays, ("transition",), dataset.num_sequences)
+        _check_rows(path, arrays, list(dataset.columns), dataset.num_sequences)
+        _check_rates(path, dataset)
         for name in ("factor_sizes", "transition"):
             if np.asarray(arrays[name]).min() < 0:
                 raise BadInputError(path, f"array {name!r} holds a number below 0")
@@ -237,6 +238,11 @@ def _check_rows(path: Path, arrays: Mapping[str, AnyArray], names: Iterable[str]
     for name in names:
         if arrays[name].shape != (rows,):
             raise BadInputError(path, f"array {name!r} has the shape {arrays[name].shape}, not ({rows},)")
+
+
+def _check_rates(path: Path, dataset: Sequences) -> None:
+    if wrong_rates(dataset.fps).any():
+        raise BadInputError(path, "array 'fps' holds a number that is no rate: above 0, or NaN where it is unknown")
 
 
 def _check_colors(path: Path, manifest: Manifest) -> None:
