@@ -7,6 +7,7 @@ writes and reads them; nothing here or above knows in which format.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -45,6 +46,11 @@ class Factor:
         Whether it changes from frame to frame.
     period : float or None
         The turn after which an angle is the same again.
+    values : tuple of float
+        On a grid, what the numbers of its values stand for, where that is known: of a position a fraction of the frame,
+        of a size anything that grows as the object's height does.
+    scored : bool
+        Whether it is to be told from the images; metrics leave out one that is not.
     """
 
     name: str
@@ -54,6 +60,8 @@ class Factor:
     categorical: bool = False
     moves: bool = True
     period: float | None = None
+    values: tuple[float, ...] = ()
+    scored: bool = True
 
 
 MASK_FACTORS = ("y", "x", "area")
@@ -95,7 +103,8 @@ class Sequences:
     columns : dict of str to ndarray, shape (S,) each
         What is known of each sequence: texts, int64 or (``fps``) float32, by the names of `COLUMNS`.
     kind : str
-        The family of datasets whose layout its file has: ``"mask-sequences"`` or ``"sprite-sequences"``.
+        The family of datasets whose layout its file has: ``"mask-sequences"``, ``"sprite-sequences"``, ``"grid"`` or
+        ``"grid-pairs"``.
     manifest : dict
         How the data were made (`datagen.manifest`).
 
@@ -276,6 +285,80 @@ class Sequences:
             manifest or {},
         )
 
+    @classmethod
+    def of_grid(
+        cls, images: AnyArray, factor_info: Sequence[Factor], manifest: dict[str, Any] | None = None
+    ) -> Sequences:
+        """Make a dataset of an image of every combination of some factors, each a sequence of one frame.
+
+        Image number i shows the combination ``np.unravel_index(i, sizes)``: the last factor changes fastest. The
+        factors of a frame are numbers of values, 0 to size - 1.
+
+        Parameters
+        ----------
+        images : ndarray or LazyArray of uint8, shape (N, H, W) or (N, H, W, 3)
+            N is the product of the sizes.
+        factor_info : sequence of Factor
+            The factors, each with a size.
+        manifest : dict, optional
+            How the data were made (`datagen.manifest`). What the numbers of values stand for is added to it.
+
+        Raises
+        ------
+        UsageError
+            If a factor has no size, or there are more or fewer images than combinations.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> info = [Factor("x", "Column.", (0, 2), 3), Factor("hue", "Colour.", (0, 1), 2, period=2)]
+        >>> grid = Sequences.of_grid(np.arange(6, dtype=np.uint8).repeat(16).reshape(6, 4, 4), info)
+        >>> grid
+        Sequences(grid: 6 sequences, 6 frames of 4 x 4 uint8; factors x, hue)
+        >>> grid.factors[3]
+        array([1., 1.], dtype=float32)
+        """
+        sizes = [factor.size for factor in factor_info]
+        if min(sizes, default=0) < 1:
+            raise UsageError("a grid needs a factor, and a number of values of every factor")
+        count = math.prod(sizes)
+        if count != len(images):
+            raise UsageError(f"{len(images):,} images, but {' x '.join(map(str, sizes))} combinations of factors")
+        factors = np.empty((count, len(sizes)), dtype=np.float32)
+        for column, numbers in zip(factors.T, np.unravel_index(np.arange(count), sizes), strict=True):
+            column[:] = numbers
+        known = {factor.name: list(factor.values) for factor in factor_info if factor.values}
+        manifest = {**(manifest or {}), **({"factor_values": known} if known else {})}
+        return cls(images, factors, np.arange(count + 1, dtype=np.int64), tuple(factor_info), {}, "grid", manifest)
+
+    @classmethod
+    def of_grid_pairs(
+        cls,
+        images: AnyArray | None,
+        factors: NDArray[np.float32],
+        factor_info: Sequence[Factor],
+        manifest: dict[str, Any] | None = None,
+    ) -> Sequences:
+        """Make a dataset of P pairs of frames of a grid.
+
+        Parameters
+        ----------
+        images : ndarray or LazyArray of uint8, shape (P, 2, H, W) or (P, 2, H, W, 3), or None
+            The frames.
+        factors : ndarray of float32, shape (P, 2, K)
+            Numbers of values.
+        factor_info : sequence of Factor
+            The K factors of the grid.
+        manifest : dict, optional
+            How the data were made (`datagen.manifest`). What the numbers of values stand for is added to it.
+        """
+        count = len(factors)
+        known = {factor.name: list(factor.values) for factor in factor_info if factor.values}
+        manifest = {**(manifest or {}), **({"factor_values": known} if known else {})}
+        offsets = np.arange(count + 1, dtype=np.int64) * 2
+        flat = None if images is None else images.reshape(2 * count, *images.shape[2:])
+        return cls(flat, factors.reshape(2 * count, -1), offsets, tuple(factor_info), {}, "grid-pairs", manifest)
+
     def __repr__(self) -> str:
         images = self.images
         size = " without images" if images is None else f" of {' x '.join(map(str, images.shape[1:]))} {images.dtype}"
@@ -321,6 +404,14 @@ class Sequences:
     def is_discrete(self) -> bool:
         """Whether every factor takes a known number of values."""
         return all(factor.size > 0 for factor in self.factor_info)
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether it holds one image of every combination of the factors, whose numbers of values are in order."""
+        sizes = self.factor_sizes
+        if not self.num_frames or not self.num_sequences == self.num_frames == math.prod(sizes.tolist()):
+            return False
+        return bool((self.factors[0] == 0).all() and (self.factors[-1] == sizes - 1).all())
 
     @property
     def holds_masks(self) -> bool:

@@ -31,7 +31,8 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 def contact_sheet(dataset: Sequences, rows: int = 12, columns: int = 12) -> Image.Image:
     """Draw a contact sheet: one sequence per row, its frames from left to right, its centre of mass as a cross.
 
-    Over a row of masks stands what they are of (`caption`).
+    Over a row of masks stands what they are of (`caption`). Of a grid a row shows the values of one factor, whose name
+    stands over it, the others being at the middle of theirs.
 
     Parameters
     ----------
@@ -45,9 +46,10 @@ def contact_sheet(dataset: Sequences, rows: int = 12, columns: int = 12) -> Imag
     Image
         RGB.
     """
-    chosen = _evenly(_count(dataset), rows)
+    chosen = _chosen(dataset, rows)
     sequences = [_sequence(dataset, index) for index in chosen]
-    captions = [caption(dataset, index) for index in chosen]
+    names = dataset.factor_names
+    captions = [quote(names[each], _LONGEST_CAPTION) if dataset.is_grid else caption(dataset, each) for each in chosen]
     height, width = sequences[0][0].shape[1:3]
     columns = min(columns, max(len(images) for images, _ in sequences))
     font, line = _font(any(captions))
@@ -112,7 +114,7 @@ def animation(dataset: Sequences, rows: int = 4, columns: int = 8, frames: int =
     list of Image
         RGB.
     """
-    chosen = _evenly(_count(dataset), rows * columns)
+    chosen = _chosen(dataset, rows * columns)
     sequences = [_sequence(dataset, index) for index in chosen]
     height, width = sequences[0][0].shape[1:3]
     rows = -(-len(sequences) // columns)
@@ -182,10 +184,28 @@ def _cut(text: str, font: Font, width: float) -> str:
     return f"{text}..."
 
 
-def _count(dataset: Sequences) -> int:
+Shown = tuple[NDArray[np.uint8], NDArray[np.float64] | None]
+"""The frames of a sequence, uint8 (T, H, W) or (T, H, W, 3), and its centres (T, 2), y first, if known."""
+
+
+def _chosen(dataset: Sequences, most: int) -> NDArray[np.int64]:
+    """Return at most so many sequences to show, or of a grid factors, by their numbers."""
     if not dataset.num_sequences:
         raise DatagenError("the dataset is empty; there is nothing to show")
-    return dataset.num_sequences
+    if dataset.images is None:
+        raise DatagenError("the file holds factors only; there are no images to show")
+    if dataset.is_grid:
+        return np.flatnonzero(dataset.factor_sizes > 1)[:most]
+    return _evenly(dataset.num_sequences, most)
+
+
+def _traversal(dataset: Sequences, factor: int) -> NDArray[np.uint8]:
+    """Return the images of all values of a factor of a grid, the others standing at the middle of theirs."""
+    assert dataset.images is not None
+    sizes = dataset.factor_sizes
+    places = np.repeat(sizes[:, None] // 2, sizes[factor], axis=1)
+    places[factor] = np.arange(sizes[factor])
+    return dataset.images[np.ravel_multi_index(tuple(places), sizes)]
 
 
 def _evenly(count: int, most: int) -> NDArray[np.int64]:
@@ -193,10 +213,11 @@ def _evenly(count: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
-def _sequence(dataset: Sequences, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
-    """Return the frames of a sequence, uint8 (T, H, W) or (T, H, W, 3), and its centres (T, 2), y first, if known."""
-    if dataset.images is None:
-        raise DatagenError("the file holds factors only; there are no images to show")
+def _sequence(dataset: Sequences, index: int) -> Shown:
+    """Return a sequence to show, or the images of the values of a factor of a grid."""
+    assert dataset.images is not None
+    if dataset.is_grid:
+        return _traversal(dataset, index), None
     frames = slice(dataset.offsets[index], dataset.offsets[index + 1])
     if dataset.holds_masks:
         return dataset.images[frames].astype(np.uint8) * 255, dataset.factors[frames, :2].astype(np.float64)

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen import store
-from datagen.datasets import Sequences
-from datagen.errors import BadInputError, DatagenError, UsageError
+from datagen.datasets import Factor, Sequences
+from datagen.errors import BadInputError, DatagenError, OutputError, UsageError
+from datagen.lazy_array import LazyArray
 
 
 def sprites(images=True, color=False):
@@ -271,3 +272,23 @@ def test_a_kill_in_the_middle_of_writing(kitti, tmp_path, kill):
 def test_the_full_set_takes_at_most_8_megabytes(real_kitti, tmp_path, suffix):
     store.save(real_kitti, tmp_path / f"kitti{suffix}")
     assert (tmp_path / f"kitti{suffix}").stat().st_size <= 8_000_000
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 31])
+def test_a_large_file_is_written_to_the_disk_at_once(tmp_path, monkeypatch, limit):
+    info = [Factor("x", "", (0, 9), 10), Factor("y", "", (0, 9), 10)]
+    images = np.random.default_rng(0).integers(0, 256, (100, 64, 64), dtype=np.uint8)
+    monkeypatch.setattr("datagen.store.hdf5._MOST_IN_MEMORY", limit)
+    store.save(Sequences.of_grid(images, info), tmp_path / "grid.h5")
+    np.testing.assert_array_equal(store.load(tmp_path / "grid.h5").images, images)
+
+    class Breaks(LazyArray):
+        def read(self, begin, end):
+            if end > 90:
+                raise OSError(28, "No space left on device")
+            return images[begin:end]
+
+    lazy = Breaks(images.shape, images.dtype, 10)
+    with pytest.raises(OutputError, match="cannot be written"):
+        store.save(Sequences.of_grid(lazy, info), tmp_path / "other.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["grid.h5"]

@@ -22,6 +22,7 @@ from datagen.files import atomic_folder, atomic_path, check_input, check_output,
 from datagen.lazy_array import AnyArray, LazyArray, parts
 from datagen.manifest import ManifestError, typed_manifest
 from datagen.parallel import Spread
+from datagen.progress import byte_bar
 from datagen.store import checks
 from datagen.store.layouts import LAYOUTS
 
@@ -108,7 +109,7 @@ def save(
     spread : Spread, optional
         What writes the shards of a zarr store; by default threads.
     show_progress : bool
-        Draw a progress bar of its shards where standard error is a terminal.
+        Draw a progress bar where standard error is a terminal.
 
     Returns
     -------
@@ -138,7 +139,15 @@ def save(
                 manifest.update(_complete_manifest(dataset, arrays, dict(zip(arrays, digests, strict=True))))
                 return json.dumps(manifest, ensure_ascii=True)
 
-            backend.write(temporary, arrays, manifest_text)
+            total, done = sum(array.nbytes for array in arrays.values()), 0
+            with byte_bar(f"writing {path.name}", total, show_progress) as bar:
+
+                def wrote(size: int) -> None:
+                    nonlocal done
+                    done += size
+                    bar(done)
+
+                backend.write(temporary, arrays, manifest_text, wrote)
     except (OSError, RuntimeError) as error:  # HDF5 reports a full disk as either
         raise OutputError(path, error) from error
     return manifest
@@ -238,7 +247,8 @@ def load_to_verify(path: str | Path, lazy: bool = False) -> Sequences:
                 arrays[name] = file.lazy(name) if stays else file.read(name)
     except MemoryError:
         raise BadInputError(path, "does not fit into memory") from None
-    dataset = layout.dataset(arrays, manifest)
+    checks.check_texts(path, layout, arrays)
+    dataset = layout.dataset(path, arrays, manifest)
     checks.check_structure(path, layout, dataset, arrays)
     return dataset
 

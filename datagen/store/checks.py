@@ -25,6 +25,7 @@ __all__ = [
     "check_headers",
     "check_manifest",
     "check_structure",
+    "check_texts",
     "factor_problem",
     "layout_of",
     "text_problem",
@@ -81,23 +82,25 @@ def check_headers(path: Path, layout: Layout, headers: Mapping[str, Header]) -> 
             raise BadInputError(path, f"array {name!r} is {headers[name].dtype}, not {dtype}")
     shapes = {name: header.shape for name, header in headers.items()}
     layout.check_shapes(path, shapes)
-    if shapes["factor_names"] != (len(layout.factor_names),):
+    if layout.factor_names and shapes["factor_names"] != (len(layout.factor_names),):
         raise BadInputError(path, f"factor_names have the shape {shapes['factor_names']}")
+
+
+def check_texts(path: Path, layout: Layout, arrays: Mapping[str, AnyArray | None]) -> None:
+    """Check that texts are some, before anything is made of them."""
+    for name, array in arrays.items():
+        # Factors of a layout that has its own are told from them anyway.
+        if not isinstance(array, np.ndarray) or (name == "factor_names" and layout.factor_names):
+            continue
+        if array.dtype.kind == "U" and (problem := text_problem(array)):
+            raise BadInputError(path, f"array {name!r} {problem}")
 
 
 def check_structure(path: Path, layout: Layout, dataset: Sequences, arrays: Mapping[str, AnyArray | None]) -> None:
     """Check all of a dataset but its latents or factors (`factor_problem` does those), once it is read."""
     names = arrays["factor_names"]
     assert isinstance(names, np.ndarray)
-    for name, array in arrays.items():
-        if (
-            name != "factor_names"
-            and isinstance(array, np.ndarray)
-            and array.dtype.kind == "U"
-            and (problem := text_problem(array))
-        ):
-            raise BadInputError(path, f"array {name!r} {problem}")
-    if text_problem(names) or tuple(names.tolist()) != layout.factor_names:
+    if text_problem(names) or (layout.factor_names and tuple(names.tolist()) != layout.factor_names):
         raise BadInputError(path, f"its factor_names are not {', '.join(layout.factor_names)}")
     layout.check(path, dataset)
 

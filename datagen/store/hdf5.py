@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import struct
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,6 +31,10 @@ from datagen.store.layouts import ARRAYS
 __all__ = ["open_file", "write"]
 
 _CHUNK_BYTES = 1 << 20
+_MOST_IN_MEMORY = 1 << 31
+"""Bytes of arrays of which a file is built in memory."""
+_RESERVE = 1 << 24
+"""Bytes that what HDF5 still has to write of a file certainly takes less than: its index of chunks."""
 
 # The filters that come with h5py, in the order it gives them.
 _FILTERS = {
@@ -49,27 +55,75 @@ _MOST_CHUNKS = 10_000_000
 _CHUNK = np.dtype([("place", "<u8"), ("size", "<u8"), ("mask", "<u4")])
 
 
-def write(path: Path, arrays: Mapping[str, AnyArray], manifest_text: Callable[[], str]) -> None:
+def write(
+    path: Path, arrays: Mapping[str, AnyArray], manifest_text: Callable[[], str], wrote: Callable[[int], None]
+) -> None:
     """Write arrays and a manifest, deflated in chunks of whole rows.
 
     HDF5 builds the file in memory: a disk that is full when it closes a file makes it crash. (Its own driver for that
-    lays the file out byte for byte as on a disk; that for Python's files does not.)
+    lays the file out byte for byte as on a disk; that for Python's files does not.) What is too large for that is
+    written to the disk, with room in reserve that is given back before a file is closed on a full one. `wrote` is told
+    how many bytes of the arrays each step took.
     """
+    if sum(array.nbytes for array in arrays.values()) > _MOST_IN_MEMORY and not _has_file_limit():
+        with _reserve(path.parent) as give_back, h5py.File(path, "w") as file:
+            try:
+                _write_arrays(file, arrays, manifest_text, wrote)
+            except OSError as error:
+                give_back()
+                if error.errno is None:
+                    raise
+                raise OSError(error.errno, os.strerror(error.errno)) from error  # h5py's words have many lines
+            except BaseException:
+                give_back()
+                raise
+        return
     with h5py.File(path, "w", driver="core", backing_store=False) as file:
-        for name, array in arrays.items():
-            if isinstance(array, np.ndarray) and array.dtype.kind == "U":
-                file.create_dataset(name, data=array.astype(object), dtype=h5py.string_dtype())
-            elif array.ndim > 1 and array.nbytes:
-                _write_chunks(file, name, array)
-            else:
-                file.create_dataset(name, data=array)
-        file.create_dataset("manifest", data=manifest_text(), dtype=h5py.string_dtype())
-        file.flush()
+        _write_arrays(file, arrays, manifest_text, wrote)
         image = file.id.get_file_image()
     path.write_bytes(image)
 
 
-def _write_chunks(file: h5py.File, name: str, array: AnyArray) -> None:
+def _has_file_limit() -> bool:
+    """Whether files may not grow as the disk has room, as under ``ulimit -f``; then a reserve is no help."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return False
+    return resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+
+
+@contextmanager
+def _reserve(folder: Path) -> Iterator[Callable[[], None]]:
+    """Keep some room on a disk, in a file without a name, and give a function that gives it back."""
+    with tempfile.TemporaryFile(dir=folder) as reserve:
+        reserve.write(bytes(_RESERVE))
+        reserve.flush()
+
+        def give_back() -> None:
+            reserve.truncate(0)
+
+        yield give_back
+
+
+def _write_arrays(
+    file: h5py.File,
+    arrays: Mapping[str, AnyArray],
+    manifest_text: Callable[[], str],
+    wrote: Callable[[int], None],
+) -> None:
+    for name, array in arrays.items():
+        if isinstance(array, np.ndarray) and array.dtype.kind == "U":
+            file.create_dataset(name, data=array.astype(object), dtype=h5py.string_dtype())
+        elif array.ndim > 1 and array.nbytes:
+            _write_chunks(file, name, array, wrote)
+        else:
+            file.create_dataset(name, data=array)
+    file.create_dataset("manifest", data=manifest_text(), dtype=h5py.string_dtype())
+    file.flush()
+
+
+def _write_chunks(file: h5py.File, name: str, array: AnyArray, wrote: Callable[[int], None]) -> None:
     """Deflate with ISA-L, as for npz, and hand HDF5 the chunks as its own gzip filter would have made them."""
     rows = min(len(array), max(1, _CHUNK_BYTES // (math.prod(array.shape[1:]) * array.dtype.itemsize)))
     dataset = file.create_dataset(
@@ -81,14 +135,15 @@ def _write_chunks(file: h5py.File, name: str, array: AnyArray) -> None:
             chunk = np.concatenate([chunk, np.zeros((rows - len(chunk), *array.shape[1:]), dtype=array.dtype)])
         deflated = isal_zlib.compress(np.asarray(chunk, order="C").reshape(-1).view(np.uint8), level=2, wbits=15)
         dataset.id.write_direct_chunk((begin, *[0] * (array.ndim - 1)), deflated)
+        wrote(chunk.nbytes)
 
 
 @contextmanager
-def open_file(path: Path) -> Iterator[Hdf5File]:
-    """Open a file to read arrays from it, with one error for whatever is wrong with it."""
+def open_file(path: Path, names: Sequence[str] = ARRAYS) -> Iterator[Hdf5File]:
+    """Open a file to read arrays of some names from it, with one error for whatever is wrong with it."""
     try:
         with h5py.File(path, "r") as file, path.open("rb") as stream:
-            yield Hdf5File(path, file, stream)
+            yield Hdf5File(path, file, stream, names)
     except BadInputError:
         raise
     except _ERRORS as error:  # type: ignore[misc]  # isal has no types
@@ -98,12 +153,12 @@ def open_file(path: Path) -> Iterator[Hdf5File]:
 class Hdf5File:
     """An open HDF5 file. Only plain arrays that lie in the file itself are ever read."""
 
-    def __init__(self, path: Path, file: h5py.File, stream: BinaryIO) -> None:
+    def __init__(self, path: Path, file: h5py.File, stream: BinaryIO, names: Sequence[str] = ARRAYS) -> None:
         self._path, self._file, self._stream = path, file, stream
         self._size = path.stat().st_size
         if file.userblock_size:
             raise BadInputError(path, "begins with a user block, which no dataset does")
-        self.names = {name for name in ARRAYS if self._is_there(name)}
+        self.names = {name for name in names if self._is_there(name)}
 
     def _is_there(self, name: str) -> bool:
         return bool(self._file.id.links.exists(name.encode()))

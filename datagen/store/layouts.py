@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Protocol
 import msgspec
 import numpy as np
 
-from datagen.datasets import MASK_FACTORS, SPRITE_FACTORS, Sequences
-from datagen.errors import BadInputError, UsageError
+from datagen.datasets import MASK_FACTORS, SPRITE_FACTORS, Factor, Sequences
+from datagen.errors import BadInputError, UsageError, quote
 from datagen.lazy_array import AnyArray
 from datagen.manifest import Manifest, typed_manifest
 from datagen.rates import wrong_rates
@@ -24,6 +24,7 @@ __all__ = ["ARRAYS", "LAYOUTS", "Layout"]
 Shapes = dict[str, tuple[int, ...]]
 
 _LARGEST_FACTOR = 1e6
+_MOST_FACTORS = 32  # numpy numbers combinations of so many
 
 
 class Layout(Protocol):
@@ -38,7 +39,7 @@ class Layout(Protocol):
     images : str
         The one that holds the images, and may be larger than memory.
     factor_names : tuple of str
-        The factors, in the order of the file.
+        The factors, in the order of the file; empty where every file has its own.
     """
 
     dtypes: ClassVar[dict[str, str]]
@@ -49,7 +50,7 @@ class Layout(Protocol):
     def check_shapes(self, path: Path, shapes: Shapes) -> None:
         """Check the shapes of the arrays against each other, before any is read."""
 
-    def dataset(self, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
+    def dataset(self, path: Path, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
         """Make a dataset of the arrays of a file."""
 
     def arrays(self, dataset: Sequences) -> dict[str, AnyArray]:
@@ -98,7 +99,7 @@ class _Masks:
         # How many rows exactly, `check` asks once it has seen the offsets.
         _check_columns(path, shapes, [name for name in self._columns if name in shapes], frames)
 
-    def dataset(self, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
+    def dataset(self, path: Path, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
         known = [name for name in self._columns if arrays.get(name) is not None]
         columns = {"video" if name == "sequence" else name: arrays[name] for name in known}
         return Sequences.of_masks(arrays["masks"], arrays["latents"], arrays["offsets"], manifest, **columns)
@@ -179,7 +180,7 @@ class _Sprites:
                 raise BadInputError(path, f"images have the shape {images}, not (N, T, H, W) or (N, T, H, W, 3)")
         _check_columns(path, shapes, [name for name in ("transition", "fps") if name in shapes], factors[0])
 
-    def dataset(self, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
+    def dataset(self, path: Path, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
         return Sequences.of_sprites(**{name: arrays[name] for name in self.dtypes}, manifest=manifest)
 
     def arrays(self, dataset: Sequences) -> dict[str, AnyArray]:
@@ -221,11 +222,156 @@ class _Sprites:
         return None
 
 
-LAYOUTS: dict[str, Layout] = {"mask-sequences": _Masks(), "sprite-sequences": _Sprites()}
+_GRID_FACTORS = {
+    "factor_sizes": "int64",
+    "factor_categorical": "bool",
+    "factor_scored": "bool",
+    "factor_periods": "float32",
+}
+
+
+class _Grid:
+    """A grid of factors: ``images`` (N, ...) of every combination, and a description of the K factors.
+
+    The factors of an image follow from its number and ``factor_sizes``. What numbers of values stand for is in the
+    manifest, where it is known (``factor_values``); ``factor_periods`` is 0 where a factor does not wrap around.
+    """
+
+    dtypes: ClassVar[dict[str, str]] = {"images": "uint8", **_GRID_FACTORS}
+    optional: ClassVar[tuple[str, ...]] = ()
+    images: ClassVar[str] = "images"
+    factor_names: ClassVar[tuple[str, ...]] = ()
+
+    def check_shapes(self, path: Path, shapes: Shapes) -> None:
+        _check_factor_shapes(path, shapes)
+        images = shapes["images"]
+        if len(images) not in (3, 4) or images[3:] not in ((), (3,)) or 0 in images:
+            raise BadInputError(path, f"images have the shape {images}, not (N, H, W) or (N, H, W, 3)")
+
+    def dataset(self, path: Path, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
+        try:
+            return Sequences.of_grid(arrays["images"], _factors_of(path, arrays, manifest), manifest)
+        except UsageError as error:
+            raise BadInputError(path, f"does not hold every combination of its factors once ({error})") from None
+
+    def arrays(self, dataset: Sequences) -> dict[str, AnyArray]:
+        if dataset.images is None or not dataset.is_grid:
+            raise UsageError("the dataset does not hold an image of every combination, without which there is no grid")
+        return {"images": dataset.images, **_factor_arrays(dataset)}
+
+    def check(self, path: Path, dataset: Sequences) -> None:
+        """Nothing is left to be checked."""
+
+    def factor_problem(self, dataset: Sequences) -> str | None:
+        return None  # they are not in the file
+
+
+class _GridPairs:
+    """P pairs of frames of a grid: ``factors`` (P, 2, K) and, if asked for, ``images`` (P, 2, ...); see `_Grid`."""
+
+    dtypes: ClassVar[dict[str, str]] = {"images": "uint8", "factors": "float32", **_GRID_FACTORS}
+    optional: ClassVar[tuple[str, ...]] = ("images",)
+    images: ClassVar[str] = "images"
+    factor_names: ClassVar[tuple[str, ...]] = ()
+
+    def check_shapes(self, path: Path, shapes: Shapes) -> None:
+        _check_factor_shapes(path, shapes)
+        factors = shapes["factors"]
+        if len(factors) != 3 or factors[1:] != (2, *shapes["factor_names"]) or 0 in factors:
+            wanted = f"(P, 2, {shapes['factor_names'][0]})"
+            raise BadInputError(path, f"factors have the shape {factors}, not {wanted}")
+        if "images" in shapes:
+            images = shapes["images"]
+            if len(images) not in (4, 5) or images[:2] != factors[:2] or images[4:] not in ((), (3,)) or 0 in images:
+                wanted = f"({factors[0]}, 2, H, W) or ({factors[0]}, 2, H, W, 3)"
+                raise BadInputError(path, f"images have the shape {images}, not {wanted}")
+
+    def dataset(self, path: Path, arrays: dict[str, Any], manifest: dict[str, Any]) -> Sequences:
+        info = _factors_of(path, arrays, manifest)
+        return Sequences.of_grid_pairs(arrays["images"], arrays["factors"], info, manifest)
+
+    def arrays(self, dataset: Sequences) -> dict[str, AnyArray]:
+        pairs = dataset.num_sequences
+        arrays: dict[str, AnyArray] = {}
+        if dataset.images is not None:
+            arrays["images"] = dataset.images.reshape(pairs, 2, *dataset.images.shape[1:])
+        return {**arrays, "factors": dataset.factors.reshape(pairs, 2, -1), **_factor_arrays(dataset)}
+
+    def check(self, path: Path, dataset: Sequences) -> None:
+        """Nothing is left to be checked."""
+
+    def factor_problem(self, dataset: Sequences) -> str | None:
+        factors = dataset.factors
+        with np.errstate(invalid="ignore"):
+            right = (factors >= 0) & (factors < dataset.factor_sizes) & (factors == np.floor(factors))
+        if right.all():
+            return None
+        frame, column = np.argwhere(~right)[0].tolist()
+        name, size = dataset.factor_names[column], dataset.factor_sizes[column]
+        return (
+            f"factors of pair {frame // 2}, frame {frame % 2}: {quote(name)} is {factors[frame, column]:g}, "
+            f"which is not one of 0 to {size - 1}"
+        )
+
+
+LAYOUTS: dict[str, Layout] = {
+    "mask-sequences": _Masks(),
+    "sprite-sequences": _Sprites(),
+    "grid": _Grid(),
+    "grid-pairs": _GridPairs(),
+}
 """The layout of each kind of dataset, by the name in its manifest."""
 
 ARRAYS = tuple(dict.fromkeys([*(name for layout in LAYOUTS.values() for name in layout.dtypes), "factor_names"]))
 """The names that an array of a dataset file may have. Others are not read."""
+
+
+def _check_factor_shapes(path: Path, shapes: Shapes) -> None:
+    names = shapes["factor_names"]
+    if len(names) != 1 or not 0 < names[0] <= _MOST_FACTORS:
+        raise BadInputError(path, f"factor_names have the shape {names}, not (K,) with K of 1 to {_MOST_FACTORS}")
+    for name in _GRID_FACTORS:
+        if shapes[name] != names:
+            raise BadInputError(path, f"array {name!r} has the shape {shapes[name]}, not {names}")
+
+
+def _factors_of(path: Path, arrays: dict[str, Any], manifest: dict[str, Any]) -> tuple[Factor, ...]:
+    """Return the description of the factors of a grid, checked."""
+    names, sizes, periods = (arrays[name].tolist() for name in ("factor_names", "factor_sizes", "factor_periods"))
+    for name, size, period in zip(names, sizes, periods, strict=True):
+        if not name or not name.isprintable() or names.count(name) > 1:
+            raise BadInputError(path, f"factor_names holds {quote(repr(name))}: empty, twice or not printable")
+        if not 0 < size <= _LARGEST_FACTOR or not 0 <= period <= _LARGEST_FACTOR:
+            raise BadInputError(path, f"factor {quote(name)} has {size} values and the period {period}")
+    values = typed_manifest(manifest).factor_values
+    wrong = [name for name in values if name not in names or len(values[name]) != sizes[names.index(name)]]
+    if wrong:
+        raise BadInputError(path, "its manifest's factor_values do not fit factor_sizes")
+    categorical, scored = arrays["factor_categorical"].tolist(), arrays["factor_scored"].tolist()
+    return tuple(
+        Factor(
+            name,
+            "Number of its value.",
+            (0, size - 1),
+            size,
+            categorical=categorical[place],
+            moves=not categorical[place],
+            period=periods[place] or None,
+            values=tuple(values.get(name, ())),
+            scored=scored[place],
+        )
+        for place, (name, size) in enumerate(zip(names, sizes, strict=True))
+    )
+
+
+def _factor_arrays(dataset: Sequences) -> dict[str, AnyArray]:
+    info = dataset.factor_info
+    return {
+        "factor_sizes": dataset.factor_sizes,
+        "factor_categorical": np.array([factor.categorical for factor in info]),
+        "factor_scored": np.array([factor.scored for factor in info]),
+        "factor_periods": np.array([factor.period or 0.0 for factor in info], dtype=np.float32),
+    }
 
 
 def _check_columns(path: Path, shapes: Shapes, names: Iterable[str], most: int) -> None:

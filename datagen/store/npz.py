@@ -32,27 +32,30 @@ _CHUNK = 1 << 20
 # A constant, so that the same arrays give the same bytes.
 _DATE = datetime.datetime(1980, 1, 1)
 
-# The header of an npy member as numpy writes it. numpy's own reader takes any Python literal, which can be a bomb.
+# The header of an npy member as numpy writes it (under Python 2 with an L behind long numbers). numpy's own reader
+# takes any Python literal, which can be a bomb.
 _HEADER = re.compile(
     r"\{'descr': '([<>|=]?[a-zA-Z]\d{0,9})', 'fortran_order': (False|True), "
-    r"'shape': \(((?:\d{1,18}, ?)*\d{0,18})\),? ?\} *\n"
+    r"'shape': \(((?:\d{1,18}L?, ?)*(?:\d{1,18}L?)?)\),? ?\} *\n"
 )
 _LONGEST_HEADER = 10_000
 # How many bytes one byte of a member can stand for at most; deflate's is its longest match over its shortest code.
 _EXPANSION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
 
 
-def write(path: Path, arrays: Mapping[str, AnyArray], manifest_text: Callable[[], str]) -> None:
+def write(
+    path: Path, arrays: Mapping[str, AnyArray], manifest_text: Callable[[], str], wrote: Callable[[int], None]
+) -> None:
     """Write arrays and a manifest.
 
     numpy's own writer deflates with zlib; ISA-L deflates masks many times faster and as small, and the zip is
-    streamed, so nothing is held twice.
+    streamed, so nothing is held twice. `wrote` is told how many bytes of the arrays each step took.
     """
 
     def members() -> Iterator[MemberFile]:
         for name, array in arrays.items():
-            yield f"{name}.npy", _DATE, 0o644, ZIP_64, _npy(array)
-        yield "manifest.npy", _DATE, 0o644, ZIP_64, _npy(np.array(manifest_text()))
+            yield f"{name}.npy", _DATE, 0o644, ZIP_64, _npy(array, wrote)
+        yield "manifest.npy", _DATE, 0o644, ZIP_64, _npy(np.array(manifest_text()), wrote)
 
     with path.open("wb") as stream:
         for part in stream_zip(members(), get_compressobj=_compressor, chunk_size=_CHUNK):
@@ -64,7 +67,7 @@ def _compressor() -> Any:
     return isal_zlib.compressobj(level=2, wbits=-15, memLevel=1)
 
 
-def _npy(array: AnyArray) -> Iterator[bytes]:
+def _npy(array: AnyArray, wrote: Callable[[int], None]) -> Iterator[bytes]:
     """Yield the bytes of an array in numpy's npy format."""
     header = io.BytesIO()
     described = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
@@ -74,6 +77,7 @@ def _npy(array: AnyArray) -> Iterator[bytes]:
         data = np.asarray(part, order="C").reshape(-1).view(np.uint8).data
         for begin in range(0, len(data), _CHUNK):
             yield data[begin : begin + _CHUNK]  # type: ignore[misc]  # every consumer takes any buffer
+            wrote(min(_CHUNK, len(data) - begin))
 
 
 @contextmanager
@@ -158,7 +162,8 @@ class NpzFile:
     def _open(self, name: str) -> BinaryIO:
         info = self._archive.getinfo(f"{name}.npy")
         most = _EXPANSION.get(info.compress_type)
-        if most is not None and info.file_size > most * info.compress_size:
+        # A file says how long its members are, and can lie; it is not longer than itself.
+        if most is not None and info.file_size > most * min(info.compress_size, self._path.stat().st_size):
             raise BadInputError(self._path, f"array {name!r} cannot be as long as the file says; the file is damaged")
         return self._archive.open(info)  # type: ignore[return-value]
 
@@ -207,5 +212,5 @@ def read_npy_header(stream: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], b
         return None
     if dtype.hasobject or not dtype.itemsize:
         return None
-    shape = tuple(int(number) for number in numbers.split(",") if number.strip())
+    shape = tuple(int(number.rstrip("L")) for number in numbers.split(",") if number.strip())
     return dtype, shape, fortran == "True", 8 + struct.calcsize(layout) + length

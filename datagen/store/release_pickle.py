@@ -347,7 +347,9 @@ def unpickle(stream: BinaryIO, path: Path) -> Any:
         raise BadInputError(path, f"is damaged or no pickle ({type(error).__name__})") from None
 
 
-def write(path: Path, arrays: dict[str, NDArray[Any]], manifest_text: Callable[[], str]) -> None:
+def write(
+    path: Path, arrays: dict[str, NDArray[Any]], manifest_text: Callable[[], str], wrote: Callable[[int], None]
+) -> None:
     """Write masks and latents as the release does; the format has no place for the rest."""
     if "masks" not in arrays:
         raise UsageError(f"{path.suffix} holds masks only (it is the release's format); use .npz or .h5")
