@@ -11,12 +11,19 @@ from datagen.lazy import lazy_names
 
 if TYPE_CHECKING:
     from natsprites.dataset import NaturalSprites
+    from natsprites.grid import sprite_grid
     from natsprites.pipeline import build
     from natsprites.renderer import Renderer
     from natsprites.torch_renderer import TorchRenderer
 
-__all__ = ["NaturalSprites", "Renderer", "TorchRenderer", "build"]
+__all__ = ["NaturalSprites", "Renderer", "TorchRenderer", "build", "sprite_grid"]
 
-_HOMES = {"NaturalSprites": "dataset", "Renderer": "renderer", "TorchRenderer": "torch_renderer", "build": "pipeline"}
+_HOMES = {
+    "NaturalSprites": "dataset",
+    "Renderer": "renderer",
+    "TorchRenderer": "torch_renderer",
+    "build": "pipeline",
+    "sprite_grid": "grid",
+}
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
