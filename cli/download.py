@@ -17,7 +17,11 @@ from cli._common import Whole, check_outputs, echo, json_option, print_json, pri
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.  [default: the cache]"
 )
-@click.option("--mirror", metavar="URL", help="A server that answers as https://zenodo.org does, to be asked instead.")
+@click.option(
+    "--mirror",
+    metavar="URL",
+    help="A server that answers as https://zenodo.org does, to be asked instead; of a set, a folder with its files.",
+)
 @json_option
 @quiet_option
 def command(
@@ -30,17 +34,19 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Fetch a published release: kitti-masks or natural-sprites.
+    """Fetch a published release (kitti-masks, natural-sprites) or an established benchmark.
 
-    What is there and right is not fetched again; what broke off goes on where it broke. The cache is where
-    DATAGEN_CACHE says.
+    These are dsprites, shapes3d, cars3d, smallnorb, mpi3d-toy, mpi3d-realistic and mpi3d-real. What is there and right
+    is not fetched again; what broke off goes on where it broke. The cache is where DATAGEN_CACHE says.
 
     \b
     Example:
       datagen download kitti-masks
       datagen download 10.5281/zenodo.3948069 --out data
+      datagen download shapes3d --out data
     """
-    from datagen.releases import fetch, fetch_record
+    from datagen.grids.sets import SETS
+    from datagen.releases import fetch, fetch_record, fetch_set, find_release
     from datagen.releases.zenodo import ZENODO, is_reference, parse_doi
 
     if show_list:
@@ -51,12 +57,20 @@ def command(
     if not names and record is None and doi is None:
         raise click.UsageError("name a release, or pass --list, --zenodo or --doi")
     server, show_progress = mirror or ZENODO, not (quiet or as_json)
+    paths: list[Path] = []
     if record is None and doi is None and is_reference(names[0]):
         doi, names = names[0], names[1:]
     check_outputs(folders=[out])
     number = parse_doi(doi) if doi is not None else record
     if number is None:
-        paths = [fetch(name, out, server=server, show_progress=show_progress) for name in names]
+        for name in names:
+            if name not in SETS:
+                find_release(name)  # before anything is fetched
+        for name in names:
+            if name in SETS:
+                paths += fetch_set(name, out, mirror, show_progress)
+            else:
+                paths.append(fetch(name, out, server=server, show_progress=show_progress))
     else:
         paths = fetch_record(number, names, out, server, show_progress)
     if as_json:
@@ -69,6 +83,7 @@ def command(
 def _list(as_json: bool) -> None:
     from dataclasses import asdict
 
+    from datagen.grids.sets import SETS
     from datagen.readers import annotated_sets
     from datagen.releases.registry import PAPER, RELEASES
 
@@ -78,7 +93,10 @@ def _list(as_json: bool) -> None:
             for name, each in annotated_sets().items()
         }
         releases = {name: {**asdict(release), "url": release.url} for name, release in RELEASES.items()}
-        print_json({"releases": releases, "raw_annotations": by_hand, "cite": PAPER.bibtex})
+        sets = {
+            name: {**each.described(), "files": [asdict(file) for file in each.files]} for name, each in SETS.items()
+        }
+        print_json({"releases": releases, "sets": sets, "raw_annotations": by_hand, "cite": PAPER.bibtex})
         return
     print_table(
         "releases",
@@ -93,6 +111,21 @@ def _list(as_json: bool) -> None:
                 release.licence,
             )
             for release in RELEASES.values()
+        ],
+    )
+    print_table(
+        "established benchmarks",
+        ["name", "from", "files", "holds", "licence", "cite"],
+        [
+            (
+                name,
+                each.url,
+                ", ".join(file.name for file in each.files),
+                each.image,
+                each.licence or "not stated",
+                each.citation,
+            )
+            for name, each in SETS.items()
         ],
     )
     print_table(

@@ -1,6 +1,6 @@
 """Published releases: a registry, downloads, checksums, packages with their cards, deposits."""
 
-from datagen.releases.download import fetch, fetch_record
+from datagen.releases.download import fetch, fetch_record, fetch_set
 from datagen.releases.registry import RELEASES, Release, find_release
 
-__all__ = ["RELEASES", "Release", "fetch", "fetch_record", "find_release"]
+__all__ = ["RELEASES", "Release", "fetch", "fetch_record", "fetch_set", "find_release"]

@@ -193,16 +193,27 @@ def describe_dataset(
         manifest = typed_manifest(dataset.manifest)
     except ManifestError as error:
         raise BadInputError("manifest", f"is none that datagen writes; {plain(error)}") from None
-    of_kind = next(release for release in RELEASES.values() if release.kind == dataset.kind)
-    published = _is_published(dataset, of_kind)
+    of_kind = next((release for release in RELEASES.values() if release.kind == dataset.kind), None)
+    published = of_kind is not None and _is_published(dataset, of_kind)
     # A file that does not say its sources (as the release's) keeps the licence of those of the release of its kind.
     assumed = not manifest.sources
-    sources = describe_sources(of_kind.sources) if assumed else [_described(source) for source in manifest.sources]
-    as_released = published or _is_made_as(of_kind, dataset, manifest)
-    texts = _texts_of(of_kind) if as_released else _texts_from(dataset, manifest, sources, of_kind, assumed)
+    if of_kind is None and assumed:
+        raise DatagenError("the file does not say what it was made from, so its licence is not known; build it anew")
+    sources = [_described(source) for source in manifest.sources]
+    if of_kind is not None and assumed:
+        sources = describe_sources(of_kind.sources)
+    as_released = of_kind is not None and (published or _is_made_as(of_kind, dataset, manifest))
+    release = of_kind
+    if of_kind is None:
+        texts = _texts_of_grid(dataset, sources)
+    elif as_released:
+        texts = _texts_of(of_kind)
+    else:
+        texts = _texts_from(dataset, manifest, sources, of_kind, assumed)
+        release = of_kind if manifest.command == of_kind.name else None
     return Description(
         **texts,
-        release=of_kind if as_released or manifest.command == of_kind.name else None,
+        release=release,
         published=published,
         mended=manifest.mended,
         info=describe(dataset),
@@ -210,7 +221,7 @@ def describe_dataset(
         licences=list(dict.fromkeys(source["licence"] for source in sources)),
         creators=people or (tuple(map(parse_creator, PAPER.authors)) if published else (Creator(ANONYMOUS),)),
         version=version,
-        date=date or (of_kind.published if published else None),
+        date=date or (of_kind.published if of_kind is not None and published else None),
     )
 
 
@@ -267,6 +278,28 @@ def _categories(dataset: Sequences) -> set[str]:
 def _texts_of(release: Release) -> dict[str, Any]:
     names = ("name", "title", "summary", "made", "uses", "limits", "people", "keywords")
     return {name: getattr(release, name) for name in names}
+
+
+def _texts_of_grid(dataset: Sequences, sources: Sequence[dict[str, str]]) -> dict[str, Any]:
+    """Say what can be said of a grid of factors, or of pairs of its frames."""
+    pairs = not dataset.is_grid
+    names = " and ".join(source["name"] for source in sources)
+    factors = ", ".join(f"{plain(factor.name, 100)} ({factor.size} values)" for factor in dataset.factor_info)
+    what = "Pairs of frames, drawn by a prior, of" if pairs else "An image of every combination of the factors of"
+    left = ", ".join(plain(factor.name, 100) for factor in dataset.factor_info if not factor.scored)
+    return {
+        "name": "grid-pairs" if pairs else "grid",
+        "title": f"{names}: {'pairs' if pairs else 'a grid of factors'}",
+        "summary": f"{what} {names}: {factors}. Factors are numbers of values.",
+        "made": ("As its manifest says.",),
+        "uses": ("Training and scoring methods that learn disentangled representations, where every factor is known.",),
+        "limits": (
+            "The motion within pairs is drawn from a distribution; it was not measured.",
+            *((f"Metrics do not score {left}, as is the custom.",) if left else ()),
+        ),
+        "people": "None: the images are of objects.",
+        "keywords": ("disentanglement", "ground-truth factors", *(source["id"] for source in sources)),
+    }
 
 
 def _texts_from(

@@ -1,4 +1,4 @@
-"""Fetch the files of a release: from the cache if they are there, else from Zenodo, whole and checked or not at all."""
+"""Fetch the files of a release or of a set: from the cache if they are there, else whole and checked or not at all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ import pooch
 
 from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.files import atomic_path
+from datagen.grids.sets import find_set
 from datagen.progress import byte_bar
 from datagen.releases.registry import find_release
 from datagen.releases.web import Client, Retries, Stream, TransientError, plain, retry, untrusted
 from datagen.releases.zenodo import ZENODO, RemoteFile, look_up, parse_record
 
-__all__ = ["cache_folder", "fetch", "fetch_record"]
+__all__ = ["cache_folder", "fetch", "fetch_record", "fetch_set"]
 
 _LARGEST_DESCRIPTION = 1 << 25
 
@@ -137,6 +139,59 @@ def fetch_record(
         return [_download(client, file, folder, show_progress, advice) for file in described.files]
 
 
+def fetch_set(
+    name: str,
+    root: str | Path | None = None,
+    mirror: str | None = None,
+    show_progress: bool = False,
+    retries: Retries | None = None,
+) -> list[Path]:
+    """Return the files of an established benchmark, fetched unless they are there and right.
+
+    A file takes its name when it is whole: as long as is published, or as its server says, and with the checksum that
+    is published, if one is. What is in it is checked when it is read (`datagen.grids.read_grid`).
+
+    Parameters
+    ----------
+    name : str
+        Which set (`datagen.grids.sets.SETS`).
+    root : str or Path, optional
+        The folder for them; by default one in the cache. It is made where there is none.
+    mirror : str, optional
+        The address of a folder of the web that has the files, by their names, to be asked instead of their authors.
+    show_progress, retries
+        As for `fetch_record`.
+
+    Returns
+    -------
+    list of Path
+        In the order of `GridSet.files`.
+
+    Raises
+    ------
+    UsageError
+        If there is no such set, or `root` is a file.
+    BadInputError
+        If what was served is not what is published. It is not kept.
+    DatagenError
+        If it cannot be fetched. What came of it is kept, and the next call goes on from there.
+    """
+    known = find_set(name)
+    folder = _checked_folder(cache_folder() / name if root is None else Path(root))
+    folder.mkdir(parents=True, exist_ok=True)
+    advice = (
+        f"open {known.url} in a browser, put the files into {folder}, and give their path from there on instead of "
+        "downloading"
+    )
+    paths = []
+    with Client(retries or Retries()) as client:
+        for file in known.files:
+            urls = file.urls if mirror is None else (f"{mirror.rstrip('/')}/{file.name}",)
+            remote = RemoteFile(file.name, file.size, file.checksum, urls[0], urls[1:])
+            paths.append(_download(client, remote, folder, show_progress, advice))
+    return paths
+
+
 def _read(description: Path) -> Any:
     """Return a description that was kept."""
     if description.stat().st_size > _LARGEST_DESCRIPTION:
@@ -155,14 +210,26 @@ def _advice(server: str, record: int, folder: Path) -> str:
 
 
 def _folder(root: str | Path | None, record: int) -> Path:
-    folder = cache_folder() / f"zenodo-{record}" if root is None else Path(root)
+    return _checked_folder(cache_folder() / f"zenodo-{record}" if root is None else Path(root))
+
+
+def _checked_folder(folder: Path) -> Path:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; give the folder to put a release in")
     return folder
 
 
 def _is_right(path: Path, file: RemoteFile) -> bool:
-    return path.is_file() and path.stat().st_size == file.size and pooch.file_hash(path, alg="md5") == file.md5
+    # Of what has its name and no published size all that is known is that it was whole.
+    if not path.is_file() or path.stat().st_size != (path.stat().st_size or -1 if file.size is None else file.size):
+        return False
+    return not file.checksum or _checksum(path, file.checksum) == file.checksum
+
+
+def _checksum(path: Path, like: str) -> str:
+    """Return the checksum of a file, of the same kind as another."""
+    kind = like.partition(":")[0]
+    return f"{kind}:{pooch.file_hash(path, alg=kind)}"
 
 
 def _download(client: Client, file: RemoteFile, folder: Path, show_progress: bool, advice: str) -> Path:
@@ -178,8 +245,12 @@ def _download(client: Client, file: RemoteFile, folder: Path, show_progress: boo
         first: DatagenError | None = None
         for url in (file.url, *file.other_urls):
             try:
-                with byte_bar(file.name, file.size, show_progress) as progress:
-                    retry(lambda: _go_on(client, file, url, part, progress, advice), client.retries)  # noqa: B023
+                size = file.size
+                if size is None:
+                    size = retry(lambda: _ask_size(client, url, advice), client.retries)  # noqa: B023
+                sized = replace(file, size=size)
+                with byte_bar(file.name, size, show_progress) as progress:
+                    retry(lambda: _go_on(client, sized, url, part, progress, advice), client.retries)  # noqa: B023
             except DatagenError as error:  # the next address may be well
                 first = first or error
             else:
@@ -187,6 +258,23 @@ def _download(client: Client, file: RemoteFile, folder: Path, show_progress: boo
                 return target
     assert first is not None
     raise first
+
+
+def _ask_size(client: Client, url: str, advice: str) -> int:
+    """Ask a server how long a file is.
+
+    Raises
+    ------
+    DatagenError
+        If it does not say, or refuses.
+    """
+    with client.fetch(url, {"Range": "bytes=0-0"}) as answer:
+        if answer.status not in (200, 206):
+            raise _refused(answer, advice)
+        told = answer.content_length if answer.status == 200 else answer.content_range.rpartition("/")[2]
+        if not re.fullmatch("[0-9]{1,15}", told) or not int(told):
+            raise DatagenError(f"{plain(url)}: does not say how long the file is; {advice}")
+        return int(told)
 
 
 @contextmanager
@@ -229,6 +317,7 @@ def _go_on(
     BadInputError
         If one answer gave a whole file, and the wrong one.
     """
+    assert file.size is not None
     shown = plain(url)
     have = _size(part)
     if have > file.size:
@@ -249,11 +338,13 @@ def _go_on(
             have = _write(answer, file, part, have, progress)
     if have < file.size:
         raise TransientError(f"{shown}: broke off after {have} of {file.size} bytes")
-    md5 = pooch.file_hash(part, alg="md5")
-    if have > file.size or md5 != file.md5:
+    found = _checksum(part, file.checksum) if file.checksum else ""
+    if have > file.size or found != file.checksum:
         part.unlink()
-        what = f"more than {file.size} bytes" if have > file.size else f"a file with the md5 {md5}"
-        problem = f"served {what}, but the record says {file.size} bytes with {file.md5}; it was not kept"
+        kind, _, digest = found.partition(":")
+        what = f"more than {file.size} bytes" if have > file.size else f"a file with the {kind} {digest}"
+        wanted = f" with {file.checksum.partition(':')[2]}" if file.checksum else ""
+        problem = f"served {what}, but the record says {file.size} bytes{wanted}; it was not kept"
         raise BadInputError(shown, problem) if in_one_piece else TransientError(f"{shown}: {problem}")
 
 
@@ -272,6 +363,7 @@ def _goes_on_from(answer: Stream, have: int) -> bool:
 
 def _write(answer: Stream, file: RemoteFile, part: Path, have: int, progress: Callable[[int], None]) -> int:
     """Write an answer's body behind the first `have` bytes, at most a little too much, and return the new size."""
+    assert file.size is not None
     with part.open("ab" if have else "wb") as stream:
         for block in answer.blocks:
             stream.write(block)

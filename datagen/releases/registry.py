@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datagen.errors import UsageError
+from datagen.grids.sets import SETS
 
 __all__ = ["PAPER", "RELEASES", "Paper", "Release", "find_release"]
 
@@ -253,6 +254,7 @@ def find_release(name: str) -> Release:
         raise UsageError(f"{name}: cannot be fetched for you. {by_hand[name].how_to_get}")
     if re.fullmatch(r"[0-9]+", name):
         raise UsageError(f"{name}: a record of Zenodo is asked for by --zenodo {name}, or by its DOI")
-    alike = difflib.get_close_matches(name.lower().replace("_", "-").replace(" ", "-"), [*RELEASES, *by_hand], n=1)
+    known = [*RELEASES, *SETS]
+    alike = difflib.get_close_matches(name.lower().replace("_", "-").replace(" ", "-"), [*known, *by_hand], n=1)
     hint = f"did you mean {alike[0]}? There are" if alike else "there are"
-    raise UsageError(f"unknown release {name[:100]!r}; {hint} {', '.join(RELEASES)}")
+    raise UsageError(f"unknown release {name[:100]!r}; {hint} {', '.join(known)}")

@@ -306,6 +306,7 @@ class Client:
             yield Stream(
                 response.status_code,
                 response.headers.get("Content-Range") or "",
+                response.headers.get("Content-Length") or "",
                 self._blocks(response, url),
                 lambda: self._whole(response, url),
             )
@@ -419,6 +420,8 @@ class Stream:
         The status.
     content_range : str
         What part of the file it says to be; empty if it does not say.
+    content_length : str
+        How long it says to be; empty if it does not say.
     blocks : iterator of bytes
         The body.
     whole : callable
@@ -427,6 +430,7 @@ class Stream:
 
     status: int
     content_range: str
+    content_length: str
     blocks: Iterator[bytes]
     whole: Callable[[], Answer]
 

@@ -35,16 +35,16 @@ _LONGEST_NAME = 200  # in bytes; file systems take 255, and a part has a longer 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a record.
+    """A file of a record, or of a set.
 
     Attributes
     ----------
     name : str
         Its name, without any folder.
-    size : int
-        Its size in bytes.
-    md5 : str
-        Its md5, in hexadecimal.
+    size : int or None
+        Its size in bytes; None where only the server knows.
+    checksum : str
+        ``"md5:..."`` or ``"sha256:..."``, in hexadecimal; empty if none is published.
     url : str
         Where its bytes are.
     other_urls : tuple of str
@@ -52,8 +52,8 @@ class RemoteFile:
     """
 
     name: str
-    size: int
-    md5: str
+    size: int | None
+    checksum: str
     url: str
     other_urls: tuple[str, ...] = ()
 
@@ -272,7 +272,7 @@ def _parse_file(file: Any, key: str, server: str, place: str) -> RemoteFile:
     urls = [_place(link, server) for link in links]
     if not urls:
         raise BadInputError(place, f"{plain(name)} is described without a name, size, checksum or link")
-    return RemoteFile(name, int(size), described.checksum[-32:].lower(), urls[0], tuple(urls[1:]))
+    return RemoteFile(name, int(size), f"md5:{described.checksum[-32:].lower()}", urls[0], tuple(urls[1:]))
 
 
 def _place(link: str, server: str) -> str:
