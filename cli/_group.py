@@ -19,6 +19,8 @@ COMMANDS: dict[str, str] = {
     "masks": "Build sequences of masks from any annotated video.",
     "transitions": "Measure how objects move from frame to frame.",
     "natural-sprites": "Build Natural Sprites from a table of transitions.",
+    "grid": "Read dSprites, 3D Shapes, Cars3D, small NORB or MPI3D.",
+    "pairs": "Draw pairs of images of a grid by a prior.",
     "info": "Describe a dataset file.",
     "preview": "Draw sequences of a dataset file.",
     "convert": "Convert a dataset file to another format.",

@@ -18,6 +18,7 @@ def command() -> None:
       datagen sample mots --out mots
       datagen sample youtube-vis --out train.json
       datagen sample sa-v --out sa-v
+      datagen sample grid shapes3d --small --out 3dshapes.h5
     """
 
 
@@ -55,6 +56,33 @@ def mots(out: Path, seed: int, sequences: int, frames: int, as_json: bool, quiet
         print_json({"out": str(out), **counts})
     elif not quiet:
         echo(f"{out}: {counts['sequences']} sequences, {counts['frames']} frames, {counts['masks']} masks")
+
+
+@command.command("grid")
+@click.argument("name")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="New file; of smallnorb, new folder.")
+@click.option("--small", is_flag=True, help="Few values of each factor, instead of all that the set has.")
+@json_option
+@quiet_option
+@overwrite_option
+def grid(name: str, out: Path, small: bool, as_json: bool, quiet: bool, overwrite: bool) -> None:
+    """Make synthetic files in the layout of an established benchmark, of simple drawings.
+
+    NAME is dsprites, shapes3d, cars3d, smallnorb, mpi3d-toy, mpi3d-realistic or mpi3d-real.
+
+    \b
+    Example:
+      datagen sample grid shapes3d --small --out 3dshapes.h5
+    """
+    from datagen.grids.samples import sample_grid
+
+    counts = sample_grid(name, out, small, overwrite, show_progress=not (quiet or as_json))
+    if as_json:
+        print_json({"out": str(out), **counts})
+    elif not quiet:
+        echo(
+            f"{out}: {counts['images']:,} images, {' x '.join(map(str, counts['factor_sizes']))} values of the factors"
+        )
 
 
 @command.command("youtube-vis")
