@@ -41,6 +41,8 @@ __all__ = [
     "print_json",
     "print_left_out",
     "print_table",
+    "prior_of",
+    "prior_options",
     "quiet_option",
     "scheduler_option",
     "seed_option",
@@ -240,6 +242,49 @@ sequences_option = click.option("--sequences", help="Only these videos, by name,
 skip_bad_option = click.option(
     "--skip-bad", is_flag=True, help="Leave out bad annotations and list them in the manifest."
 )
+
+
+def prior_options(default: str | None = None) -> Callable[[Function], Function]:
+    """Return the options of what pairs of a grid are drawn by; `prior_of` reads them."""
+    options = (
+        click.option(
+            "--prior",
+            type=click.Choice(["uniform", "laplace", "natural"]),
+            default=default,
+            show_default=default is not None,
+            help="What the second image of a pair is drawn by, of a grid.",
+        ),
+        click.option(
+            "--rate",
+            type=Real(1e-6, 1e6),
+            help="Of --prior laplace: the larger, the smaller the steps.  [default: 1, that of the paper]",
+        ),
+        click.option("--random-rate", is_flag=True, help="Of --prior laplace: a rate for each pair, between 1 and 10."),
+        click.option(
+            "--k",
+            type=Whole(1, 32),  # no grid has more factors
+            help="Of --prior uniform: how many factors change.  [default: drawn for each pair]",
+        ),
+        click.option("--transitions", type=INPUT, help="Of --prior natural: the table of transitions."),
+    )
+
+    def add(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+def prior_of(
+    prior: str | None, rate: float | None, random_rate: bool, k: int | None, transitions: Path | None
+) -> dict[str, Any]:
+    """Return what the options of a prior say, by the names of `datagen.grids.make_prior`, but what was not given."""
+    if random_rate and rate is not None:
+        raise click.UsageError("--rate and --random-rate exclude each other")
+    given = {"prior": prior, "rate": "random" if random_rate else rate, "k": k, "transitions": transitions}
+    return {name: value for name, value in given.items() if value is not None}
+
 
 dataset_argument = click.argument("file", type=INPUT, required=False)
 """A dataset file that need not be named where there is only one; see `find_dataset`."""

@@ -9,13 +9,14 @@ import click
 from cli._common import (
     INPUT,
     OUTPUT,
-    Real,
     Whole,
     check_outputs,
     echo,
     json_option,
     overwrite_option,
     print_json,
+    prior_of,
+    prior_options,
     quiet_option,
     seed_option,
 )
@@ -23,25 +24,7 @@ from cli._common import (
 
 @click.command("pairs")
 @click.argument("file", metavar="GRID", type=INPUT)
-@click.option(
-    "--prior",
-    type=click.Choice(["uniform", "laplace", "natural"]),
-    default="laplace",
-    show_default=True,
-    help="What the second image is drawn by.",
-)
-@click.option(
-    "--rate",
-    type=Real(1e-6, 1e6),
-    help="Of laplace: the larger, the smaller the steps.  [default: 1, that of the paper]",
-)
-@click.option("--random-rate", is_flag=True, help="Of laplace: a rate for each pair, between 1 and 10.")
-@click.option(
-    "--k",
-    type=Whole(1, 32),  # no grid has more factors
-    help="Of uniform: how many factors change.  [default: drawn for each pair]",
-)
-@click.option("--transitions", type=INPUT, help="Of natural: the table of transitions.")
+@prior_options("laplace")
 @click.option(
     "--pairs",
     type=Whole(1, 10**8),  # the factors of so many alone are 5 GB
@@ -87,9 +70,7 @@ def command(
 
     store.check_suffix(out)
     check_outputs([out], overwrite, inputs=[file, transitions])
-    if random_rate and rate is not None:
-        raise click.UsageError("--rate and --random-rate exclude each other")
-    drawn_by = make_prior(prior, rate="random" if random_rate else rate, k=k, transitions=transitions)
+    drawn_by = make_prior(**prior_of(prior, rate, random_rate, k, transitions))
     grid = store.load(file, lazy=not images)  # pairs are gathered from everywhere
     inputs = {path.name: store.fingerprint(path) for path in (file, transitions) if path is not None}
     dataset = draw_pairs(grid, drawn_by, pairs, seed, images=images, inputs=inputs)

@@ -18,6 +18,8 @@ from cli._common import (
     echo,
     json_option,
     print_json,
+    prior_of,
+    prior_options,
     quiet_option,
 )
 from slowvae.settings import MODELS, PRESETS
@@ -29,6 +31,13 @@ DISTANCE = Whole(1, 65_535)
 device_option = click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."
 )
+
+
+def pair_settings(*options: Any) -> dict[str, Any]:
+    """Return the options of a prior as settings of a run."""
+    found = prior_of(*options)
+    names = {name: name if name == "prior" else f"prior_{name}" for name in found}
+    return {names[name]: str(value) if name == "transitions" else value for name, value in found.items()}
 
 
 @click.command("train")
@@ -49,10 +58,16 @@ device_option = click.option(
 @click.option("--z-dim", type=Whole(1, 4096), help="Number of latents.  [default: 10]")
 @click.option("--beta", type=Real(0, 1e6), help="Weight of the normal prior.  [default: the model's published one]")
 @click.option("--gamma", type=Real(0, 1e6), help="Weight of the Laplace prior.  [default: 10]")
-@click.option("--rate", type=Real(0, 1e6, min_open=True), help="Rate of the Laplace prior.  [default: 6]")
+@click.option(
+    "--rate-prior",
+    "loss_rate",
+    type=Real(0, 1e6, min_open=True),
+    help="Rate of the Laplace prior on latents.  [default: 6]",
+)
 @click.option(
     "--max-delta-t", type=DISTANCE, help="Largest distance within a pair, in frames.  [default: 5; quick: 20]"
 )
+@prior_options()
 @click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
 @click.option("--compile", is_flag=True, default=None, help="Use torch.compile.")
 @click.option(
@@ -73,9 +88,17 @@ def command(
     device: str,
     as_json: bool,
     quiet: bool,
+    loss_rate: float | None,
+    prior: str | None,
+    rate: float | None,
+    random_rate: bool,
+    k: int | None,
+    transitions: Path | None,
     **changes: Any,
 ) -> None:
     """Train a model on a dataset file.
+
+    A file of sequences has pairs of its own; on a grid, --prior says how they are drawn.
 
     Writes settings, log, checkpoints, traversals and scatter plots into the folder of the run. Ctrl-C saves and leaves;
     --resume goes on.
@@ -83,11 +106,15 @@ def command(
     \b
     Example:
       datagen train kitti.npz --model slowvae --out runs/kitti --seeds 0,1,2
+      datagen train shapes3d.h5 --prior laplace --rate 1 --out runs/shapes3d-lap
     """
     check_outputs(folders=[out], inputs=[file])
     from slowvae.pipeline import train_file
 
-    changes = {name: value for name, value in changes.items() if value is not None}
+    if prior is None and rate is not None:
+        raise click.UsageError("--rate is of the pairs of a grid, with --prior laplace; the model's is --rate-prior")
+    drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
+    changes = {name: value for name, value in {**changes, "rate": loss_rate, **drawn_by}.items() if value is not None}
     answer = train_file(
         file, out, device, preset, model, {**changes, "seeds": seeds}, resume, show_progress=not (quiet or as_json)
     )

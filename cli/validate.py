@@ -16,9 +16,10 @@ from cli._common import (
     json_option,
     print_json,
     print_table,
+    prior_options,
     quiet_option,
 )
-from cli.train import DISTANCE, SEEDS, device_option
+from cli.train import DISTANCE, SEEDS, device_option, pair_settings
 from datagen.errors import FailedCheckError
 from slowvae.settings import BASELINES, MODELS
 from slowvae.validate import BUDGETS, validate
@@ -48,6 +49,7 @@ from slowvae.validate import BUDGETS, validate
 @click.option(
     "--max-delta-t", type=DISTANCE, help="Largest distance within a pair, in frames.  [default: 20; paper: 5]"
 )
+@prior_options()
 @click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html, report.json and the runs.")
 @device_option
@@ -61,6 +63,11 @@ def command(
     baselines: tuple[str, ...],
     iterations: int | None,
     max_delta_t: int | None,
+    prior: str | None,
+    rate: float | None,
+    random_rate: bool,
+    k: int | None,
+    transitions: Path | None,
     amp: str | None,
     out: Path | None,
     device: str,
@@ -79,7 +86,8 @@ def command(
     """
     file = find_dataset(file, as_json)
     check_outputs(folders=[out], inputs=[file])
-    options = {"iterations": iterations, "max_delta_t": max_delta_t, "amp": amp}
+    drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
+    options = {"iterations": iterations, "max_delta_t": max_delta_t, "amp": amp, **drawn_by}
     changes = {name: value for name, value in options.items() if value is not None}
     report = validate(
         file, model, budget, seeds, baselines or None, device, out, changes, show_progress=not (quiet or as_json)

@@ -36,6 +36,10 @@ __all__ = [
 Status = Literal["pass", "warn", "fail"]
 
 _RESAMPLES = 200
+_GRID_SAMPLES = 500
+"""Images of a grid that are compared with others."""
+_FINE = 8
+"""Fewer values of a factor are too far apart for neighbours to look alike."""
 STILL = 0.9
 """Frames have an order in time if neighbours are below 0.9 times as far apart as the same frames in random order."""
 
@@ -170,9 +174,69 @@ def check_file(path: str | Path, seed: int = 0) -> tuple[list[Check], Sequences 
     checks += _ranges(dataset)
     if factor_problem(dataset) is not None:
         return checks, None
+    if dataset.has_no_time:
+        return checks + _grid(dataset, seed), dataset
     hashes = frame_hashes(dataset)
     checks += _balance(dataset) + _duplicates(dataset, hashes) + _leakage(dataset, hashes)
     return checks + _sparsity(dataset, seed) + _order(dataset, seed), dataset
+
+
+def _grid(dataset: Sequences, seed: int) -> list[Check]:
+    """Check what a grid is: every combination once, images that show something, neighbours that look alike."""
+    sizes = dataset.factor_sizes
+    times = np.unique(dataset.factors, axis=0, return_counts=True)[1]
+    once = bool(len(times) == sizes.prod() and (times == 1).all())
+    shape = " x ".join(map(str, sizes.tolist()))
+    checks = [
+        _check("combinations", once, f"{len(times):,} of {shape}" + ("" if once else ", and each should be once"))
+    ]
+    if dataset.images is None:
+        return [*checks, Check("images", "warn", None, "the file holds no images")]
+    constant = sum(int((np.ptp(part.reshape(len(part), -1), axis=1) == 0).sum()) for _, part in parts(dataset.images))
+    detail = f"{constant:,} of {dataset.num_frames:,} are of one colour"
+    checks.append(Check("images", "fail" if constant else "pass", float(constant), detail))
+    return checks + (_neighbours(dataset, seed) if once else [])
+
+
+def _neighbours(dataset: Sequences, seed: int) -> list[Check]:
+    """Check that images that differ in one factor are closer than those that differ in it as much and in all else.
+
+    Of a factor of many values, neighbouring ones must be closer than any two.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = dataset.factor_sizes
+    images = dataset.images
+    assert images is not None
+    base = rng.choice(dataset.num_frames, min(_GRID_SAMPLES, dataset.num_frames), replace=False)
+    shown, numbers = images[base].astype(np.float32), np.stack(np.unravel_index(base, tuple(sizes.tolist())))
+
+    def apart(others: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the mean distance of each image to the one of other values (K, n), in shades of grey, (n,)."""
+        rows = np.ravel_multi_index(tuple(others), tuple(sizes.tolist()))
+        difference = np.abs(shown - images[rows].astype(np.float32))
+        return difference.reshape(len(rows), -1).mean(axis=1, dtype=np.float64)
+
+    checks = []
+    for place, factor in enumerate(dataset.factor_info):
+        if factor.size < 2:
+            continue
+        moved = np.array(numbers)
+        moved[place] = (moved[place] + rng.integers(1, factor.size, len(base))) % factor.size
+        else_too = rng.integers(0, sizes[:, None], numbers.shape)
+        else_too[place] = moved[place]
+        alone, control = apart(moved), apart(else_too)
+        groups = np.arange(len(base))
+        ratio, _, high = (float(v[0]) for v in ratio_interval(alone[:, None], control[:, None], groups, rng))
+        detail = f"changed alone, images are {ratio:.2f} as far apart as with all else changed too (at most {high:.2f})"
+        passed = high < 1
+        if factor.moves and factor.size >= _FINE:
+            stepped = np.array(numbers)
+            stepped[place] = np.where(stepped[place] + 1 < factor.size, stepped[place] + 1, stepped[place] - 1)
+            near = float(apart(stepped).mean() / alone.mean()) if alone.any() else 1.0
+            passed = passed and near < 1
+            detail += f"; by one step, {near:.2f} as far as by any"
+        checks.append(Check(f"order of {factor.name}", "pass" if passed else "fail", ratio, detail))
+    return checks
 
 
 def _factors(dataset: Sequences) -> NDArray[np.float64]:

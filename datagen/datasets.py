@@ -414,6 +414,11 @@ class Sequences:
         return bool((self.factors[0] == 0).all() and (self.factors[-1] == sizes - 1).all())
 
     @property
+    def has_no_time(self) -> bool:
+        """Whether no frame follows another and every factor takes a known number of values, as of a grid."""
+        return not self.num_pairs and self.is_discrete
+
+    @property
     def holds_masks(self) -> bool:
         """Whether images are masks, whose centre and area are the factors."""
         return self.images is not None and self.images.dtype == bool and self.factor_names == MASK_FACTORS
@@ -444,8 +449,8 @@ class Sequences:
         return self.num_frames - self.num_sequences
 
     def changing_factors(self) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-        """Return the factors that change at all, (N, K), and their names; no metric can score the others."""
-        changing = np.ptp(self.factors, axis=0) > 0
+        """Return the factors that are to be scored and change at all, (N, K), and their names."""
+        changing = np.array([factor.scored for factor in self.factor_info]) & (np.ptp(self.factors, axis=0) > 0)
         return self.factors[:, changing], tuple(np.array(self.factor_names)[changing].tolist())
 
     def sequence_of_frame(self) -> NDArray[np.int64]:

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from datagen.datasets import Sequences
 from datagen.errors import DatagenError, UsageError
+from datagen.grids.pairs import second_images
+from datagen.grids.priors import Prior
 from datagen.lazy_array import parts
 from datagen.pairs import first_frames, second_frames
 from slowvae import device as devices
@@ -111,8 +113,8 @@ def _bits(device: torch.device) -> Tensor:
 class PairOrder:
     """In which order each seed sees the pairs.
 
-    As the release's loader draws them (`datagen.pairs`). An epoch goes through all first frames in random order and
-    leaves out what does not fill a batch. Batch `i` depends on (seed, i) alone.
+    As the release's loader draws them (`datagen.pairs`), of a grid by a prior. An epoch goes through all first frames
+    in random order and leaves out what does not fill a batch. Batch `i` depends on (seed, i) alone.
 
     Parameters
     ----------
@@ -122,15 +124,27 @@ class PairOrder:
         Images a batch, an even number.
     max_delta_t : int
         Largest distance within a pair, in frames.
+    prior : Prior, optional
+        Of a grid: what the second image is drawn by (`datagen.grids`), given any image as the first.
 
     Raises
     ------
     UsageError
-        If there are fewer pairs than a batch holds.
+        If there are fewer pairs than a batch holds, or a prior is given for sequences, or none for a grid.
     """
 
-    def __init__(self, frames: Frames, seeds: tuple[int, ...], batch_size: int, max_delta_t: int) -> None:
-        self._firsts, self._lasts, _ = first_frames(frames.dataset.offsets)
+    def __init__(
+        self, frames: Frames, seeds: tuple[int, ...], batch_size: int, max_delta_t: int, prior: Prior | None = None
+    ) -> None:
+        dataset = frames.dataset
+        if prior is None and dataset.has_no_time:
+            raise UsageError("a grid has no order in time; name a prior that pairs are drawn by, e.g. laplace")
+        if prior is not None and not dataset.has_no_time:
+            raise UsageError(
+                "a prior draws pairs of a grid; the dataset holds sequences, which have pairs of their own"
+            )
+        self._firsts, self._lasts, _ = first_frames(dataset.offsets, reach=1 if prior is None else 0)
+        self._prior, self._dataset = prior, dataset
         self._seeds, self._batch_size, self._max_delta_t = seeds, batch_size, max_delta_t
         self._device = frames.device
         self._epoch, self._rows = -1, torch.empty(0)
@@ -152,5 +166,8 @@ class PairOrder:
         rng = np.random.default_rng((seed, epoch))
         chosen = rng.permutation(len(self._firsts))[: self.batches_per_epoch * (self._batch_size // 2)]
         first = self._firsts[chosen]
-        second = second_frames(first, self._lasts[chosen], self._max_delta_t, rng)
+        if self._prior is None:
+            second = second_frames(first, self._lasts[chosen], self._max_delta_t, rng)
+        else:
+            second = second_images(first, self._dataset, self._prior, rng)
         return np.stack([first, second], axis=1).reshape(self.batches_per_epoch, self._batch_size)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from datagen.checks import STILL, Check, Status, control_order, ratio_interval
 from datagen.errors import UsageError
+from datagen.grids.pairs import second_images
 from datagen.pairs import first_frames
 from slowvae import metrics
 from slowvae.batches import Frames
@@ -19,7 +20,7 @@ from slowvae.evaluate import encode_all
 from slowvae.figures import traversals
 from slowvae.model import VAE, Encoder
 from slowvae.runs import DataFile, build, read_log
-from slowvae.settings import BASELINES, Settings, model_class
+from slowvae.settings import BASELINES, Settings, baselines_of, model_class
 from slowvae.trainer import train
 
 __all__ = ["Comparison", "Examples", "compare", "pixel_components"]
@@ -34,7 +35,7 @@ class Examples:
     Attributes
     ----------
     samples : ndarray of uint8, shape (2, M, H, W, C)
-        M frames of the data, and the frame after each.
+        M frames of the data, and the frame after each; of a grid, one that its prior draws.
     traversals : ndarray of uint8, shape (40, 4, Z, H, W, C), or None
         See `slowvae.figures.traversals`; None of a network that does not decode.
     latents : ndarray of float32, shape (N, Z)
@@ -81,7 +82,7 @@ def compare(
     frames: Frames,
     settings: Settings,
     folder: Path,
-    baselines: Sequence[str] = BASELINES,
+    baselines: Sequence[str] | None = None,
     dataset: DataFile | None = None,
     show_progress: bool = False,
 ) -> Comparison:
@@ -89,8 +90,8 @@ def compare(
 
     Scores are rectangular MCCs on the same frames. The interval of a difference comes from a bootstrap that draws the
     same sequences for both, and seeds where there are several. A baseline must be beaten with the whole interval, or
-    the check fails. With fewer than three seeds the two that are trained, ``beta-vae`` and ``shuffled``, cannot fail
-    it but warn: trainings differ by their start alone by some 0.05, which no interval from so few can know.
+    the check fails. With fewer than three seeds those that are trained, ``beta-vae``, ``uniform`` and ``shuffled``,
+    cannot fail it but warn: trainings differ by their start alone by some 0.05, which no interval from so few can know.
 
     What has the power to tell ordered frames from shuffled ones with a single seed is another check: the distance of
     neighbours in the latents that were learned.
@@ -103,8 +104,8 @@ def compare(
         Of the model; baselines take what applies to them.
     folder : Path
         Where the runs go, one per trained name. Runs that are there already are gone on with.
-    baselines : sequence of str
-        Of `slowvae.settings.BASELINES`.
+    baselines : sequence of str, optional
+        Of `slowvae.settings.BASELINES`; by default all that apply.
     dataset : DataFile, optional
         Where the data come from, for the record.
     show_progress : bool
@@ -121,9 +122,12 @@ def compare(
     DatagenError
         As `slowvae.trainer.train`.
     """
+    baselines = baselines_of(settings) if baselines is None else baselines
     for name in baselines:
         if name not in BASELINES:
             raise UsageError(f"unknown baseline {name!r}; there are {', '.join(BASELINES)}")
+        if name not in baselines_of(settings):
+            raise UsageError("the baseline uniform is of a grid whose pairs another prior draws")
     factors, factor_names = frames.dataset.changing_factors()
     if not factor_names:
         raise UsageError("no factor of the file changes; there is nothing to recover")
@@ -150,6 +154,9 @@ def compare(
         elif name == "pca":
             components = pixel_components(frames, settings.z_dim)
             latents[name] = dict.fromkeys(settings.seeds, components)
+        elif name == "uniform":
+            other = replace(settings, prior="uniform", prior_rate=None, prior_transitions=None)
+            latents[name] = latents_of(trained(name, other, frames))
         elif name == "beta-vae":
             other = replace(settings, model=name, **model_class(name).published)
             latents[name] = latents_of(trained(name, other, frames))
@@ -160,19 +167,27 @@ def compare(
         for name, by_seed in latents.items()
     }
     findings = [_difference(settings.model, name, scores, settings.seeds) for name in baselines]
-    findings.append(_learned_order(latents[settings.model], frames))
+    if settings.prior is None:
+        findings.append(_learned_order(latents[settings.model], frames))
     seed = settings.seeds[0]
     shown = scores[settings.model][seed].correlation
-    examples = _examples(frames, networks[seed], latents[settings.model][seed], shown)
+    examples = _examples(frames, settings, networks[seed], latents[settings.model][seed], shown)
     return Comparison(findings, scores, curves, examples)
 
 
 def _examples(
-    frames: Frames, network: Encoder, latents: NDArray[np.float32], correlation: NDArray[np.float64]
+    frames: Frames,
+    settings: Settings,
+    network: Encoder,
+    latents: NDArray[np.float32],
+    correlation: NDArray[np.float64],
 ) -> Examples:
-    starts, _, _ = first_frames(frames.dataset.offsets)
-    rows = np.random.default_rng(0).choice(starts, min(16, len(starts)), replace=False)
-    samples = [frames.at(torch.from_numpy(each)).cpu().numpy() * 255 for each in (rows, rows + 1)]
+    starts, _, _ = first_frames(frames.dataset.offsets, reach=1 if settings.prior is None else 0)
+    rng = np.random.default_rng(0)
+    rows = rng.choice(starts, min(16, len(starts)), replace=False)
+    prior = settings.make_prior()
+    others = rows + 1 if prior is None else second_images(rows, frames.dataset, prior, rng)
+    samples = [frames.at(torch.from_numpy(each)).cpu().numpy() * 255 for each in (rows, others)]
     moved = traversals(network, latents, latents[rows[:4]]) if isinstance(network, VAE) else None
     factors, names = frames.dataset.changing_factors()
     return Examples(np.moveaxis(np.stack(samples), 2, -1).astype(np.uint8), moved, latents, factors, names, correlation)
@@ -203,7 +218,7 @@ def _difference(model: str, baseline: str, scores: dict[str, dict[int, metrics.M
         f"{figure:+.3f}, 95 % {low:+.3f} to {high:+.3f}, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
     )
     status: Status = "pass" if low > 0 else "fail"
-    if status == "fail" and baseline in ("beta-vae", "shuffled") and len(seeds) < _ENOUGH_SEEDS:
+    if status == "fail" and baseline in ("beta-vae", "uniform", "shuffled") and len(seeds) < _ENOUGH_SEEDS:
         status, detail = "warn", f"{detail}; {_ENOUGH_SEEDS} seeds or more can tell"
     return Check(f"factors recovered, against {baseline}", status, figure, detail)
 

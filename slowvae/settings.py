@@ -5,22 +5,39 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from datagen.errors import UsageError
 
 if TYPE_CHECKING:
+    from datagen.grids.priors import Prior
     from slowvae.model import Encoder
 
-__all__ = ["BASELINES", "MODELS", "PRESETS", "Settings", "make_settings", "model_class", "settings_json", "settings_of"]
+__all__ = [
+    "BASELINES",
+    "MODELS",
+    "PRESETS",
+    "Settings",
+    "baselines_of",
+    "make_settings",
+    "model_class",
+    "settings_json",
+    "settings_of",
+]
 
 MODELS = {"slowvae": "SlowVAE", "beta-vae": "BetaVAE", "ada-gvae": "AdaGVAE", "pcl": "PCL"}
 """Name of a model -> its class in this package."""
 
-BASELINES = ("untrained", "pca", "beta-vae", "shuffled")
+BASELINES = ("untrained", "pca", "beta-vae", "uniform", "shuffled")
 """What a model can be compared with. ``untrained``: the same network at its start. ``pca``: as many principal
-components of the pixels as latents. ``beta-vae``: without a temporal prior. ``shuffled``: the same model, trained on
-the frames of the file in random order."""
+components of the pixels as latents. ``beta-vae``: without a temporal prior. ``uniform``: the same model, trained on
+pairs of the grid drawn by the prior of that name; of grids only. ``shuffled``: the same model, trained on the frames of
+the file in random order."""
+
+
+def baselines_of(settings: Settings) -> tuple[str, ...]:
+    """Return the baselines that apply: to another prior of a grid's pairs, ``uniform`` too."""
+    return tuple(name for name in BASELINES if name != "uniform" or settings.prior not in (None, "uniform"))
 
 
 _LIMITS = {
@@ -59,6 +76,11 @@ class Settings:
         Hyper-parameters of the objective; a model takes those that it has (`slowvae.model.Encoder.published`).
     max_delta_t : int
         Largest distance within a pair, in frames.
+    prior : {None, "uniform", "laplace", "natural"}
+        What the second image of a pair is drawn by, of a grid (`datagen.grids`); None of sequences, which have time.
+    prior_rate, prior_k, prior_transitions
+        What belongs to the prior: the rate of ``"laplace"`` (a number or ``"random"``), how many factors change in
+        ``"uniform"``, the file of the table of ``"natural"``.
     amp : {None, "bf16"}
         Lower precision of the networks; the objective stays in float32.
     compile : bool
@@ -77,6 +99,10 @@ class Settings:
     gamma: float = 10.0
     rate: float = 6.0
     max_delta_t: int = 5
+    prior: str | None = None
+    prior_rate: float | Literal["random"] | None = None
+    prior_k: int | None = None
+    prior_transitions: str | None = None
     amp: str | None = None
     compile: bool = False
     log_every: int = 1000
@@ -104,6 +130,28 @@ class Settings:
                 raise UsageError(f"{name} = {value}: must be a finite number, at least 0")
             if positive and value == 0:
                 raise UsageError(f"{name} = {value}: must be above 0")
+        if self.prior is None:
+            for name in ("prior_rate", "prior_k", "prior_transitions"):
+                if getattr(self, name) is not None:
+                    raise UsageError(f"{name} belongs to a prior of a grid's pairs, and none is named")
+        elif self.prior != "natural":  # whose table is read where it is used
+            self.make_prior()
+
+    def make_prior(self) -> Prior | None:
+        """Return what the second image of a pair is drawn by; None of sequences.
+
+        Raises
+        ------
+        UsageError
+            If there is no such prior, or it lacks what it needs.
+        BadInputError
+            If the table of transitions is damaged.
+        """
+        if self.prior is None:
+            return None
+        from datagen.grids.priors import make_prior
+
+        return make_prior(self.prior, rate=self.prior_rate, k=self.prior_k, transitions=self.prior_transitions)
 
 
 def _is_whole(value: object) -> bool:
@@ -127,7 +175,8 @@ def settings_of(values: dict[str, Any]) -> Settings:
     import msgspec
 
     names = {item.name for item in fields(Settings)}
-    for what, different in (("lacks the setting", names - values.keys()), ("has the setting", values.keys() - names)):
+    missing = {name for name in names - values.keys() if not name.startswith("prior")}  # which runs had not at first
+    for what, different in (("lacks the setting", missing), ("has the setting", values.keys() - names)):
         if different:
             raise ValueError(f"{what} {sorted(different)[0][:40]!r}")
     return msgspec.convert(values, Settings)  # numbers and texts as they are, nothing made to fit

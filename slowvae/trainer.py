@@ -48,7 +48,7 @@ class Stack:
         self.device = frames.device
         self.network = build(settings, seeds, *frames.image_shape[:2]).to(self.device)
         self.adam = devices.make_adam(self.network.parameters(), settings.learning_rate)
-        self.order = PairOrder(frames, seeds, settings.batch_size, settings.max_delta_t)
+        self.order = PairOrder(frames, seeds, settings.batch_size, settings.max_delta_t, settings.make_prior())
         # Another stream than the one that drew the weights.
         streams = [int(np.random.SeedSequence((seed, 1)).generate_state(1)[0]) for seed in seeds]
         self.noise = [devices.generator(self.device, stream) for stream in streams]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from datagen import __version__
 from datagen.checks import Check, check_file, worst
 from datagen.errors import UsageError
-from slowvae.settings import BASELINES, make_settings, settings_json
+from slowvae.settings import baselines_of, make_settings, settings_json
 
 if TYPE_CHECKING:
     from slowvae.comparison import Examples
@@ -87,7 +87,7 @@ def validate(
     seeds : sequence of int
         Of the trainings.
     baselines : sequence of str, optional
-        Of `slowvae.settings.BASELINES`; all by default.
+        Of `slowvae.settings.BASELINES`; all that apply by default.
     device : str
         See `slowvae.device.find_device`.
     folder : str or Path, optional
@@ -123,7 +123,7 @@ def validate(
         from slowvae.evaluate import describe_file
 
         settings = make_settings(BUDGETS[budget], train, **{"seeds": tuple(seeds), **(changes or {})})
-        chosen = list(baselines if baselines is not None else BASELINES)
+        chosen = list(baselines if baselines is not None else baselines_of(settings))
         frames, described = Frames.of(dataset, find_device(device)), describe_file(path)
         with tempfile.TemporaryDirectory() as temporary:
             where = Path(folder) if folder is not None else Path(temporary)

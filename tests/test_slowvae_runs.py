@@ -167,7 +167,7 @@ def test_a_run_is_loaded_to_encode_with(run, frames, tmp_path):
 
 
 def test_what_holds_arrays_is_shown_on_a_short_line(run, frames):
-    assert repr(frames) == ("Frames(4 sequences, images=(26, 1, 16, 16), factors=('y', 'x', 'area'), device='cpu')")
+    assert repr(frames) == ("Frames(4 sequences, 26 images of (1, 16, 16), factors=('y', 'x', 'area'), device='cpu')")
     stack = Stack((4, 9), frames, SMALL)
     network = "SlowVAE(z_dim=2, channels=1, image_size=16, stack=2, beta=1.0, gamma=10.0, rate=6.0)"
     assert repr(stack) == f"Stack(seeds=(4, 9), network={network}, device='cpu')"

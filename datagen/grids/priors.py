@@ -428,7 +428,7 @@ def _two(
 
 
 def make_prior(
-    name: str,
+    prior: str,
     *,
     rate: float | Literal["random"] | None = None,
     k: int | None = None,
@@ -438,7 +438,7 @@ def make_prior(
 
     Parameters
     ----------
-    name : {"uniform", "laplace", "natural"}
+    prior : {"uniform", "laplace", "natural"}
         Which prior.
     rate : float or "random", optional
         Of `Laplace`, by default 1.
@@ -457,17 +457,17 @@ def make_prior(
     >>> make_prior("laplace", rate=6)
     Laplace(rate=6)
     """
-    check_choice("prior", name, PRIORS)
+    check_choice("prior", prior, PRIORS)
     for of, argument, value in (
         ("laplace", "rate", rate),
         ("uniform", "k", k),
         ("natural", "transitions", transitions),
     ):
-        if value is not None and of != name:
-            raise UsageError(f"{argument} belongs to the prior {of}, not to {name}")
-    if name == "uniform":
+        if value is not None and of != prior:
+            raise UsageError(f"{argument} belongs to the prior {of}, not to {prior}")
+    if prior == "uniform":
         return Uniform(k)
-    if name == "laplace":
+    if prior == "laplace":
         return Laplace(1.0 if rate is None else rate)
     if transitions is None:
         raise UsageError("the prior natural needs a table of transitions")
