@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "publish": "Send such a folder to Zenodo or to the Hugging Face Hub.",
     "train": "Train SlowVAE or a baseline on a dataset file.",
     "evaluate": "Score the networks of a run.",
+    "table": "Put the scores of runs into one table.",
     "validate": "Check a dataset file end to end, by training on it if asked.",
 }
 """Command name -> its one-line help. Each lives in the module of the same name (dashes as underscores) as `command`."""

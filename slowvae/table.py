@@ -1,0 +1,276 @@
+"""The paper's table from whatever runs there are: data sets by models, every metric, mean and deviation over seeds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from datagen.errors import UsageError
+from datagen.files import atomic_path, check_output
+from datagen.records import read_record
+from slowvae.metrics import METRICS
+from slowvae.runs import read_run
+from slowvae.settings import Settings, settings_json
+
+__all__ = ["Cell", "Row", "Table", "collect", "write_table"]
+
+_HEADS = ("score", "disentanglement", "modularity")
+"""Of a score of several parts, the one that stands for it."""
+
+
+class _Scores(msgspec.Struct):
+    """What of ``scores.json`` stands in a table."""
+
+    iteration: int
+    seeds: dict[str, dict[str, Any]]
+    udr: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A score over the seeds of a row.
+
+    Attributes
+    ----------
+    mean : float
+        The mean.
+    deviation : float or None
+        The standard deviation (ddof = 1); None of a single seed.
+    seeds : int
+        How many networks.
+    """
+
+    mean: float
+    deviation: float | None
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model on one data set.
+
+    Attributes
+    ----------
+    dataset, prior, model : str
+        The file's name without its suffix, what its pairs are drawn by, and the model; where rows would look alike,
+        with the settings in which they differ.
+    iterations : int
+        How long the networks were trained that were scored.
+    cells : dict of str to Cell
+        By metric.
+    """
+
+    dataset: str
+    prior: str
+    model: str
+    iterations: int
+    cells: dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows and their columns.
+
+    Attributes
+    ----------
+    metrics : tuple of str
+        Those that any run has.
+    rows : list of Row
+        By data set, prior and model.
+    notes : list of str
+        What was not used, and which protocol of the MCC the figures are of.
+    """
+
+    metrics: tuple[str, ...]
+    rows: list[Row]
+    notes: list[str]
+
+
+def collect(folders: Iterable[str | Path]) -> Table:
+    """Collect the scores of runs.
+
+    Runs of one file, with the same settings but for their seeds and as long, are one row.
+
+    Parameters
+    ----------
+    folders : iterable of path
+        Folders of runs. One that was not scored is named in the notes.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    UsageError
+        If a folder holds no run, none was scored, or a seed of one row stands in two folders.
+    BadInputError
+        If a file is damaged.
+    """
+    found: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
+    where: dict[tuple[Any, ...], tuple[str, Settings, int]] = {}
+    notes = []
+    for folder in map(Path, folders):
+        run = read_run(folder)
+        if not (folder / "scores.json").exists():
+            notes.append(f"{folder} was not scored; `datagen evaluate` does that")
+            continue
+        scores = read_record(folder / "scores.json", _Scores, "score it anew")
+        alike = settings_json(replace(run.settings, seeds=(0,), iterations=1))
+        key = (run.dataset.sha256, scores.iteration, tuple(sorted((k, str(v)) for k, v in alike.items())))
+        name = "" if run.dataset.path is None else Path(run.dataset.path).stem
+        where[key] = name, run.settings, scores.iteration
+        for seed, values in scores.seeds.items():
+            if seed in found.setdefault(key, {}):
+                raise UsageError(
+                    f"{folder}: seed {seed} of the same run stands in another folder, too; give one of them"
+                )
+            agreement = {} if scores.udr is None else {"udr": scores.udr.get(seed)}
+            found[key][seed] = {**values, **agreement}
+    if not found:
+        raise UsageError("; ".join(notes) or "no run; give the folders of some")
+    protocols = {
+        value["protocol"]
+        for seeds in found.values()
+        for values in seeds.values()
+        if isinstance(value := values.get("mcc"), dict) and "protocol" in value
+    }
+    if protocols:
+        what = "protocol" if len(protocols) == 1 else "protocols, which do not compare,"
+        notes.append(f"MCC of the {what} {', '.join(sorted(protocols))}")
+    rows = [_row(*where[key], seeds) for key, seeds in found.items()]
+    metrics = tuple(name for name in METRICS if any(name in row.cells for row in rows))
+    order = sorted(range(len(rows)), key=lambda n: (rows[n].dataset, rows[n].prior, rows[n].model, rows[n].iterations))
+    named = _told_apart([rows[n] for n in order], [list(where.values())[n][1] for n in order])
+    return Table(metrics, named, notes)
+
+
+def _row(dataset: str, settings: Settings, iterations: int, seeds: dict[str, dict[str, Any]]) -> Row:
+    cells = {}
+    for name in METRICS:
+        numbers = [_number(each[name]) for each in seeds.values() if name in each]
+        values = [value for value in numbers if value is not None and np.isfinite(value)]
+        if values:
+            deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+            cells[name] = Cell(float(np.mean(values)), deviation, len(values))
+    return Row(dataset, _prior(settings), settings.model, iterations, cells)
+
+
+def _number(value: Any) -> float | None:
+    """Return the number of a score, which may stand among parts."""
+    if isinstance(value, dict):
+        value = next((value[head] for head in _HEADS if head in value), None)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _prior(settings: Settings) -> str:
+    """Say what pairs are drawn by."""
+    if settings.prior is None:
+        return f"time, max_delta_t {settings.max_delta_t}"
+    if settings.prior == "laplace":
+        return (
+            f"laplace, rate {settings.prior_rate or 1:g}" if settings.prior_rate != "random" else "laplace, random rate"
+        )
+    return settings.prior if settings.prior_k is None else f"{settings.prior}, k {settings.prior_k}"
+
+
+def _told_apart(rows: list[Row], settings: list[Settings]) -> list[Row]:
+    """Add to the model of rows that look alike the settings in which they differ."""
+    told = []
+    for number, row in enumerate(rows):
+        twins = [
+            settings_json(settings[other])
+            for other, each in enumerate(rows)
+            if (each.dataset, each.prior, each.model, each.iterations)
+            == (row.dataset, row.prior, row.model, row.iterations)
+        ]
+        mine = settings_json(settings[number])
+        different = [
+            name for name in mine if name not in ("seeds", "iterations") and any(t[name] != mine[name] for t in twins)
+        ]
+        extra = ", ".join(f"{name} {mine[name]}" for name in different)
+        told.append(replace(row, model=f"{row.model} ({extra})" if extra else row.model))
+    return told
+
+
+def write_table(table: Table, path: str | Path, overwrite: bool = False) -> None:
+    """Write a table as Markdown (``.md``), LaTeX (``.tex``) or CSV (``.csv``), whole or not at all.
+
+    Markdown and LaTeX have scores in per cent, as papers do; CSV as they are, with deviation and number of seeds. What
+    is not there stays empty.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is another, or the file exists.
+    """
+    writers = {".md": _markdown, ".tex": _latex, ".csv": _csv}
+    suffix = Path(path).suffix.lower()
+    if suffix not in writers:
+        raise UsageError(f"{path}: a table is written as {', '.join(writers)}")
+    path = check_output(path, overwrite)
+    with atomic_path(path, overwrite) as temporary:
+        temporary.write_text(writers[suffix](table), encoding="utf-8", newline="\n")
+
+
+def _shown(cell: Cell | None, plus_minus: str) -> str:
+    if cell is None:
+        return ""
+    spread = "" if cell.deviation is None else f" {plus_minus} {100 * cell.deviation:.1f}"
+    return f"{100 * cell.mean:.1f}{spread}"
+
+
+def _lines(table: Table, plus_minus: str) -> list[list[str]]:
+    return [
+        [row.dataset, row.prior, row.model, str(row.iterations)]
+        + [_shown(row.cells.get(name), plus_minus) for name in table.metrics]
+        for row in table.rows
+    ]
+
+
+def _markdown(table: Table) -> str:
+    head = ["data set", "pairs", "model", "iterations", *table.metrics]
+    lines = [head, ["---"] * 3 + ["---:"] * (len(head) - 3), *_lines(table, "±")]
+    rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    return "\n".join([*rows, "", *(f"{note}  " for note in [*table.notes, _CAPTION]), ""])
+
+
+_CAPTION = "Per cent, mean ± standard deviation over seeds."
+
+
+def _latex(table: Table) -> str:
+    head = ["data set", "pairs", "model", "iterations", *table.metrics]
+    lines = [" & ".join(map(_escaped, head)) + r" \\ \hline"]
+    lines += [" & ".join([*map(_escaped, row[:4]), *row[4:]]) + r" \\" for row in _lines(table, r"$\pm$")]
+    columns = "lll" + "r" * (len(head) - 3)
+    notes = [f"% {note}" for note in [*table.notes, _CAPTION]]
+    return "\n".join([*notes, rf"\begin{{tabular}}{{{columns}}}", *lines, r"\end{tabular}", ""])
+
+
+def _escaped(text: str) -> str:
+    plain = re.sub(r"[\\{}^~]", "", text)  # no name needs them, and TeX would run them
+    return re.sub(r"([&%$#_])", r"\\\1", plain)
+
+
+def _csv(table: Table) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    kinds = ("mean", "deviation", "seeds")
+    writer.writerow(
+        ["dataset", "pairs", "model", "iterations", *(f"{m}_{kind}" for m in table.metrics for kind in kinds)]
+    )
+    for row in table.rows:
+        cells = [row.cells.get(name) for name in table.metrics]
+        values = [[None] * 3 if each is None else [each.mean, each.deviation, each.seeds] for each in cells]
+        writer.writerow(
+            [row.dataset, row.prior, row.model, row.iterations, *(value for each in values for value in each)]
+        )
+    return stream.getvalue()
