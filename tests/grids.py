@@ -3,7 +3,7 @@
 import warnings
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 from datagen.grids.reading import read_grid
 from datagen.grids.samples import sample_grid
@@ -17,11 +17,13 @@ FILES = {
     "mpi3d-real": "mpi3d_real.npz",
 }
 
+_FOLDER = TemporaryDirectory(prefix="datagen-grids-", ignore_cleanup_errors=True)  # removed when the process ends
+
 
 @cache
 def sample(name):
     """Return the file, or of small NORB the folder, of a small sample. Not to be written to."""
-    path = Path(mkdtemp(prefix="grids-")) / FILES[name]
+    path = Path(_FOLDER.name) / name / FILES[name]
     sample_grid(name, path)
     return path
 
