@@ -13,6 +13,13 @@ from cli.train import device_option
 from datagen.errors import UsageError
 from slowvae.protocols import PROTOCOLS, Protocol
 
+# The score among several, and what is shown beside it.
+_PARTS = {
+    "score": (),
+    "disentanglement": ("completeness", "informativeness_test"),
+    "modularity": ("explicitness", "compactness"),
+}
+
 
 class _Metrics(click.ParamType):
     """Names of metrics with commas between: a wrong one is refused before anything is loaded or encoded."""
@@ -84,8 +91,12 @@ def command(
                 detail = f"95 % {low:.3f} to {high:.3f}, {value['protocol']}, {value['method']}, n = {value['n']:,}"
                 rows.append((of, name, value["score"], detail))
             elif isinstance(value, dict):
-                detail = ", ".join(f"{part} {value[part]:.3f}" for part in ("completeness", "informativeness_test"))
-                rows.append((of, name, value["disentanglement"], f"disentanglement; {detail}"))
+                head, parts = next((head, parts) for head, parts in _PARTS.items() if head in value)
+                shown = [f"{part} {value[part]:.3f}" for part in parts if part in value]
+                if "by_factor" in value:
+                    shown.append("by factor " + ", ".join(f"{each:.3f}" for each in value["by_factor"]))
+                detail = ", ".join(shown)
+                rows.append((of, name, value[head], detail if head == "score" else f"{head}; {detail}"))
             else:
                 rows.append((of, name, value, ""))
     if "udr" in metrics:

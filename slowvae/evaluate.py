@@ -136,7 +136,10 @@ def evaluate_run(
     latents = {s: encode_all(network.to(device), frames) for s, network in networks.items()}
     single = [name for name in names if METRICS[name].score]
     discrete = frames.dataset.is_discrete
-    seeds = {str(s): score(z, factors, single, discrete, protocol, groups, seed) for s, z in latents.items()}
+    seeds = {
+        str(s): score(z, factors, single, discrete, protocol, groups, seed, factor_names=factor_names)
+        for s, z in latents.items()
+    }
     answer: dict[str, Any] = {
         "data": {"path": described.path, "sha256": described.sha256},
         "iteration": checkpoint.iteration,

@@ -48,6 +48,7 @@ def score(
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
     factor_bins: int | None = None,
+    factor_names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Score latents by several metrics, on the published numbers of samples.
 
@@ -68,11 +69,13 @@ def score(
         Of everything drawn.
     factor_bins : int, optional
         Cut continuous factors into so many equal bins for the metrics of discrete ones; see `slowvae.metrics.mig`.
+    factor_names : sequence of str, optional
+        Of the K factors; the block-MCC takes ``x`` and ``y`` for one block.
 
     Returns
     -------
     dict
-        Each metric's value by its name; of the MCC and DCI a dict. JSON types only.
+        Each metric's value by its name; of the MCC, block-MCC, R2, DCI and InfoMEC a dict. JSON types only.
 
     Raises
     ------
@@ -100,19 +103,22 @@ def score(
     samples = Samples(
         whole=(latents, factors),
         many=(latents[many], factors[many]),
+        fitted=(latents[order[:MAX_TRAIN]], factors[order[:MAX_TRAIN]]),
         parts=(latents[train], factors[train], latents[test], factors[test]),
         continuous=not discrete and factor_bins is None,
         factor_bins=factor_bins,
         protocol=protocol,
         groups=groups,
+        factor_names=factor_names,
         seed=seed,
     )
-    return {name: _jsonable(scorer(samples)) for name, scorer in scorers.items() if scorer}
+    return {name: _jsonable(scorer(samples), METRICS[name].in_parts) for name, scorer in scorers.items() if scorer}
 
 
-def _jsonable(result: Any) -> Any:
-    """Return a score, or the fields of a dataclass of scores, in JSON types."""
+def _jsonable(result: Any, in_parts: bool) -> Any:
+    """Return a score, its parts beside it if asked for, or the fields of a dataclass of scores, in JSON types."""
     if not is_dataclass(result):
-        return result
+        parts = {name: np.asarray(value).tolist() for name, value in result.parts.items()}
+        return {"score": result.score, "n": result.n, **parts} if in_parts else result.score
     kept = {item.name: getattr(result, item.name) for item in fields(result) if item.name != "resampled"}
     return {name: np.asarray(value).tolist() for name, value in kept.items()}

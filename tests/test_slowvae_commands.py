@@ -119,6 +119,12 @@ def test_sprites_are_trained_on_and_scored_by_every_metric(tmp_path):
     assert answer["left_out"] == ["scale", "orientation"]
     assert answer["seeds"]["0"].keys() == set(METRICS) - {"udr"}
     assert answer["udr"].keys() == {"0", "1"}
+    text = call("evaluate", tmp_path / "run", "--metrics", "infomec,r2,block-mcc,dci-tree,irs")
+    told = answer["seeds"]["0"]
+    assert f"modularity; explicitness {told['infomec']['explicitness']:.3f}, compactness" in text
+    assert ", ".join(f"{each:.3f}" for each in told["r2"]["by_factor"]) in text
+    assert told["block-mcc"]["block"] == [0, 0, 1]  # x and y are one
+    assert f"disentanglement; completeness {told['dci-tree']['completeness']:.3f}, informativeness_test" in text
 
 
 @pytest.mark.parametrize("kind", ["masks", "grey sprites", "coloured sprites"])

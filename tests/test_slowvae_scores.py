@@ -1,4 +1,5 @@
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -22,8 +23,8 @@ def data(n: int = 900, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", ["dci", "sap"])
 def test_no_row_is_both_trained_on_and_tested_on(monkeypatch, name, n, train, test):
     seen = []
-    monkeypatch.setattr(_gaps, "sap", lambda *parts, **told: seen.append(parts) or 0.0)
-    result = metrics.DCI(0, 0, 0, 0, "boosting", np.zeros((2, 1)))
+    monkeypatch.setattr(_gaps, "sap", lambda *parts, **told: seen.append(parts) or metrics.Score(0, n=1))
+    result = metrics.DCI(0, 0, 0, 0, "boosting", np.zeros((2, 1)), 1)
     monkeypatch.setattr(_dci, "dci", lambda *parts, **told: seen.append(parts) or result)
     rows = np.arange(n)[:, None]
     score(np.hstack([rows, rows]), rows, [name])
@@ -37,7 +38,7 @@ def test_no_row_is_both_trained_on_and_tested_on(monkeypatch, name, n, train, te
 @pytest.mark.parametrize("name", ["mig", "modularity"])
 def test_mig_and_modularity_see_at_most_the_published_number(monkeypatch, name):
     seen = []
-    monkeypatch.setattr(_gaps, name, lambda z, y, **told: seen.append((z, y)) or 0.0)
+    monkeypatch.setattr(_gaps, name, lambda z, y, **told: seen.append((z, y)) or metrics.Score(0, n=1))
     rows = np.arange(100_010)[:, None]
     score(rows, rows, [name])
     ((z, y),) = seen
@@ -64,6 +65,52 @@ def test_all_metrics_at_once_are_what_each_gives():
     assert told["modularity"] == metrics.modularity(latents[order], factors[order])
     assert told["beta-vae"] == metrics.beta_vae(latents, factors, seed=3)
     assert told["factor-vae"] == metrics.factor_vae(latents, factors, seed=3)
+    drawn = latents[order], factors[order]
+    for name in ("mig-sup", "dcimig", "jemmig", "explicitness", "irs"):
+        assert told[name] == float(getattr(metrics, name.replace("-", "_"))(*drawn)), name
+    for name in ("flatness", "linearity"):
+        assert told[name] == float(getattr(metrics, name)(latents, factors)), name
+    for name, variant in (("r2", "linear"), ("r2-nonlinear", "boosting")):
+        alone = metrics.r2(*parts, variant=variant, seed=3)
+        assert told[name] == {"score": float(alone), "n": 300, "by_factor": alone.parts["by_factor"].tolist()}
+    alone = metrics.infomec(*drawn, seed=3)
+    assert told["infomec"]["compactness"] == alone.compactness
+    assert told["infomec"]["information"] == alone.information.tolist()
+    alone = metrics.block_mcc(latents, factors, [[0], [1]])
+    assert told["block-mcc"]["score"] == float(alone)
+
+
+@pytest.mark.parametrize(
+    ("names", "block"),
+    [
+        (("y", "x", "area"), [0, 0, 1]),
+        (("shape", "x", "y"), [1, 0, 0]),
+        (("a", "b", "x"), [1, 2, 0]),
+        (None, [0, 1, 2]),
+    ],
+)
+def test_x_and_y_are_one_block(names, block):
+    rng = np.random.default_rng(0)
+    told = score(rng.normal(size=(90, 4)), rng.normal(size=(90, 3)), ["block-mcc"], discrete=False, factor_names=names)
+    assert told["block-mcc"]["block"] == block
+
+
+def test_scores_that_were_numbers_are_numbers():
+    latents, factors = data(200)
+    told = score(latents, factors, ["mig", "sap", "modularity", "beta-vae", "factor-vae", "irs"])
+    assert {type(value) for value in told.values()} == {float}
+
+
+@pytest.mark.parametrize("name", ["explicitness", "infomec", "irs"])
+def test_what_is_fitted_and_scored_on_the_same_sees_at_most_the_published_number(monkeypatch, name):
+    seen = []
+    module = sys.modules[f"slowvae.metrics._{name}"]
+    monkeypatch.setattr(module, name, lambda z, y, **told: seen.append((z, y)) or metrics.Score(0, n=1))
+    rows = np.arange(10_010)[:, None]
+    score(rows, rows, [name])
+    ((z, y),) = seen
+    np.testing.assert_array_equal(z, y)
+    assert len(np.unique(z)) == 10_000
 
 
 def test_continuous_factors_are_taken_as_quantities_or_cut():
@@ -73,7 +120,8 @@ def test_continuous_factors_are_taken_as_quantities_or_cut():
     quantities = score(latents, factors, ["dci-linear", "dci-tree", "sap"], discrete=False)
     assert quantities["dci-tree"]["disentanglement"] > 0.9
     assert quantities["sap"] > 0.8  # of squared correlations
-    cut = score(latents, factors, ALONE, discrete=False, factor_bins=5)
+    able = [name for name in ALONE if name not in ("flatness", "linearity")]  # of which quantities have no traversals
+    cut = score(latents, factors, able, discrete=False, factor_bins=5)
     assert cut["mig"] > 0.5
     assert cut["sap"] != quantities["sap"]
     assert 0.7 < cut["dci"]["informativeness_test"] < 1
@@ -87,20 +135,28 @@ def test_what_there_is_not_or_does_not_apply_is_refused():
         (lambda: score(latents, factors, ["udr"]), "udr compares"),
         (lambda: score(latents, factors, ["mcc"], seed=-1), "seed -1"),
         (lambda: score(latents[:3], factors, ["mcc"]), "the same N"),
+        (lambda: score(latents[:60], factors, ["mig"]), "the same N"),
+        (lambda: score(latents * np.nan, factors, ["mig"]), "^latents: 90 of 90 rows are not finite"),
+        (lambda: score(latents, factors * np.nan, ["mig"]), "^factors: 90 of 90 rows are not finite"),
+        (lambda: check_names([]), "name a metric; there are mcc, "),
         (lambda: check_names(["mcc", "MCC"]), "unknown metric 'MCC'"),
         (lambda: check_names(["beta-vae"], discrete=False), "beta-vae needs discrete factors"),
     ):
         with pytest.raises(UsageError, match=message):
             call()
     check_names(METRICS)
-    check_names(["mcc", "dci", "dci-tree", "dci-linear", "sap", "udr"], discrete=False)
+    continuous = ["mcc", "block-mcc", "r2", "r2-nonlinear", "dci", "dci-tree", "dci-linear", "sap", "udr"]
+    check_names(continuous, discrete=False)
+    for name in METRICS.keys() - continuous:
+        with pytest.raises(UsageError, match=f"{name} needs discrete factors"):
+            check_names([name], discrete=False)
 
 
 def test_the_page_has_a_line_for_every_metric():
-    page = (ROOT / "docs/training.md").read_text()
-    table = page[page.index("| metric | latents |") :].partition("\n\n")[0]
+    page = (ROOT / "docs/metrics.md").read_text()
+    table = page[page.index("| metric | what it asks |") :].partition("\n\n")[0]
     first = [line.split("|")[1] for line in table.splitlines()[2:]]
-    assert sorted(re.findall("`([a-z-]+)`", " ".join(first))) == sorted(METRICS)
+    assert sorted(re.findall("`([a-z0-9-]+)`", " ".join(first))) == sorted(METRICS)
 
 
 def test_the_seed_is_0_unless_it_is_said():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,7 @@ from datagen.errors import UsageError
 
 __all__ = [
     "Floats",
+    "Information",
     "as_classes",
     "as_numbers",
     "check_arrays",
@@ -24,9 +25,11 @@ __all__ = [
     "check_whole",
     "converging",
     "cut_factors",
+    "entropy_of",
     "gap_of_best_two",
     "in_usual_range",
     "mutual_information",
+    "within_its_steps",
 ]
 
 Floats = NDArray[np.float64]
@@ -210,6 +213,16 @@ def converging(metric: str) -> Iterator[None]:
             raise UsageError(f"{metric}: a fit did not converge; are latents equal to a part in a million?") from None
 
 
+@contextmanager
+def within_its_steps() -> Iterator[None]:
+    """Say nothing of a fit of scikit-learn's that is not done after its steps: a metric is defined by so many."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
 def cut_factors(factors: Floats, bins: int | None, *others: Floats) -> list[Floats]:
     """Cut factors of more than `bins` values into equal bins between their smallest and largest value.
 
@@ -280,8 +293,29 @@ def _inner_edges(column: Floats, bins: int) -> Floats:
     return edges
 
 
-def mutual_information(latents: Floats, classes: NDArray[np.int64], bins: int) -> tuple[Floats, Floats]:
-    """Return the mutual information of each binned latent with each factor, in nats.
+class Information(NamedTuple):
+    """How much latents tell of factors, in nats.
+
+    Attributes
+    ----------
+    table : ndarray of float64, shape (Z, K)
+        Mutual information.
+    of_latents : ndarray of float64, shape (Z,)
+        Entropy of the binned latents.
+    of_factors : ndarray of float64, shape (K,)
+        Entropy of the factors.
+    n : int
+        Number of samples.
+    """
+
+    table: Floats
+    of_latents: Floats
+    of_factors: Floats
+    n: int
+
+
+def mutual_information(latents: Floats, classes: NDArray[np.int64], bins: int) -> Information:
+    """Return the mutual information of each binned latent with each factor, and the entropies.
 
     Latents are cut into equal bins between their smallest and largest value, as disentanglement_lib's histogram
     discretiser does.
@@ -296,9 +330,7 @@ def mutual_information(latents: Floats, classes: NDArray[np.int64], bins: int) -
 
     Returns
     -------
-    information : ndarray of float64, shape (Z, K)
-    entropy : ndarray of float64, shape (K,)
-        Of the factors.
+    Information
 
     Raises
     ------
@@ -307,18 +339,17 @@ def mutual_information(latents: Floats, classes: NDArray[np.int64], bins: int) -
     """
     check_whole("bins", bins, 2, 1000)
     binned = np.stack([np.digitize(z, _inner_edges(z, bins)) for z in latents.T], axis=1)
-    information = np.empty((latents.shape[1], classes.shape[1]))
-    entropy = np.empty(classes.shape[1])
+    of_latents = np.array([entropy_of(np.bincount(b)) for b in binned.T])
+    of_factors = np.array([entropy_of(np.bincount(y)) for y in classes.T])
+    table = np.empty((len(of_latents), len(of_factors)))
     for k, y in enumerate(classes.T):
         size = int(y.max()) + 1
-        entropy[k] = _entropy(np.bincount(y, minlength=size))
         for i, b in enumerate(binned.T):
-            joint = np.bincount(b * size + y, minlength=bins * size).reshape(bins, size)
-            information[i, k] = _entropy(joint.sum(0)) + _entropy(joint.sum(1)) - _entropy(joint)
-    return np.maximum(information, 0), entropy
+            table[i, k] = of_factors[k] + of_latents[i] - entropy_of(np.bincount(b * size + y))
+    return Information(np.maximum(table, 0), of_latents, of_factors, len(latents))
 
 
-def _entropy(counts: NDArray[Any]) -> float:
+def entropy_of(counts: NDArray[Any]) -> float:
     """Return the entropy of a histogram, in nats."""
     p = counts[counts > 0] / counts.sum()
     return float(-(p * np.log(p)).sum())

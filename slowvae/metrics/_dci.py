@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,7 @@ from datagen.errors import UsageError
 from datagen.extras import extra
 from slowvae.metrics._arrays import Floats, check_discrete, check_parts, check_seed, converging, cut_factors
 from slowvae.metrics._registry import Samples, register
+from slowvae.metrics._score import Result
 
 __all__ = ["DCI", "dci"]
 
@@ -25,9 +26,9 @@ _COPY = 1e-9
 _LARGEST = 1e30
 
 
-@dataclass(frozen=True)
-class DCI:
-    """The three scores, 0 to 1, and the table that two of them come from.
+@dataclass(frozen=True, repr=False)
+class DCI(Result):
+    """The three scores, 0 to 1, and the table that two of them come from. ``float()`` of it is disentanglement.
 
     Attributes
     ----------
@@ -41,6 +42,8 @@ class DCI:
         The predictor.
     importance : ndarray of float64, shape (Z, K)
         What each latent contributes to the prediction of each factor.
+    n : int
+        Number of test samples.
     """
 
     disentanglement: float
@@ -49,6 +52,21 @@ class DCI:
     informativeness_test: float
     variant: Variant
     importance: Floats = field(repr=False)
+    n: int
+
+    interval: ClassVar[None] = None
+    protocol: ClassVar[None] = None
+
+    @property
+    def score(self) -> float:
+        """Disentanglement."""
+        return self.disentanglement
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """The scores by name."""
+        names = ("disentanglement", "completeness", "informativeness_train", "informativeness_test")
+        return {name: getattr(self, name) for name in names}
 
 
 def dci(
@@ -122,6 +140,7 @@ def dci(
         informativeness_test=float(np.mean(test)),
         variant=variant,
         importance=importance,
+        n=len(z_test),
     )
 
 

@@ -21,11 +21,12 @@ from slowvae.metrics._arrays import (
     mutual_information,
 )
 from slowvae.metrics._registry import register
+from slowvae.metrics._score import Score
 
 __all__ = ["mig", "modularity", "sap"]
 
 
-def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int | None = None) -> float:
+def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int | None = None) -> Score:
     """Return the mutual information gap (Chen et al. 2018), as disentanglement_lib computes it.
 
     For each factor the mutual information with the best latent minus that with the second best, over the factor's
@@ -44,8 +45,8 @@ def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int
 
     Returns
     -------
-    float
-        0 to 1.
+    Score
+        0 to 1. ``parts["by_factor"]`` has each factor's gap, (K,).
 
     Raises
     ------
@@ -58,18 +59,20 @@ def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int
     >>> from slowvae.metrics import mig
     >>> factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 10)
     >>> mig(factors, factors)
-    1.0
-    >>> mig(factors[:, [0, 1, 0]], factors)  # the first factor has two latents
-    0.5
+    Score(1.0000, n=40)
+    >>> score = mig(factors[:, [0, 1, 0]], factors)  # the first factor has two latents
+    >>> float(score), score.parts["by_factor"].tolist()
+    (0.5, [0.0, 1.0])
     """
     z, y = check_arrays(latents, factors)
     check_rivals(z)
     (z,) = in_usual_range(z)
-    information, entropy = mutual_information(z, as_classes("mig", y, factor_bins), bins)
-    return float((gap_of_best_two(information) / entropy).mean())
+    told = mutual_information(z, as_classes("mig", y, factor_bins), bins)
+    gaps = gap_of_best_two(told.table) / told.of_factors
+    return Score(gaps.mean(), n=len(z), parts={"by_factor": gaps})
 
 
-def modularity(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int | None = None) -> float:
+def modularity(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int | None = None) -> Score:
     """Return the modularity (Ridgeway and Mozer 2018), as disentanglement_lib computes it.
 
     A latent is modular if it tells of one factor only: one minus the mean squared information on the other factors,
@@ -82,8 +85,8 @@ def modularity(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bi
 
     Returns
     -------
-    float
-        0 to 1; 1 if there is but one factor.
+    Score
+        0 to 1; 1 if there is but one factor. ``parts["by_latent"]`` has each latent's, (Z,).
 
     Raises
     ------
@@ -92,11 +95,11 @@ def modularity(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bi
     """
     z, y = check_arrays(latents, factors)
     (z,) = in_usual_range(z)
-    squared = mutual_information(z, as_classes("modularity", y, factor_bins), bins)[0] ** 2
+    squared = mutual_information(z, as_classes("modularity", y, factor_bins), bins).table ** 2
     best = squared.max(axis=1)
     others = squared.sum(axis=1) - best
     ratio = np.divide(others, best * max(y.shape[1] - 1, 1), out=np.ones_like(best), where=best > 0)
-    return float((1 - ratio).mean())
+    return Score((1 - ratio).mean(), n=len(z), parts={"by_latent": 1 - ratio})
 
 
 def sap(
@@ -106,7 +109,7 @@ def sap(
     factors_test: ArrayLike,
     continuous: bool = False,
     factor_bins: int | None = None,
-) -> float:
+) -> Score:
     """Return the separated attribute predictability (Kumar et al. 2018), as disentanglement_lib computes it.
 
     Predict each factor from each single latent; for each factor the score of the best latent minus that of the second
@@ -126,8 +129,8 @@ def sap(
 
     Returns
     -------
-    float
-        0 to 1.
+    Score
+        0 to 1. ``parts["by_factor"]`` has each factor's gap, (K,).
 
     Raises
     ------
@@ -140,14 +143,15 @@ def sap(
     >>> from slowvae.metrics import sap
     >>> factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 10)
     >>> sap(factors, factors, factors, factors)  # each factor's own latent is always right, the other half of the time
-    0.5
+    Score(0.5000, n=40)
     """
     z, y, z_test, y_test = check_parts(latents_train, factors_train, latents_test, factors_test)
     check_rivals(z)
     if continuous:
         if factor_bins is not None:
             raise UsageError("continuous and factor_bins exclude each other")
-        return float(gap_of_best_two(_squared_correlation(z, y)).mean())
+        gaps = gap_of_best_two(_squared_correlation(z, y))
+        return Score(gaps.mean(), n=len(z), parts={"by_factor": gaps})
     with extra("metrics", "SAP"):
         from sklearn.svm import LinearSVC
 
@@ -161,7 +165,8 @@ def sap(
             with converging("sap"):
                 machine.fit(z[:, [i]], classes)
             scores[i, k] = (values[machine.predict(z_test[:, [i]])] == y_test[:, k]).mean()
-    return float(gap_of_best_two(scores).mean())
+    gaps = gap_of_best_two(scores)
+    return Score(gaps.mean(), n=len(z_test), parts={"by_factor": gaps})
 
 
 def _squared_correlation(z: Floats, y: Floats) -> Floats:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from datagen.errors import UsageError
 from slowvae.metrics._arrays import Floats, check_arrays, check_seed, check_whole
 from slowvae.metrics._registry import register
+from slowvae.metrics._score import Result
 from slowvae.protocols import PROTOCOLS, Protocol
 
 __all__ = ["MCC", "mcc"]
@@ -25,8 +26,8 @@ _FEWEST = 3
 """Two samples are always correlated."""
 
 
-@dataclass(frozen=True)
-class MCC:
+@dataclass(frozen=True, repr=False)
+class MCC(Result):
     """A mean correlation coefficient and how it was taken.
 
     Attributes
@@ -56,6 +57,11 @@ class MCC:
     assignment: NDArray[np.int64] = field(repr=False)
     correlation: Floats = field(repr=False)
     resampled: Floats = field(repr=False)
+
+    @property
+    def parts(self) -> dict[str, Floats]:
+        """Each factor's absolute correlation with its latent, (K,): ``by_factor``."""
+        return {"by_factor": np.abs(self.correlation[np.arange(len(self.assignment)), self.assignment])}
 
 
 def mcc(
@@ -170,10 +176,9 @@ def mcc(
             weights = np.bincount(rng.integers(num_groups, size=num_groups), minlength=num_groups)
             again = correlations.at(weights[group])
             resampled[i] = _score(again, _assign(again) if assigned is None else assigned, num_factors)
-    low, high = np.quantile(resampled, [0.025, 0.975]) if intervals else (0, 0)
     return MCC(
         score=_score(correlation, assignment, num_factors),
-        interval=(float(low), float(high)) if intervals else None,
+        interval=(float(np.quantile(resampled, 0.025)), float(np.quantile(resampled, 0.975))) if intervals else None,
         method=method,
         protocol=protocol,
         n=len(scored),

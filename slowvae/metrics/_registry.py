@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ class Samples:
         Latents and factors of all samples.
     many : tuple
         Latents and factors of at most the published number that are drawn for metrics without training.
+    fitted : tuple
+        Latents and factors of at most the published number for training, for metrics that score what they fit.
     parts : tuple
         Latents and factors to train on, and latents and factors to test on.
     continuous : bool
@@ -33,17 +35,21 @@ class Samples:
         Of the MCC.
     groups : array_like or None
         What each sample belongs to, (N,).
+    factor_names : sequence of str or None
+        Of the K factors, where they are known.
     seed : int
         Of everything drawn.
     """
 
     whole: tuple[ArrayLike, ArrayLike]
     many: tuple[ArrayLike, ArrayLike]
+    fitted: tuple[ArrayLike, ArrayLike]
     parts: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
     continuous: bool
     factor_bins: int | None
     protocol: Protocol
     groups: ArrayLike | None
+    factor_names: Sequence[str] | None
     seed: int
 
 
@@ -54,19 +60,25 @@ class Metric:
     Attributes
     ----------
     score : callable or None
-        From `Samples` to a number or a dataclass of numbers. None if it compares the networks of several seeds.
+        From `Samples` to a `slowvae.metrics.Score` or a dataclass of numbers. None if it compares the networks of
+        several seeds.
     continuous : bool
         Whether it applies to continuous factors as they are, not cut into bins.
+    in_parts : bool
+        Whether its score is written with its parts; if not, as the number alone.
     """
 
     score: Callable[[Samples], Any] | None
     continuous: bool
+    in_parts: bool
 
 
 METRICS: dict[str, Metric] = {}
 """Every metric by its name, in the order of their imports."""
 
 
-def register(name: str, score: Callable[[Samples], Any] | None, continuous: bool = False) -> None:
+def register(
+    name: str, score: Callable[[Samples], Any] | None, continuous: bool = False, in_parts: bool = False
+) -> None:
     """Make a metric known by a name; see `Metric`."""
-    METRICS[name] = Metric(score, continuous)
+    METRICS[name] = Metric(score, continuous, in_parts)

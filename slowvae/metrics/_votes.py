@@ -22,6 +22,7 @@ from slowvae.metrics._arrays import (
     in_usual_range,
 )
 from slowvae.metrics._registry import register
+from slowvae.metrics._score import Score
 
 __all__ = ["beta_vae", "factor_vae"]
 
@@ -83,7 +84,7 @@ def beta_vae(
     batch_size: int = 64,
     seed: int = 0,
     factor_bins: int | None = None,
-) -> float:
+) -> Score:
     """Return the BetaVAE metric (Higgins et al. 2017), as disentanglement_lib computes it.
 
     A point is the mean absolute difference of the latents over `batch_size` pairs that share one factor; a logistic
@@ -106,8 +107,8 @@ def beta_vae(
 
     Returns
     -------
-    float
-        Accuracy on the test points, 0 to 1.
+    Score
+        Accuracy on the test points, 0 to 1. ``parts["train"]`` is that on the points fitted.
 
     Raises
     ------
@@ -126,11 +127,11 @@ def beta_vae(
         second = peers.draw(first, np.broadcast_to(factor[part, None], first.shape), rng)
         points[part] = np.abs(z[first] - z[second]).mean(axis=1)
     if len(np.unique(factor[:num_train])) == 1:  # of few points
-        return float((factor[num_train:] == factor[0]).mean())
+        return _accuracy(np.full_like(factor, factor[0]), factor, num_train, len(z))
     model = LogisticRegression(max_iter=1000, random_state=0)
     with converging("beta-vae"):
         model.fit(points[:num_train], factor[:num_train])
-    return float((model.predict(points[num_train:]) == factor[num_train:]).mean())
+    return _accuracy(model.predict(points), factor, num_train, len(z))
 
 
 def factor_vae(
@@ -141,7 +142,7 @@ def factor_vae(
     batch_size: int = 64,
     seed: int = 0,
     factor_bins: int | None = None,
-) -> float:
+) -> Score:
     """Return the FactorVAE metric (Kim and Mnih 2018), as disentanglement_lib computes it.
 
     A vote is the latent that varies least, relative to its variance over all samples, among `batch_size` samples that
@@ -154,8 +155,9 @@ def factor_vae(
 
     Returns
     -------
-    float
+    Score
         Accuracy on the test votes, 0 to 1; 0 if every latent is constant. Constant latents have no vote.
+        ``parts["train"]`` is that of the training votes.
 
     Raises
     ------
@@ -168,7 +170,7 @@ def factor_vae(
     variance = z.var(axis=0, ddof=1)
     active = variance > 0
     if not active.any():
-        return 0.0
+        return Score(0.0, n=len(z), parts={"train": 0.0})
     z, variance = z[:, active], variance[active]
     peers = _Peers(classes)
     factor = rng.integers(classes.shape[1], size=num_train + num_test)
@@ -180,7 +182,13 @@ def factor_vae(
     table = np.zeros((classes.shape[1], z.shape[1]), dtype=np.int64)
     np.add.at(table, (factor[:num_train], vote[:num_train]), 1)
     stands_for = table.argmax(axis=0)
-    return float((stands_for[vote[num_train:]] == factor[num_train:]).mean())
+    return _accuracy(stands_for[vote], factor, num_train, len(z))
+
+
+def _accuracy(told: NDArray[np.int64], factor: NDArray[np.int64], num_train: int, n: int) -> Score:
+    """Return how often the factor is told on the test points, with that on those before them."""
+    right = told == factor
+    return Score(right[num_train:].mean(), n=n, parts={"train": float(right[:num_train].mean())})
 
 
 register("beta-vae", lambda s: beta_vae(*s.whole, seed=s.seed, factor_bins=s.factor_bins))
