@@ -117,8 +117,9 @@ def test_the_bootstrap_draws_groups_and_assigns_anew(groups):
     np.testing.assert_allclose(scored.interval, np.quantile(expected, [0.025, 0.975]), rtol=1e-12)
 
 
-def test_held_out_assigns_on_one_half_and_scores_and_resamples_the_other():
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("data_seed", range(4))
+def test_held_out_assigns_on_one_half_and_scores_and_resamples_the_other(data_seed):
+    rng = np.random.default_rng(data_seed)
     latents, factors = rng.normal(size=(41, 4)), rng.normal(size=(41, 2))
     scored = metrics.mcc(latents, factors, "pearson", "held-out", seed=7)
     draws = np.random.default_rng(7)
@@ -319,6 +320,70 @@ def test_udr_is_the_median_over_pairs_of_squared_dominance():
     dull = [np.array([0.01, 0.011, 5]), np.array([1, 1]), np.ones(4)]
     pairs = np.array([[np.nan if a is b else agreement(a, b) for b in models] for a in [models[0][:, 1:], *models[1:]]])
     assert metrics.udr(models, dull)[0] == pytest.approx(np.nanmedian(pairs[0, 1:]), rel=1e-12)
+
+
+def test_udr_leaves_out_what_is_constant_in_either_model():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(50, 3))
+    other = z[:, [1, 0]] + rng.normal(size=(50, 2))
+    dull = np.insert(z, 1, 7, axis=1)
+    for first, second in ((dull, other), (other, dull)):
+        kept = [np.delete(each, 1, axis=1) if each is dull else each for each in (first, second)]
+        for method in ("spearman", "lasso"):
+            told = metrics.udr([first, second], method=method)
+            assert told.tolist() == metrics.udr(kept, method=method).tolist()
+            assert 0 < told[0] < 1
+    for models in ([z, np.ones((50, 2))], [np.ones((50, 2)), z], [np.ones((50, 2))] * 2):
+        assert metrics.udr(models).tolist() == [0, 0]
+
+
+def test_udr_counts_a_latent_that_no_other_takes_part_in_as_0():
+    u, v, w = np.linalg.qr(np.random.default_rng(0).normal(size=(60, 4)) - 0)[0][:, 1:].T
+    u, v, w = np.linalg.qr(np.stack([u - u.mean(), v - v.mean(), w - w.mean()], axis=1))[0].T
+    told = metrics.udr([np.stack([u, v], axis=1), np.stack([w, -3 * u], axis=1)], method="lasso")
+    np.testing.assert_allclose(told, 0.9 / 2, rtol=1e-6)  # of 1 less the penalty; two of the four have no weight
+
+
+def test_udr_takes_two_samples_and_names_ten_models_at_most():
+    z = np.random.default_rng(0).normal(size=(5, 3))
+    assert metrics.udr([z[:2], z[:2]]).tolist() == pytest.approx([1 / 3] * 2)
+    for number in (3, 12):
+        with pytest.raises(UsageError) as caught:
+            metrics.udr([*[z] * number, z[:3]])
+        assert str(caught.value).count("(5, 3)") == min(number, 10)
+
+
+@pytest.mark.parametrize("scale", [1e95, 1e-160])
+def test_pearson_s_mcc_of_any_unit(scale):
+    rng = np.random.default_rng(0)
+    factors = rng.normal(size=(200, 2))
+    latents = factors + rng.normal(size=(200, 2))
+    told = {"method": "pearson", "protocol": "rectangular"}
+    plain = metrics.mcc(latents, factors, **told)
+    for z, y in ((latents * scale, factors), (latents, factors * scale), (latents * [scale, 1], factors * scale)):
+        other = metrics.mcc(z, y, **told)
+        assert other.score == pytest.approx(plain.score, rel=1e-12)
+        np.testing.assert_allclose(other.interval, plain.interval, rtol=1e-9)
+
+
+def test_no_correlation_is_above_1_by_rounding():
+    for seed in range(60):
+        factors = np.random.default_rng(seed).normal(size=(7, 2))
+        told = metrics.mcc(-3 * factors, factors, "pearson", "rectangular")
+        assert np.abs(told.correlation).max() <= 1
+        assert told.resampled.max() <= 1
+
+
+def test_sap_of_cut_factors_is_that_of_their_bins():
+    rng = np.random.default_rng(0)
+    y = rng.uniform(size=(600, 2))
+    y[:2], y[2:4] = 0, 1  # the training part has the ends
+    z = y + 0.1 * rng.normal(size=y.shape)
+    cut = np.floor(4 * y).clip(max=3)
+    assert metrics.sap(*halves(z, y), factor_bins=4) == metrics.sap(*halves(z, cut))
+    assert metrics.dci(*halves(z, y), variant="tree", factor_bins=4).importance.tolist() == (
+        metrics.dci(*halves(z, cut), variant="tree").importance.tolist()
+    )
 
 
 def test_udr_by_lasso_takes_the_weights_of_standardised_latents():
@@ -557,6 +622,7 @@ def test_arrays_of_other_kinds_are_scored_alike(metric):
         (lambda z: metrics.udr([z, z], [np.ones(3), np.full(3, np.nan)]), "divergences of model 1"),
         (lambda z: metrics.mcc(z[:2], z[:2, :1]), "at least 3"),
         (lambda z: metrics.mcc(z, z, num_samples=2), "num_samples 2: .* from 3"),
+        (lambda z: metrics.mcc(z, z, num_samples=2**53 + 1), "num_samples .* to 9,007,199,254,740,992"),
         (lambda z: metrics.mcc(z, z, num_samples=1e4), "num_samples 10000.0: .*whole number"),
         (lambda z: metrics.mcc(z, z, seed=-1), "seed -1: .* from 0 to 4,294,967,295"),
         (lambda z: metrics.mcc(z, z, seed=2**32), "seed 4294967296"),
