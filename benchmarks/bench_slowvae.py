@@ -1,4 +1,4 @@
-"""Training SlowVAE and scoring it, beside the release's training loop, on the same machine in one run.
+"""Training SlowVAE beside the release's training loop, on the same machine in one run.
 
     python benchmarks/bench_slowvae.py kitti.npz [--rounds 3] [--steps 60] [--checkpoint run/checkpoints/00004000]
 
@@ -28,10 +28,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from datagen import store
 from datagen.pairs import first_frames
 from slowvae import device as devices
-from slowvae import metrics
 from slowvae.batches import Frames
 from slowvae.checkpoints import load_checkpoint
-from slowvae.scores import score
 from slowvae.settings import Settings, make_settings
 from slowvae.trainer import SYNC_EVERY, Stack
 
@@ -186,28 +184,6 @@ CONTENDERS: dict[str, Callable[[Path, int, Path | None], float]] = {
 FROM_CHECKPOINT = ("release's loop", "float32", "bf16")
 
 
-def score_times() -> None:
-    """Time the metrics on samples of Natural Sprites' size, on one core."""
-    torch.set_num_threads(1)
-    rng = np.random.default_rng(0)
-    sizes = np.array([32, 32, 6, 40, 4])
-    factors = rng.integers(0, sizes, size=(100_000, 5)).astype(np.float32)
-    mixed = (factors / sizes) @ (np.eye(5) + 0.3 * rng.normal(size=(5, 5))) + 0.05 * rng.normal(size=factors.shape)
-    latents = np.hstack([mixed, rng.normal(size=mixed.shape)]).astype(np.float32)
-    print(f"\nmetrics of 10 latents and 5 factors of {sizes.tolist()} values, seconds on one core")
-    total = 0.0
-    for name in metrics.METRICS:
-        begin = time.perf_counter()
-        if name == "udr":
-            metrics.udr([latents[:10_000], latents[:10_000] * 2])
-        else:
-            score(latents, factors, [name])
-        seconds = time.perf_counter() - begin
-        total += seconds
-        print(f"  {name:<12} {seconds:8.2f}")
-    print(f"  {'all':<12} {total:8.2f}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="KITTI Masks, as `datagen kitti-masks` makes it")
@@ -215,34 +191,31 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--checkpoint", type=Path, help="folder of a checkpoint to time training from as well")
     parser.add_argument("--only", choices=CONTENDERS, help="time one contender and print its steps a second")
-    parser.add_argument("--scores", action="store_true", help="time the metrics only")
     options = parser.parse_args()
     if options.only:
         print(CONTENDERS[options.only](options.file, options.steps, options.checkpoint))
         return
-    if not options.scores:
-        runs = {name: [options.file, "--only", name] for name in CONTENDERS}
-        if options.checkpoint:
-            name_it = "{} from the checkpoint".format
-            runs |= {name_it(n): [*runs[n], "--checkpoint", options.checkpoint] for n in FROM_CHECKPOINT}
-        figures: dict[str, list[float]] = {name: [] for name in runs}
-        for _ in range(options.rounds):
-            for name, arguments in runs.items():
-                command = [sys.executable, __file__, *map(str, arguments), "--steps", str(options.steps)]
-                figures[name].append(float(subprocess.check_output(command, text=True)))
-        median = {name: float(np.median(values)) for name, values in figures.items()}
-        print(f"SlowVAE, batch 64, {machine()}, torch {torch.__version__}")
-        print(f"  {'':<36} {'it/s':>7} {'ms':>7} {'x release':>10}")
-        for name, its in median.items():
-            of_release = median[f"release's loop{' from the checkpoint' if 'from' in name else ''}"]
-            print(f"  {name:<36} {its:7.2f} {1000 / its:7.1f} {its / of_release:10.2f}")
-        print(f"  loop against bare forward + backward: {median['bare forward + backward'] / median['float32']:.2f}x")
-        cores = torch.get_num_threads()
-        for single, kind in (("float32", ""), ("bf16", ", bf16")):
-            together = median[single] / median["4 seeds" + kind]
-            apart = 4 * median[single] / (median["one core" + kind] * cores)
-            print(f"  4 seeds{kind} against one: {together:.2f}x its time; cores with nothing in common: {apart:.2f}x")
-    score_times()
+    runs = {name: [options.file, "--only", name] for name in CONTENDERS}
+    if options.checkpoint:
+        name_it = "{} from the checkpoint".format
+        runs |= {name_it(n): [*runs[n], "--checkpoint", options.checkpoint] for n in FROM_CHECKPOINT}
+    figures: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(options.rounds):
+        for name, arguments in runs.items():
+            command = [sys.executable, __file__, *map(str, arguments), "--steps", str(options.steps)]
+            figures[name].append(float(subprocess.check_output(command, text=True)))
+    median = {name: float(np.median(values)) for name, values in figures.items()}
+    print(f"SlowVAE, batch 64, {machine()}, torch {torch.__version__}")
+    print(f"  {'':<36} {'it/s':>7} {'ms':>7} {'x release':>10}")
+    for name, its in median.items():
+        of_release = median[f"release's loop{' from the checkpoint' if 'from' in name else ''}"]
+        print(f"  {name:<36} {its:7.2f} {1000 / its:7.1f} {its / of_release:10.2f}")
+    print(f"  loop against bare forward + backward: {median['bare forward + backward'] / median['float32']:.2f}x")
+    cores = torch.get_num_threads()
+    for single, kind in (("float32", ""), ("bf16", ", bf16")):
+        together = median[single] / median["4 seeds" + kind]
+        apart = 4 * median[single] / (median["one core" + kind] * cores)
+        print(f"  4 seeds{kind} against one: {together:.2f}x its time; cores with nothing in common: {apart:.2f}x")
 
 
 if __name__ == "__main__":

@@ -62,7 +62,9 @@ def irs(latents: ArrayLike, factors: ArrayLike, quantile: float = 1.0, factor_bi
     for k, column in enumerate(classes.T):
         order = np.argsort(column, kind="stable")
         groups = np.split(z[order][:, active], np.flatnonzero(np.diff(column[order])) + 1)
-        spread = [np.quantile(np.abs(group - group.mean(axis=0)), quantile, axis=0) for group in groups]
+        distances = [np.abs(group - group.mean(axis=0)) for group in groups]
+        # A quantile is interpolated, which takes ten times as long as the largest.
+        spread = [each.max(axis=0) if quantile == 1 else np.quantile(each, quantile, axis=0) for each in distances]
         table[active, k] = 1 - np.mean(spread, axis=0) / furthest[active]
     by_latent = np.full(z.shape[1], np.nan)
     by_latent[active] = table[active].max(axis=1)
