@@ -22,7 +22,7 @@ _NODES = 2 ** (_DEPTH + 1) - 1
 _SAME = np.float32(1e-7)  # features closer than this are not told apart, as in scikit-learn
 _BETTER = 1 + 1e-9  # splits whose improvements differ by less are equally good: rounding is not to choose
 _TINY = 2.220446049250313e-16  # a node of no greater variance is not split, whatever rounding says
-_LANES = 4  # features that are looked at together: sums of one would wait for each other
+_LANES = 5  # features that are looked at together: sums of one would wait for each other
 
 
 def boost(
@@ -82,12 +82,15 @@ def _boost(x, order, targets, x_test, raw, raw_test, stages, rng):  # type: igno
     feature, threshold = np.empty(_INNER, dtype=np.int64), np.empty(_INNER)
     first, last = np.zeros(_NODES, dtype=np.int64), np.zeros(_NODES, dtype=np.int64)
     value = np.empty(_NODES)
+    own, step = np.empty(n), np.empty(n)
     # One tree tells two classes apart by itself; of several, each has the part of Friedman's diagonal Newton step.
     factor = 1.0 if num_trees == 1 else (num_trees - 1) / num_trees
     for _ in range(stages):
         _residuals(targets, raw, residual)
         for c in range(num_trees):
-            _grow(x, rows, residual[c], feature, threshold, first, last, importance, rng)
+            # What is read and written in the order of the features has to be near: it is copied from and to where not.
+            own[:] = residual[c]
+            _grow(x, rows, own, feature, threshold, first, last, importance, rng)
             for node in range(_NODES):
                 value[node] = 0
                 if first[node] == last[node] or (node < _INNER and feature[node] >= 0):
@@ -97,13 +100,15 @@ def _boost(x, order, targets, x_test, raw, raw_test, stages, rng):  # type: igno
                 members = rows[_depth(above), feature[above]] if node else rows[0, 0]
                 top, bottom = 0.0, 0.0
                 for j in range(first[node], last[node]):
-                    r = residual[c, members[j]]
+                    r = own[members[j]]
                     top += r
                     bottom += abs(r) * (1 - abs(r))  # p (1 - p)
                 if bottom > 1e-150:
                     value[node] = _RATE * factor * top / bottom
                 for j in range(first[node], last[node]):
-                    raw[c, members[j]] += value[node]
+                    step[members[j]] = value[node]
+            for i in range(n):
+                raw[c, i] += step[i]
             for i in range(x_test.shape[1]):
                 node = 0
                 while node < _INNER and feature[node] >= 0:
@@ -207,13 +212,13 @@ def _hand_on(rows, below, begin, middle, end, right):  # type: ignore[no-untyped
 
 @njit(cache=True)
 def _scan(x, rows, begin, end, residual, total, lanes, gain, place):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Find the best split of a node by each of four features: its improvement and where the right side begins."""
-    z0, z1, z2, z3 = lanes[0], lanes[1], lanes[2], lanes[3]
-    rows0, rows1, rows2, rows3 = rows[z0], rows[z1], rows[z2], rows[z3]
-    sum0 = sum1 = sum2 = sum3 = 0.0
-    x0, x1, x2, x3 = x[z0], x[z1], x[z2], x[z3]
-    least0 = least1 = least2 = least3 = 0.0
-    place0 = place1 = place2 = place3 = begin
+    """Find the best split of a node by each of five features: its improvement and where the right side begins."""
+    z0, z1, z2, z3, z4 = lanes[0], lanes[1], lanes[2], lanes[3], lanes[4]
+    rows0, rows1, rows2, rows3, rows4 = rows[z0], rows[z1], rows[z2], rows[z3], rows[z4]
+    x0, x1, x2, x3, x4 = x[z0], x[z1], x[z2], x[z3], x[z4]
+    sum0 = sum1 = sum2 = sum3 = sum4 = 0.0
+    least0 = least1 = least2 = least3 = least4 = 0.0
+    place0 = place1 = place2 = place3 = place4 = begin
     count, left = float(end - begin), 0.0
     for j in range(begin, end - 1):
         left += 1.0
@@ -222,6 +227,7 @@ def _scan(x, rows, begin, end, residual, total, lanes, gain, place):  # type: ig
         sum1 += residual[rows1[j]]
         sum2 += residual[rows2[j]]
         sum3 += residual[rows3[j]]
+        sum4 += residual[rows4[j]]
         # The improvement is gap^2 / scale; a division is slower than all the rest, so few are made.
         gap = count * sum0 - share
         if gap * gap > least0 * scale and x0[rows0[j + 1]] > x0[rows0[j]] + _SAME:
@@ -235,5 +241,11 @@ def _scan(x, rows, begin, end, residual, total, lanes, gain, place):  # type: ig
         gap = count * sum3 - share
         if gap * gap > least3 * scale and x3[rows3[j + 1]] > x3[rows3[j]] + _SAME:
             least3, place3 = gap * gap / scale * _BETTER, j + 1
-    gain[z0], gain[z1], gain[z2], gain[z3] = least0 / _BETTER, least1 / _BETTER, least2 / _BETTER, least3 / _BETTER
-    place[z0], place[z1], place[z2], place[z3] = place0, place1, place2, place3
+        gap = count * sum4 - share
+        if gap * gap > least4 * scale and x4[rows4[j + 1]] > x4[rows4[j]] + _SAME:
+            least4, place4 = gap * gap / scale * _BETTER, j + 1
+    gain[z0], place[z0] = least0 / _BETTER, place0
+    gain[z1], place[z1] = least1 / _BETTER, place1
+    gain[z2], place[z2] = least2 / _BETTER, place2
+    gain[z3], place[z3] = least3 / _BETTER, place3
+    gain[z4], place[z4] = least4 / _BETTER, place4
