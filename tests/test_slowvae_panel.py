@@ -141,6 +141,9 @@ def test_scores_of_mutual_information_are_those_of_their_papers(bins):
     np.testing.assert_allclose(score.parts["by_factor"], expected, atol=1e-12)
     assert float(score) == pytest.approx(np.mean(expected), abs=1e-12)
     assert metrics.mig_sup(z, y, bins) == metrics.mig_sup(z, y, bins, entropy="factor")
+    for metric in (metrics.mig_sup, metrics.dcimig, metrics.jemmig):
+        assert (float(metric(z, y)) == float(metric(z, y, bins))) == (bins == 20)
+    assert float(metrics.mig_sup(np.ones((300, 2)), y, bins)) == 0
 
 
 @pytest.mark.parametrize("quantile", [None, 0.9, 0.5, 1])
@@ -208,6 +211,7 @@ def test_infomec_is_that_of_scikit_learns_information_and_regression():
     z, y = tangled(400)
     y[:2, 2] = [7, 8]  # each alone in its class, so it has no neighbour
     y[2:6, 1] = 9  # fewer in the class than neighbours
+    y[6:8, 2] = 9
     z[:, 4] *= 0.02  # not active
     y[:, 2] = np.unique(y[:, 2], return_inverse=True)[1]
     y[:, 1] = np.unique(y[:, 1], return_inverse=True)[1]
@@ -319,6 +323,23 @@ def test_block_mcc_is_the_best_of_all_ways_to_give_latents(blocks):
         assert k in blocks[block[k]]
 
 
+def test_two_blocks_share_no_latent():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(40, 5))
+    z = y[:, [0, 0, 1, 2, 3, 4]] + 0.8 * rng.normal(size=(40, 6))
+    score = metrics.block_mcc(z, y, [[0, 3], [4], [1, 2]])
+    best = max(
+        np.mean(
+            [multiple(z[:, a], y[:, k]) for a, ks in ((p[:2], (0, 3)), (p[2:4], (1, 2)), (p[4:], (4,))) for k in ks]
+        )
+        for p in map(list, permutations(range(6), 5))
+        if p[0] < p[1] and p[2] < p[3]
+    )
+    assert float(score) == pytest.approx(best, abs=1e-9)
+    assert len(set(score.parts["latents"])) == 5
+    assert score.parts["block"].tolist() == [0, 2, 2, 0, 1]
+
+
 def test_block_mcc_of_single_factors_is_the_mcc():
     rng = np.random.default_rng(0)
     y = rng.normal(size=(200, 4))
@@ -418,7 +439,9 @@ def test_at_most_so_many_traversals_are_drawn(monkeypatch):
     latents = np.random.default_rng(0).normal(size=(12, 2))
     scores = {float(metrics.flatness(latents, small_grid(), seed=seed)) for seed in range(20)}
     assert 1 < len(scores) <= 18  # 3 pairs of traversals of one factor, 6 of the other
-    assert metrics.flatness(latents, small_grid()) == metrics.flatness(latents, small_grid(), seed=0)
+    for metric in (metrics.flatness, metrics.linearity):
+        assert metric(latents, small_grid()) == metric(latents, small_grid(), seed=0)
+    assert len({float(metrics.linearity(latents, small_grid(), seed=seed)) for seed in range(20)}) > 1
 
 
 NEW = {
@@ -510,6 +533,9 @@ def test_where_latents_lie_and_their_unit_do_not_matter(name, shift, scale):
         (lambda z, y: metrics.block_mcc(z, y, 3), "blocks: must be lists of columns"),
         (lambda z, y: metrics.block_mcc(z, y, [0, 1, 2]), "blocks: must be lists of columns"),
         (lambda z, y: metrics.block_mcc(z, y, [[0, 1, 2]], num_samples=2), "num_samples 2"),
+        (lambda z, y: metrics.block_mcc(z, y, [[0, 1, 2]], num_samples=2**53 + 1), "num_samples 9007199254740993"),
+        (lambda z, y: metrics.block_mcc(z, y, [[0, 1, 2]], seed=-1), "seed -1"),
+        (lambda z, y: metrics.flatness(z, y, seed=-1), "seed -1"),
         (lambda z, y: metrics.block_mcc(z[:2], [[0], [1]], [[0]]), "2 samples are always correlated"),
         (lambda z, y: metrics.linearity(z[:, :1], y), "a single latent is always a line"),
     ],
