@@ -203,6 +203,7 @@ def ross(z: np.ndarray, f: np.ndarray) -> float:
     return max(0.0, digamma(len(z)) + total / len(z))
 
 
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")  # it takes its 100 steps here as there
 def test_infomec_is_that_of_scikit_learns_information_and_regression():
     from sklearn.feature_selection import mutual_info_classif
     from sklearn.linear_model import LogisticRegression
