@@ -69,8 +69,11 @@ class Stack:
         self.adam.zero_grad(set_to_none=True)
         terms["total"].sum().backward()
         self.adam.step()
-        for name, term in terms.items():
-            self.sums[name] = self.sums[name] + term.detach() if name in self.sums else term.detach()
+        # A new dict: sums that were read from a checkpoint stand in its order, columns of the log in that of the terms.
+        before = self.sums
+        self.sums = {
+            name: before[name] + term.detach() if name in before else term.detach() for name, term in terms.items()
+        }
 
     def first_not_finite(self) -> int | None:
         """Return the first seed whose objective or parameters are not finite, or None."""

@@ -434,6 +434,18 @@ def test_killed_at_any_moment_a_run_goes_on_bit_for_bit(frames, tmp_path):
     assert (folder / "log.csv").read_text() == (tmp_path / "whole/log.csv").read_text()
 
 
+def test_what_was_summed_before_a_checkpoint_is_logged_in_the_same_columns(frames):
+    """Whatever the order in which the checkpoint gives its tensors."""
+    stack = Stack((0,), frames, SMALL)
+    stack.step(0)
+    again = Stack((0,), frames, SMALL)
+    again.load(dict(sorted(stack.tensors().items())))
+    for each in (stack, again):
+        each.step(1)
+    (row,), (other,) = stack.statistics(2, 2), again.statistics(2, 2)
+    assert list(row.items()) == list(other.items())
+
+
 def test_a_second_process_is_refused(frames, tmp_path):
     folder = tmp_path / "run"
     child = start_child(folder, iterations=10_000)
