@@ -108,6 +108,18 @@ def test_probabilities_are_those_of_the_definitions(sizes, categorical):
             np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("rate", [1e3, 1e4, 1e6])
+def test_at_the_largest_rates_one_factor_takes_one_step(rate):
+    info, grid = described([5, 2, 7]), all_of([5, 2, 7])
+    first = np.repeat([[2, 0, 6]], len(grid), axis=0)
+    wanted = dict.fromkeys([(1, 0, 6), (3, 0, 6)], 1 / 6) | dict.fromkeys([(2, 1, 6), (2, 0, 5)], 1 / 3)
+    shares = Laplace(rate).probability(first, grid, info)
+    np.testing.assert_allclose(shares, [wanted.get(tuple(second), 0) for second in grid.tolist()], atol=1e-15)
+    drawn = Laplace(rate).sample(np.repeat([[2, 0, 6]], 3000, axis=0), info, np.random.default_rng(0))
+    found = np.array([(drawn == second).all(axis=1).sum() for second in grid])
+    assert p_of(found, 3000 * shares) > 1e-4
+
+
 def test_a_random_rate_is_the_mean_over_all_rates():
     info, grid = described([6, 3], [1]), all_of([6, 3])
     first = np.tile([1, 2], (len(grid), 1))

@@ -31,6 +31,9 @@ _RANDOM_RATES = (1.0, 10.0)
 _NODES = 64
 """Of the quadrature over rates: more change no probability of grids of up to 1,000 values by 1e-12."""
 _BLOCK = 1 << 16
+_STEEPEST = 500.0
+"""Largest logarithm by which a step more is less probable. From here on a second step has a probability of 0 in
+float64; beyond 700 a first one would have, too, and of nothing but zeros no step could be drawn."""
 
 
 class Prior(Protocol):
@@ -249,7 +252,7 @@ class Laplace:
         for factor in moving:
             size = factor_info[factor].size
             values = np.arange(size)
-            weights = np.exp(-np.abs(values[:, None] - values) * (rate / math.log(size)))
+            weights = np.exp(-np.abs(values[:, None] - values) * _decay(rate, size))
             weight, now = weights[before[factor], after[factor]], before[factor]
             all_others = weights.sum(axis=1, where=~np.eye(size, dtype=bool))[now]
             drawn *= weight / (1 + all_others)
@@ -377,7 +380,7 @@ def _steps(
     The weights of the steps to one side are a geometric series, whose sum, q (1 - q^n) / (1 - q) of n steps, can be
     inverted; so one random number gives a step, at any rate of its own.
     """
-    decay = np.asarray(rate / math.log(size))
+    decay = _decay(rate, size)
     unit = np.expm1(decay)  # (1 - q) / q
     up = size - 1 - now
     below, above = -np.expm1(-decay * now) / unit, -np.expm1(-decay * up) / unit
@@ -389,6 +392,11 @@ def _steps(
     far = np.ceil(-np.log1p(np.minimum(-within * unit, 0)) / decay)
     far = np.clip(far, 1, np.where(to_left, now, up))
     return np.where(place < 0, 0, np.where(to_left, -far, far)).astype(np.int32)
+
+
+def _decay(rate: float | NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Return by which logarithm every step more of a factor is less probable."""
+    return np.minimum(rate / math.log(size), _STEEPEST)
 
 
 def _moving(factor_info: Sequence[Factor]) -> list[int]:
