@@ -343,7 +343,7 @@ def test_shapes3d_that_is_none(tmp_path, changes, says):
 def dsprites_with(tmp_path, **changes):
     path = tmp_path / "dsprites.npz"
     with np.load(grids.sample("dsprites")) as file:
-        arrays = {name: file[name] for name in ("imgs", "latents_classes")}
+        arrays = {name: file[name] for name in ("imgs", "latents_classes", "latents_values")}
     for name, change in changes.items():
         arrays[name] = change(arrays[name].copy())
     np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
@@ -355,6 +355,16 @@ def grey(images):
     return images
 
 
+def without_one(values):
+    values[5, 2] = np.nan
+    return values
+
+
+def exchanged(values):
+    values[[6, 7]] = values[[7, 6]]
+    return values
+
+
 def coloured(classes):
     return np.arange(2)[:, None] * (1, 0, 0, 0, 0, 0)
 
@@ -364,14 +374,16 @@ def coloured(classes):
     [
         ({"latents_classes": lambda classes: classes[::-1]}, "image 0: its latents_classes are not in the order"),
         ({"latents_classes": lambda classes: classes[:-1]}, "not numbers (3456, 6)"),
-        ({"latents_classes": lambda classes: None}, "lacks the array 'latents_classes'"),
+        ({"latents_classes": lambda _: None, "latents_values": lambda _: None}, "lacks the array 'latents_classes'"),
+        ({"latents_values": without_one}, "array 'latents_values' holds a number that is not finite"),
+        ({"latents_values": exchanged}, "image 6: its latents_values are not in the order of the grid"),
         ({"latents_classes": lambda classes: classes.astype(str)}, "not numbers"),
         ({"imgs": lambda images: images[:-1]}, "not numbers (3455, 6)"),
         ({"imgs": grey}, "image 11: array 'imgs' holds a number that is neither 0 nor 1"),
         ({"imgs": lambda images: images.astype(np.float32)}, "array 'imgs' is float32"),
         ({"imgs": lambda images: images[..., None]}, "not uint8"),
         ({"imgs": np.asfortranarray}, "Fortran order"),
-        ({"imgs": lambda images: images[:2], "latents_classes": coloured}, "has 2 colours"),
+        ({"imgs": lambda images: images[:2], "latents_classes": coloured, "latents_values": coloured}, "has 2 colours"),
     ],
 )
 def test_dsprites_that_are_none(tmp_path, changes, says):

@@ -50,11 +50,13 @@ def _read(path: Path) -> tuple[Any, tuple[Factor, ...]]:
             if shape != (count, len(_NAMES)) or np.dtype(dtype).kind not in "iuf":
                 raise BadInputError(path, f"array {name!r} is {dtype} {shape}, not numbers ({count}, {len(_NAMES)})")
             labels[name] = file.read(name)
+            if not np.isfinite(labels[name]).all():
+                raise BadInputError(path, f"array {name!r} holds a number that is not finite")
     if not labels:
         raise BadInputError(path, "lacks the array 'latents_classes', so nothing says what an image shows")
-    name = min(labels)  # the classes where there are both
-    places = np.stack([np.unique(column, return_inverse=True)[1] for column in labels[name].T], axis=1)
-    sizes = check_order(path, name, places, _NAMES, count)
+    for name, rows in labels.items():  # which agree where there are both, since each has the order of the grid
+        places = np.stack([np.unique(column, return_inverse=True)[1] for column in rows.T], axis=1)
+        sizes = check_order(path, name, places, _NAMES, count)
     if sizes[0] != 1:
         raise BadInputError(path, f"has {sizes[0]} colours; dSprites has one")
     values = {}
