@@ -130,7 +130,8 @@ class PairOrder:
     Raises
     ------
     UsageError
-        If there are fewer pairs than a batch holds, or a prior is given for sequences, or none for a grid.
+        If there are fewer pairs than a batch holds, a prior is given for sequences, or none for a grid, or the prior
+        cannot be drawn from on it.
     """
 
     def __init__(
@@ -144,6 +145,8 @@ class PairOrder:
                 "a prior draws pairs of a grid; the dataset holds sequences, which have pairs of their own"
             )
         self._firsts, self._lasts, _ = first_frames(dataset.offsets, reach=1 if prior is None else 0)
+        if prior is not None:
+            second_images(self._firsts[:1], dataset, prior, np.random.default_rng(0))  # which says what does not fit
         self._prior, self._dataset = prior, dataset
         self._seeds, self._batch_size, self._max_delta_t = seeds, batch_size, max_delta_t
         self._device = frames.device

@@ -146,12 +146,14 @@ def test_a_factor_that_is_not_scored_is_left_out(tmp_path):
         (("--prior", "laplace", "--rate", "1", "--random-rate"), "exclude each other"),
         (("--prior", "uniform", "--rate", "1"), "rate belongs to the prior laplace"),
         ((), "a grid has no order in time"),
+        (("--prior", "uniform", "--k", "7"), "only 3 can change"),
     ],
 )
 def test_wrong_calls(data, tmp_path, options, problem):
     done = run("train", data, "--out", tmp_path / "run", *options, *QUICK)
     assert problem in (done.output + str(done.exception))
     assert done.exit_code != 0
+    assert not (tmp_path / "run/run.json").exists()  # so that it can be said again, rightly
 
 
 def test_natural_pairs_of_a_grid(data, tmp_path):
