@@ -17,7 +17,8 @@ from cli._common import OUTPUT, check_outputs, echo, overwrite_option, print_tab
 def command(runs: tuple[Path, ...], out: Path | None, quiet: bool, overwrite: bool) -> None:
     """Put the scores of runs into one table: data sets by models, every metric, mean and deviation over seeds.
 
-    Runs of the same file and settings but other seeds are one row. What was not scored stays empty.
+    Runs of the same file and settings but other seeds are one row. What was not scored stays empty. Scores of another
+    file than the one trained on, and of another protocol of the MCC, stand apart.
 
     \b
     Example:
@@ -33,7 +34,16 @@ def command(runs: tuple[Path, ...], out: Path | None, quiet: bool, overwrite: bo
         return
     if out is None:
         rows = [
-            (row.dataset, row.prior, row.model, row.iterations, name, each.mean, each.deviation or "", each.seeds)
+            (
+                row.dataset,
+                row.prior,
+                row.model,
+                row.iterations,
+                name,
+                each.mean,
+                "" if each.deviation is None else each.deviation,
+                each.seeds,
+            )
             for row in table.rows
             for name, each in row.cells.items()
         ]

@@ -17,7 +17,7 @@ from datagen.errors import UsageError
 from datagen.files import atomic_path, check_output
 from datagen.records import read_record
 from slowvae.metrics import METRICS
-from slowvae.runs import read_run
+from slowvae.runs import DataFile, read_run
 from slowvae.settings import Settings, settings_json
 
 __all__ = ["Cell", "Row", "Table", "collect", "write_table"]
@@ -31,6 +31,7 @@ class _Scores(msgspec.Struct):
 
     iteration: int
     seeds: dict[str, dict[str, Any]]
+    data: DataFile | None = None
     udr: dict[str, float] | None = None
 
 
@@ -60,12 +61,13 @@ class Row:
     Attributes
     ----------
     dataset, prior, model : str
-        The file's name without its suffix, what its pairs are drawn by, and the model; where rows would look alike,
-        with the settings in which they differ.
+        The name of the file that was scored without its suffix, with the one trained on where that is another; what its
+        pairs are drawn by; and the model. Where rows would look alike, with the settings in which they differ, and
+        their files with the beginning of their sha256.
     iterations : int
         How long the networks were trained that were scored.
     cells : dict of str to Cell
-        By metric.
+        By the column of `Table.metrics`.
     """
 
     dataset: str
@@ -82,7 +84,7 @@ class Table:
     Attributes
     ----------
     metrics : tuple of str
-        Those that any run has.
+        Those that any run has. Where there are several protocols of the MCC, each is a column, ``"mcc (held-out)"``.
     rows : list of Row
         By data set, prior and model.
     notes : list of str
@@ -97,7 +99,7 @@ class Table:
 def collect(folders: Iterable[str | Path]) -> Table:
     """Collect the scores of runs.
 
-    Runs of one file, with the same settings but for their seeds and as long, are one row.
+    Runs of one file, with the same settings but for their seeds and as long, scored on the same file, are one row.
 
     Parameters
     ----------
@@ -116,7 +118,7 @@ def collect(folders: Iterable[str | Path]) -> Table:
         If a file is damaged.
     """
     found: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
-    where: dict[tuple[Any, ...], tuple[str, Settings, int]] = {}
+    where: dict[tuple[Any, ...], _Origin] = {}
     notes = []
     for folder in map(Path, folders):
         run = read_run(folder)
@@ -125,9 +127,13 @@ def collect(folders: Iterable[str | Path]) -> Table:
             continue
         scores = read_record(folder / "scores.json", _Scores, "score it anew")
         alike = settings_json(replace(run.settings, seeds=(0,), iterations=1))
-        key = (run.dataset.sha256, scores.iteration, tuple(sorted((k, str(v)) for k, v in alike.items())))
-        name = "" if run.dataset.path is None else Path(run.dataset.path).stem
-        where[key] = name, run.settings, scores.iteration
+        scored = run.dataset if scores.data is None else scores.data
+        files = (scored.sha256, run.dataset.sha256)
+        key = (files, scores.iteration, tuple(sorted((k, str(v)) for k, v in alike.items())))
+        name, trained = _name(scored), _name(run.dataset)
+        if len(set(files)) > 1:
+            name = f"{name} (trained on {trained})"
+        where[key] = _Origin(name, tuple(str(sha256)[:8] for sha256 in files), run.settings, scores.iteration)
         for seed, values in scores.seeds.items():
             if seed in found.setdefault(key, {}):
                 raise UsageError(
@@ -146,22 +152,48 @@ def collect(folders: Iterable[str | Path]) -> Table:
     if protocols:
         what = "protocol" if len(protocols) == 1 else "protocols, which do not compare,"
         notes.append(f"MCC of the {what} {', '.join(sorted(protocols))}")
-    rows = [_row(*where[key], seeds) for key, seeds in found.items()]
-    metrics = tuple(name for name in METRICS if any(name in row.cells for row in rows))
+    columns = [
+        (name, protocol)
+        for name in METRICS
+        for protocol in (sorted(protocols) if name == "mcc" and len(protocols) > 1 else [None])
+    ]
+    rows = [_row(where[key], seeds, columns) for key, seeds in found.items()]
+    metrics = tuple(name for name in (_column(*each) for each in columns) if any(name in row.cells for row in rows))
     order = sorted(range(len(rows)), key=lambda n: (rows[n].dataset, rows[n].prior, rows[n].model, rows[n].iterations))
-    named = _told_apart([rows[n] for n in order], [list(where.values())[n][1] for n in order])
+    named = _told_apart([rows[n] for n in order], [list(where.values())[n] for n in order])
     return Table(metrics, named, notes)
 
 
-def _row(dataset: str, settings: Settings, iterations: int, seeds: dict[str, dict[str, Any]]) -> Row:
+@dataclass(frozen=True)
+class _Origin:
+    """What the scores of a row are of; `files` are the one scored and the one trained on."""
+
+    dataset: str
+    files: tuple[str, ...]
+    settings: Settings
+    iterations: int
+
+
+def _name(file: DataFile) -> str:
+    return "" if file.path is None else Path(file.path).stem
+
+
+def _column(name: str, protocol: str | None) -> str:
+    return name if protocol is None else f"{name} ({protocol})"
+
+
+def _row(origin: _Origin, seeds: dict[str, dict[str, Any]], columns: list[tuple[str, str | None]]) -> Row:
     cells = {}
-    for name in METRICS:
-        numbers = [_number(each[name]) for each in seeds.values() if name in each]
+    for name, protocol in columns:
+        scores = [each[name] for each in seeds.values() if name in each]
+        if protocol is not None:
+            scores = [each for each in scores if isinstance(each, dict) and each.get("protocol") == protocol]
+        numbers = map(_number, scores)
         values = [value for value in numbers if value is not None and np.isfinite(value)]
         if values:
             deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
-            cells[name] = Cell(float(np.mean(values)), deviation, len(values))
-    return Row(dataset, _prior(settings), settings.model, iterations, cells)
+            cells[_column(name, protocol)] = Cell(float(np.mean(values)), deviation, len(values))
+    return Row(origin.dataset, _prior(origin.settings), origin.settings.model, origin.iterations, cells)
 
 
 def _number(value: Any) -> float | None:
@@ -182,22 +214,26 @@ def _prior(settings: Settings) -> str:
     return settings.prior if settings.prior_k is None else f"{settings.prior}, k {settings.prior_k}"
 
 
-def _told_apart(rows: list[Row], settings: list[Settings]) -> list[Row]:
-    """Add to the model of rows that look alike the settings in which they differ."""
+def _told_apart(rows: list[Row], origins: list[_Origin]) -> list[Row]:
+    """Add to rows that look alike in what they differ: their files, and settings of the model."""
     told = []
     for number, row in enumerate(rows):
         twins = [
-            settings_json(settings[other])
+            origins[other]
             for other, each in enumerate(rows)
             if (each.dataset, each.prior, each.model, each.iterations)
             == (row.dataset, row.prior, row.model, row.iterations)
         ]
-        mine = settings_json(settings[number])
+        files, mine = origins[number].files, settings_json(origins[number].settings)
+        others = [settings_json(twin.settings) for twin in twins]
         different = [
-            name for name in mine if name not in ("seeds", "iterations") and any(t[name] != mine[name] for t in twins)
+            name for name in mine if name not in ("seeds", "iterations") and any(t[name] != mine[name] for t in others)
         ]
         extra = ", ".join(f"{name} {mine[name]}" for name in different)
-        told.append(replace(row, model=f"{row.model} ({extra})" if extra else row.model))
+        dataset = row.dataset
+        if any(twin.files != files for twin in twins):
+            dataset += f" (sha256 {', '.join(dict.fromkeys(files))})"
+        told.append(replace(row, dataset=dataset, model=f"{row.model} ({extra})" if extra else row.model))
     return told
 
 

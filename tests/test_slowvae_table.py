@@ -13,16 +13,17 @@ from slowvae.settings import Settings
 from slowvae.table import collect, write_table
 
 
-def made(folder, seeds, settings=None, data="shapes3d", iteration=1000, **scores):
+def made(folder, seeds, settings=None, data="shapes3d", iteration=1000, scored_on=None, sha256=None, **scores):
     """Write a run and its scores: of each metric a list, one score a seed."""
     folder.mkdir(parents=True)
     settings = settings or Settings(prior="laplace", prior_rate=1.0)
-    write_run(folder, settings, DataFile(f"{data}.h5", data), "here", "finished")
+    write_run(folder, settings, DataFile(f"{data}.h5", sha256 or data), "here", "finished")
     values = {
         str(seed): {name.replace("_", "-"): each[number] for name, each in scores.items()}
         for number, seed in enumerate(seeds)
     }
-    write_record(folder / "scores.json", {"iteration": iteration, "seeds": values})
+    scored = {"path": f"{scored_on}.h5", "sha256": scored_on} if scored_on else {"path": data, "sha256": sha256 or data}
+    write_record(folder / "scores.json", {"data": scored, "iteration": iteration, "seeds": values})
     return folder
 
 
@@ -78,8 +79,34 @@ def test_rows_that_look_alike_say_what_differs(tmp_path):
 
 def test_protocols_that_differ_are_named(tmp_path):
     made(tmp_path / "a", (0,), mcc=[mcc(0.5)])
-    made(tmp_path / "b", (1,), mcc=[{"score": 0.5, "protocol": "held-out"}])
-    assert "protocols, which do not compare, held-out, klindt2021" in collect([tmp_path / "a", tmp_path / "b"]).notes[0]
+    made(tmp_path / "b", (1,), mcc=[{"score": 0.25, "protocol": "held-out"}])
+    table = collect([tmp_path / "a", tmp_path / "b"])
+    assert "protocols, which do not compare, held-out, klindt2021" in table.notes[0]
+    (row,) = table.rows
+    assert table.metrics == ("mcc (held-out)", "mcc (klindt2021)")
+    assert {name: (cell.mean, cell.seeds) for name, cell in row.cells.items()} == {
+        "mcc (held-out)": (0.25, 1),
+        "mcc (klindt2021)": (0.5, 1),
+    }
+
+
+def test_scores_of_another_file_are_not_those_of_the_one_trained_on(tmp_path):
+    made(tmp_path / "a", (0,), mcc=[mcc(0.5)])
+    made(tmp_path / "b", (1,), scored_on="mpi3d-toy", mcc=[mcc(0.2)])
+    rows = collect([tmp_path / "a", tmp_path / "b"]).rows
+    assert {row.dataset: row.cells["mcc"].mean for row in rows} == {
+        "mpi3d-toy (trained on shapes3d)": 0.2,
+        "shapes3d": 0.5,
+    }
+
+
+def test_files_of_one_name_are_told_apart(tmp_path):
+    made(tmp_path / "a", (0,), sha256="0123456789", mcc=[mcc(0.5)])
+    made(tmp_path / "b", (0,), sha256="abcdefghij", mcc=[mcc(0.2)])
+    assert {row.dataset: row.cells["mcc"].mean for row in collect([tmp_path / "a", tmp_path / "b"]).rows} == {
+        "shapes3d (sha256 01234567)": 0.5,
+        "shapes3d (sha256 abcdefgh)": 0.2,
+    }
 
 
 def test_what_was_not_scored_is_named(tmp_path):
@@ -126,6 +153,12 @@ def test_three_forms(tmp_path):
     assert (rows[0]["mcc_seeds"], rows[0]["mig_mean"], rows[1]["mcc_mean"]) == ("2", "", "")
     with pytest.raises(UsageError, match="exists; pass --overwrite"):
         write_table(table, tmp_path / "t.md")
+
+
+def test_a_deviation_of_0_is_shown(tmp_path):
+    made(tmp_path / "a", (0, 1), mcc=[mcc(0.5), mcc(0.5)])
+    (line,) = (x for x in CliRunner().invoke(datagen, ["table", str(tmp_path / "a")]).output.splitlines() if "0.5" in x)
+    assert [cell.strip() for cell in line.split("│")[6:9]] == ["0.5", "0", "2"]
 
 
 def test_the_command(tmp_path):
