@@ -129,6 +129,9 @@ def test_a_part_of_a_grid_is_none(tmp_path):
         draw_pairs(part, Laplace(), 5)
     with pytest.raises(UsageError, match="a grid is a dataset, not a str"):
         draw_pairs("grid.h5", Laplace(), 5)
+    for none in ("laplace", Laplace, 1.0):
+        with pytest.raises(UsageError, match=r"prior=.*must be a prior, e\.g\. datagen\.grids\.Laplace"):
+            draw_pairs(small_grid(), none, 3)
     with pytest.raises(UsageError, match="pairs=0"):
         draw_pairs(small_grid(), Laplace(), 0)
     with pytest.raises(UsageError, match="7 images, but 4 x 2"):

@@ -209,6 +209,11 @@ def test_the_folder_that_a_set_was_unpacked_to_is_read(tmp_path):
         shutil.copy(grids.sample(name), one)
         (one / "README.txt").write_text("read me")
         assert grids.read(one).num_frames == grids.grid(name).num_frames
+        for suffix in ("h5", "npz"):  # a converted set beside it is none to convert
+            store.save(grids.grid("mpi3d-toy"), one / f"a.{suffix}")
+        assert grids.read(one).num_frames == grids.grid(name).num_frames
+        with pytest.raises(UsageError, match=r"a\.npz: is a dataset file already"):
+            grids.read(one / "a.npz")
 
 
 def test_a_stored_member_gives_the_same_as_a_packed_one(tmp_path):

@@ -13,12 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.datasets import Factor
-from datagen.errors import BadInputError, DatagenWarning, quote
+from datagen.errors import BadInputError, DatagenWarning, UsageError, quote
 from datagen.grids.sets import GridSet
 
-__all__ = ["Found", "check_order", "head_of", "sized_factors"]
+__all__ = ["DatasetFileError", "Found", "check_order", "head_of", "sized_factors"]
 
 _HEAD = 512
+
+
+class DatasetFileError(UsageError):
+    """A file is a dataset of this program, and no set as its authors hand it out."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: is a dataset file already; use it as it is")
 
 
 @dataclass(frozen=True)

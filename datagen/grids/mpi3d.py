@@ -14,7 +14,7 @@ from typing import Any
 
 from datagen.datasets import Factor
 from datagen.errors import BadInputError, UsageError
-from datagen.grids.found import Found, head_of, sized_factors
+from datagen.grids.found import DatasetFileError, Found, head_of, sized_factors
 from datagen.grids.npz_images import npz_images
 from datagen.grids.sets import SETS, GridSet
 from datagen.store.npz import open_file
@@ -34,7 +34,7 @@ def find(path: Path) -> Found | None:
     if "images" not in names:
         return None
     if is_dataset:
-        raise UsageError(f"{path}: is a dataset file already; use it as it is")
+        raise DatasetFileError(path)
     known = next((SETS[f"mpi3d-{each}"] for each in _VARIANTS if each in path.name.lower()), None)
     if known is None:
         raise UsageError(

@@ -56,6 +56,11 @@ def second_images(
     -------
     ndarray of int64, shape (P,)
 
+    Raises
+    ------
+    UsageError
+        If the prior is none, or cannot be drawn from on the grid.
+
     Examples
     --------
     >>> from datagen.datasets import Factor
@@ -64,6 +69,11 @@ def second_images(
     >>> second_images(np.array([0, 4]), grid, Laplace(), np.random.default_rng(0))
     array([2, 2])
     """
+    if not callable(getattr(prior, "sample", None)) or isinstance(prior, type):
+        raise UsageError(
+            f"prior={prior!r:.60}: must be a prior, e.g. datagen.grids.Laplace(rate=1.0); make_prior of "
+            "datagen.grids.priors makes one of its name"
+        )
     sizes = tuple(grid.factor_sizes.tolist())
     drawn = prior.sample(grid.factors[firsts], grid.factor_info, rng)
     return np.ravel_multi_index(tuple(drawn.T), sizes).astype(np.int64)

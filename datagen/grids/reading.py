@@ -9,7 +9,7 @@ from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, UsageError, quote
 from datagen.files import check_input, sha256_file
 from datagen.grids import cars3d, dsprites, mpi3d, shapes3d, smallnorb
-from datagen.grids.found import Found
+from datagen.grids.found import DatasetFileError, Found
 from datagen.grids.sets import SETS
 from datagen.manifest import make_manifest
 from datagen.progress import progress_bar
@@ -55,7 +55,10 @@ def find_grid(source: str | Path) -> Found:
     inside = [each for each in sorted(path.iterdir())[:_MOST_FILES] if each.is_file() and each.suffix != ".mat"]
     several: dict[tuple[Path, ...], Found] = {}
     for each in [path, *inside]:
-        found = _find(each)
+        try:
+            found = _find(each)
+        except DatasetFileError:  # as a converted set beside another's files
+            continue
         if found is not None:
             several.setdefault(found.files, found)
     if not several:

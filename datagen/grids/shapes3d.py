@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from datagen.datasets import Factor
-from datagen.errors import BadInputError, UsageError
-from datagen.grids.found import Found, check_order, head_of, sized_factors
+from datagen.errors import BadInputError
+from datagen.grids.found import DatasetFileError, Found, check_order, head_of, sized_factors
 from datagen.grids.sets import SETS
 
 __all__ = ["find"]
@@ -30,7 +30,7 @@ def find(path: Path) -> Found | None:
     with open_file(path, ("images", "labels", "manifest")) as file:
         names = file.names
     if "manifest" in names:
-        raise UsageError(f"{path}: is a dataset file already; use it as it is")
+        raise DatasetFileError(path)
     if not {"images", "labels"} & names:
         return None
     return Found(_SET, (path,), lambda show_progress: _read(path))
