@@ -207,6 +207,8 @@ def _neighbours(dataset: Sequences, seed: int) -> list[Check]:
     sizes = dataset.factor_sizes
     images = dataset.images
     assert images is not None
+    if (sizes > 1).sum() < 2:
+        return [Check("order of factors", "warn", None, "with one factor there is nothing else that could change")]
     base = rng.choice(dataset.num_frames, min(_GRID_SAMPLES, dataset.num_frames), replace=False)
     shown, numbers = images[base].astype(np.float32), np.stack(np.unravel_index(base, tuple(sizes.tolist())))
 
@@ -225,6 +227,9 @@ def _neighbours(dataset: Sequences, seed: int) -> list[Check]:
         else_too = rng.integers(0, sizes[:, None], numbers.shape)
         else_too[place] = moved[place]
         alone, control = apart(moved), apart(else_too)
+        if not control.any():
+            checks.append(Check(f"order of {factor.name}", "fail", None, "all images looked at are equal"))
+            continue
         groups = np.arange(len(base))
         ratio, _, high = (float(v[0]) for v in ratio_interval(alone[:, None], control[:, None], groups, rng))
         detail = f"changed alone, images are {ratio:.2f} as far apart as with all else changed too (at most {high:.2f})"

@@ -202,6 +202,20 @@ def test_factors_in_another_order_fail(tmp_path):
     assert found["order of x"].status == "pass"
 
 
+def test_a_grid_of_one_factor_cannot_be_compared(tmp_path):
+    images = np.arange(8, dtype=np.uint8)[:, None, None] * np.arange(256, dtype=np.uint8).reshape(16, 16)
+    images[0, 0, 0] = 1
+    store.save(Sequences.of_grid(images, (Factor("x", "", (0, 7), 8),)), tmp_path / "a.h5")
+    assert {check.name: check.status for check in check_file(tmp_path / "a.h5")[0]}["order of factors"] == "warn"
+
+
+def test_equal_images_fail_without_a_warning(tmp_path):
+    grid = squares()
+    store.save(replace(grid, images=np.zeros(grid.images.shape, np.uint8)), tmp_path / "a.h5")
+    (check,) = (each for each in check_file(tmp_path / "a.h5")[0] if each.name == "order of x")
+    assert (check.status, check.detail) == ("fail", "all images looked at are equal")
+
+
 def test_an_image_of_one_colour_fails(tmp_path):
     grid = squares()
     images = grid.images.copy()
