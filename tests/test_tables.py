@@ -134,6 +134,12 @@ def test_the_manifest_tells_the_rate_of_a_releases_table(tmp_path):
         load(path)
 
 
+@pytest.mark.parametrize("suffix", store.SUFFIXES)
+def test_pairs_of_a_dataset_file_of_any_format(kitti, tmp_path, suffix):
+    store.save(kitti, tmp_path / f"kitti{suffix}")
+    np.testing.assert_array_equal(load(tmp_path / f"kitti{suffix}").y, kitti.transitions().y)
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_pairs_of_a_dataset_file_keep_their_types(kitti, tmp_path, suffix):
     store.save(kitti, tmp_path / "kitti.npz")

@@ -22,7 +22,7 @@ from datagen.measure import MeasuredVideo
 from datagen.rates import rate_or_nan
 from datagen.readers.instance_sets import YOUTUBE_VIS_NAMES
 from datagen.records import json_text
-from datagen.store import SUFFIXES, long_table, release_csv
+from datagen.store import SUFFIXES, is_folder, long_table, release_csv
 from datagen.store import load as load_dataset
 from datagen.store.release_pickle import unpickle
 from datagen.transitions import Transitions
@@ -138,7 +138,8 @@ def load(path: str | Path, sequence: int = 2) -> Transitions:
     path : str or Path
         A table that `save` wrote (``.csv``, ``.parquet``), the release's table of YouTube-VOS
         (``downscale_keepaspect.csv``) or one written like it, the release's pairs of KITTI Masks
-        (``kitti_dict_p_v2.pkl``), or a dataset file of masks (``.npz``, ``.h5``, ``.pickle``).
+        (``kitti_dict_p_v2.pkl``), or a dataset file of masks (``.npz``, ``.h5``, ``.zarr``,
+        ``.pickle``).
     sequence : int
         Number of frames of a row; more than 2 are had by chaining pairs (`Transitions.runs`).
 
@@ -153,7 +154,7 @@ def load(path: str | Path, sequence: int = 2) -> Transitions:
     BadInputError
         If it is damaged or holds no transitions.
     """
-    return _read(check_input(path)).runs(sequence)
+    return _read(check_input(path, folder=is_folder(path))).runs(sequence)
 
 
 def _read(path: Path) -> Transitions:
