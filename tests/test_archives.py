@@ -182,6 +182,20 @@ def test_a_member_that_is_damaged_is_one_line(davis):
         build_masks(path)
 
 
+def test_a_damaged_member_of_an_archive_by_a_relative_path_is_left_out(davis, monkeypatch):
+    with zipfile.ZipFile(pack(davis, "zip")) as archive:
+        info = archive.getinfo("DAVIS/Annotations/480p/cow/00003.png")
+    path = davis.with_name("davis.zip")
+    data = bytearray(path.read_bytes())
+    data[info.header_offset + 30 + len(info.filename) + info.compress_size // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+    monkeypatch.chdir(path.parent)
+    _, cow = find_videos("davis.zip")
+    assert "cow/00003.png: is damaged in its zip" in cow.read(skip_bad=True).left_out[0]
+    with pytest.raises(BadInputError, match=r"^davis\.zip/DAVIS"):
+        cow.read()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("keep", [0, 1, 100, 0.3, 0.5, 0.8])
 def test_an_archive_that_is_cut_off(davis, kind, keep):

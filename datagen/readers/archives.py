@@ -203,6 +203,8 @@ def read_bytes(path: Path) -> bytes:
     try:
         found = _member(path) if _in_archive(path) else None
         return found[0].read(found[1]) if found else check_input(path).read_bytes()
+    except BadInputError as error:  # an archive names itself by its full path, not as the caller does
+        raise BadInputError(path, error.problem, error.where) from None
     except UsageError as error:  # the folder names it, so the fault is not in the call
         raise BadInputError(path, f"cannot be read ({str(error).removeprefix(f'{path}: ')})") from None
     except OSError as error:
