@@ -161,6 +161,16 @@ def test_a_bad_frame_is_named_or_left_out(tmp_path, spoil, problem):
     assert tracks.left_out[0].startswith("out/v/00001.png: ")
 
 
+@pytest.mark.parametrize("spoil", [spoil_depth, spoil_colour])
+@pytest.mark.parametrize("name", ["00002.png", "00003.png"])  # those that are looked at to know the format
+def test_a_picture_of_another_kind_is_named_wherever_it_stands(tmp_path, spoil, name):
+    folder = lay(tmp_path / "out/v")
+    spoil(folder / name)
+    (video,) = find_videos(tmp_path)
+    with pytest.raises(BadInputError, match=f"v/{name}: is no 8-bit grey or palette image"):
+        video.read()
+
+
 def test_pictures_beside_label_maps_are_none(tmp_path, recwarn):
     lay(tmp_path / "set/Annotations/v")
     scene = np.random.default_rng(0).integers(0, 255, (72, 128)).astype(np.uint8)

@@ -48,6 +48,12 @@ class Folder:
         return label_maps_in(self.path) if any(path.suffix == ".png" for path in self.entries) else []
 
     @cached_property
+    def first_header(self) -> tuple[int, int] | None:
+        """Bit depth and colour type of the first that can be read; None if there is none."""
+        headers = (header_of_picture(read_head(path, _HEAD)) for path in self.label_maps)
+        return next((header for header in headers if header), None)
+
+    @cached_property
     def headers(self) -> set[tuple[int, int]]:
         """Bit depths and colour types of some of them: of the first, one in the middle and the last, or of any."""
         found: set[tuple[int, int]] = set()

@@ -107,9 +107,8 @@ def read_indices(data: bytes, path: Path, sampling: Sampling | None) -> tuple[ND
 
 def are_label_maps(folders: Folders, folder: Folder) -> bool:
     """Say whether a folder holds 8-bit pictures that look as label maps of objects do."""
-    if not folder.headers or folders.is_beside(folder.path):
-        return False
-    if not all(depth <= 8 and colour in (GREY, PALETTE) for depth, colour in folder.headers):
+    # One of another kind among them is said when it is read, by its name.
+    if not _shows_labels(folder.first_header) or folders.is_beside(folder.path):
         return False
     if any(part.startswith("Annotations") for part in parts_of(folder.path)):
         return True
@@ -118,6 +117,11 @@ def are_label_maps(folders: Folders, folder: Folder) -> bool:
             changes = np.count_nonzero(pixels[:, 1:] != pixels[:, :-1])
             return bool(changes <= max(_MOST_CHANGES * pixels.size, 2 * len(pixels)))
     return False
+
+
+def _shows_labels(header: tuple[int, int] | None) -> bool:
+    """Say whether a picture of a bit depth and colour type can be a label map of objects."""
+    return header is not None and header[0] <= 8 and header[1] in (GREY, PALETTE)
 
 
 def videos_are_objects(folders: Folders, folder: Folder) -> bool:
@@ -204,7 +208,7 @@ def _find(source: Source) -> list[Video] | None:
             continue
         if videos_are_objects(source.folders, folder) or not are_label_maps(source.folders, folder):
             continue
-        is_grey = all(colour == GREY for _, colour in folder.headers)
+        is_grey = all(header[1] == GREY for header in folder.headers if _shows_labels(header))
         name = printable_name(parts_of(folder.path)[-1])
         name_of_set = _set_of(folder, is_grey)
         categories = lists.of(folder.path, name) if name_of_set == _LVOS else {}
