@@ -384,6 +384,9 @@ def build_masks(
         raise UsageError(f"{out}: a dataset is built in parts into .zarr only; build it in memory and save it")
     if scheduler is not None and out is None:
         raise UsageError("scheduler: other processes write into a .zarr store; give out")
+    if scheduler is not None and out is not None:  # workers may have started in another folder
+        sources = [Path(source).absolute() for source in ([sources] if isinstance(sources, str | Path) else sources)]
+        out = Path(out).absolute()
     chosen = _painting_view(view, image_size, windows)
     only, unwanted = (tuple(dict.fromkeys(names or ())) for names in (categories, exclude))
     rule = SequenceRule(min_area, min_length, min_length, drop_largest_id=False, left_out=unwanted, only=only)
@@ -405,8 +408,11 @@ def build_masks(
         found = plan(thinned, chosen, image_size, rule, skip_bad, workers, show_progress)
         manifest = _manifest(parameters, thinned, [item.plan() for item in found])
         return paint(found, image_size, manifest, workers)
+    how_read = {"format": format, "automatic": automatic, "fps_of_source": fps_of_source}
     with spread_over(scheduler, workers) as spread:
-        return _build_store(Path(out), thinned, chosen, rule, parameters, skip_bad, spread, overwrite, show_progress)
+        return _build_store(
+            Path(out), thinned, chosen, rule, parameters, how_read, skip_bad, spread, overwrite, show_progress
+        )
 
 
 def _build_store(
@@ -415,6 +421,7 @@ def _build_store(
     view: View,
     rule: SequenceRule,
     parameters: dict[str, Any],
+    how_read: dict[str, Any],
     skip_bad: bool,
     spread: Spread,
     overwrite: bool,
@@ -422,8 +429,8 @@ def _build_store(
 ) -> Sequences:
     """Plan, then paint shard by shard; go on where it was interrupted."""
     size = parameters["image_size"]
-    paths = [str(video.path) for video in videos]
-    key = hashlib.sha256(json.dumps([__version__, parameters, paths]).encode()).hexdigest()
+    paths = [str(video.path.absolute()) for video in videos]
+    key = hashlib.sha256(json.dumps([__version__, parameters, how_read, paths]).encode()).hexdigest()
     with continued_folder(out, key, overwrite) as folder:
         log = PlanLog(folder.parent / "plans")
         plans = log.read()
@@ -433,7 +440,11 @@ def _build_store(
         for each in progress_bar(planned, "reading sequences", total=len(left), show=show_progress):
             log.add(each)
             plans.append(each)
-        manifest = _manifest(parameters, videos, plans)
+        try:
+            manifest = _manifest(parameters, videos, plans)
+        except DatagenError:
+            log.remove()  # these options give no data however often they are tried
+            raise
         masks = PaintedMasks(videos, plans, view, size, skip_bad)
         store.write_store(lay_out(plans, masks, manifest), folder, out, spread, show_progress)
     return store.load(out, lazy=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
-from datagen.errors import DatagenError, quote
+from datagen.errors import DatagenError, UsageError, quote
 from datagen.extras import extra
 from datagen.parallel import Spread, Threads
 
@@ -76,7 +76,7 @@ def spread_over(scheduler: str | None, workers: int | None = None) -> Iterator[S
     Raises
     ------
     UsageError
-        If distributed is not installed.
+        If distributed is not installed, or the address is none.
     DatagenError
         If there is no scheduler at the address.
     """
@@ -85,6 +85,16 @@ def spread_over(scheduler: str | None, workers: int | None = None) -> Iterator[S
         return
     with extra("distributed", "a scheduler"):
         from distributed import Client
+        from distributed.comm.addressing import parse_address, parse_host_port
+        from distributed.comm.registry import get_backend
+    try:
+        # Of an address that cannot be one, a client would wait, and then leave a traceback.
+        scheme, location = parse_address(scheduler)
+        get_backend(scheme)
+        if scheme != "inproc":
+            parse_host_port(location)
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"{quote(scheduler)}: is no address of a Dask scheduler ({quote(error)})") from None
     try:
         client = Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:

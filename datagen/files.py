@@ -381,7 +381,7 @@ def continued_folder(path: str | Path, key: str, overwrite: bool = False) -> Ite
     path = check_output(path, overwrite, folder=True)
     partial = path.with_name(f"{path.name}.partial")
     made: list[Path] = []
-    with _named_errors([path], [partial]):
+    with _kept_for_another_try(path, partial), _named_errors([path], [partial]):
         _make_folder(path.parent, made)
         partial.mkdir(exist_ok=True)
         try:
@@ -390,23 +390,47 @@ def continued_folder(path: str | Path, key: str, overwrite: bool = False) -> Ite
             raise UsageError(f"{partial}: another process is working here; wait for it") from None
         with held:
             inner, said = partial / path.name, partial / _KEY
-            if said.exists() and said.read_text() != key:
-                if not overwrite:
-                    left = "is left unfinished of other annotations or options"
-                    raise UsageError(f"{partial}: {left}; pass --overwrite to begin anew")
-                for each in set(partial.iterdir()) - {partial / _LOCK}:
-                    shutil.rmtree(each) if each.is_dir() else each.unlink()
-            if not said.exists():
-                with atomic_path(said) as temporary:
-                    temporary.write_text(key)
-            inner.mkdir(exist_ok=True)
-            yield inner
-            for inside in inner.rglob("*"):
-                _flush(inside)
-            with _signals_held():
-                _name_folder(inner, path, overwrite)
-                _flush(path.parent)
-        shutil.rmtree(partial, ignore_errors=True)
+            finished = False
+            try:
+                if said.exists() and said.read_text() != key:
+                    if not overwrite and _holds_work(partial, inner):
+                        left = "is left unfinished of other annotations or options"
+                        raise UsageError(f"{partial}: {left}; pass --overwrite to begin anew")
+                    for each in set(partial.iterdir()) - {partial / _LOCK}:
+                        shutil.rmtree(each) if each.is_dir() else each.unlink()
+                if not said.exists():
+                    with atomic_path(said) as temporary:
+                        temporary.write_text(key)
+                inner.mkdir(exist_ok=True)
+                yield inner
+                for inside in inner.rglob("*"):
+                    _flush(inside)
+                with _signals_held():
+                    _name_folder(inner, path, overwrite)
+                    _flush(path.parent)
+                finished = True
+            finally:
+                # Where nothing was done, nothing can be gone on with, and other options need not be refused.
+                if finished or not _holds_work(partial, inner):
+                    shutil.rmtree(partial, ignore_errors=True)
+
+
+def _holds_work(partial: Path, inner: Path) -> bool:
+    """Say whether anything was done in a folder that is gone on with."""
+    known = {partial / _LOCK, partial / _KEY, inner}
+    return partial.is_dir() and (bool(set(partial.iterdir()) - known) or (inner.is_dir() and any(inner.iterdir())))
+
+
+@contextmanager
+def _kept_for_another_try(path: Path, partial: Path) -> Iterator[None]:
+    """Have errors of writing say what is left, where something is."""
+    try:
+        yield
+    except OutputError as error:
+        if not partial.exists():
+            raise
+        state = f"what was done is kept in {partial.name}, and the same command goes on with it"
+        raise OutputError(path, error, state) from error
 
 
 def size_of(path: str | Path) -> int:

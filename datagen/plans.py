@@ -196,6 +196,10 @@ class PlanLog:
         with self._path.open("ab") as stream:
             stream.write(_LENGTH.pack(len(content)) + content)
 
+    def remove(self) -> None:
+        """Remove all plans."""
+        self._path.unlink(missing_ok=True)
+
 
 def _parts(array: Any) -> tuple[str, tuple[int, ...], bytes]:
     if not isinstance(array, np.ndarray):

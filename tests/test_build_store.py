@@ -138,14 +138,6 @@ def test_a_plan_that_was_cut_short_is_made_again(sa_v, tmp_path):
         assert (again[-1].category, again[-1].inputs) == (plans[len(read)].category, plans[len(read)].inputs)
 
 
-def count(folder):
-    """Count what is below a folder that another process writes into."""
-    try:
-        return sum(1 for _ in folder.rglob("*"))
-    except FileNotFoundError:  # renamed meanwhile
-        return 0
-
-
 @pytest.mark.slow
 def test_it_goes_on_after_a_kill(sa_v, tmp_path):
     """A process is killed at moments that spread over its work; the store is the same in the end."""
@@ -159,7 +151,8 @@ build_masks({str(sa_v)!r}, {str(tmp_path / "b.zarr")!r}, windows=2, workers=1)
     for patience in (40, 60, 80, 100, 120):
         process = subprocess.Popen([sys.executable, "-c", code])
         places = tmp_path / "b.zarr.partial"
-        while process.poll() is None and count(places) < patience:
+        # Unlike rglob, os.walk passes over a folder that takes its name meanwhile.
+        while process.poll() is None and sum(len(dirs + files) for _, dirs, files in os.walk(places)) < patience:
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -220,8 +213,33 @@ def test_nobody_at_the_address(sa_v, tmp_path, monkeypatch):
     monkeypatch.setattr("datagen.cluster._SECONDS_TO_CONNECT", 1)
     with pytest.raises(DatagenError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers there"):
         build_masks(sa_v, tmp_path / "a.zarr", scheduler="tcp://127.0.0.1:9")
-    with pytest.raises(DatagenError, match=r"no Dask scheduler answers there"):
-        build_masks(sa_v, tmp_path / "a.zarr", scheduler="nonsense://x")
+
+
+@pytest.mark.parametrize("address", ["nonsense://x", "nonsense", "http://127.0.0.1:9", "tcp://127.0.0.1", ""])
+def test_what_is_no_address(sa_v, tmp_path, address):
+    pytest.importorskip("distributed")
+    with pytest.raises(UsageError, match=r"is no address of a Dask scheduler"):
+        build_masks(sa_v, tmp_path / "a.zarr", scheduler=address)
+    assert not list(tmp_path.iterdir())
+
+
+def test_workers_in_another_folder_find_relative_paths(sa_v, tmp_path, monkeypatch):
+    """Threads in place of a cluster, which is in another folder from the start of its work on."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(sa_v.parent)
+
+    @contextmanager
+    def spread_over(scheduler, workers):
+        monkeypatch.chdir(elsewhere)
+        yield Threads(1)
+
+    expected = build_masks(sa_v, windows=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(build, "spread_over", spread_over)
+        found = build_masks("sa-v", "found.zarr", windows=2, scheduler="tcp://x:1")
+    assert store.load(sa_v.parent / "found.zarr").manifest == found.manifest
+    np.testing.assert_array_equal(np.asarray(found.images), expected.images)
 
 
 def test_annotations_that_change_meanwhile(tmp_path, monkeypatch):
@@ -256,6 +274,36 @@ def test_what_is_left_of_other_options(sa_v, tmp_path, monkeypatch):
     found = build_masks(sa_v, tmp_path / "a.zarr", windows=3, overwrite=True)
     assert found.columns["window"].max() == 2
     assert [each.name for each in tmp_path.iterdir()] == ["a.zarr"]
+
+
+@pytest.mark.parametrize("options", [{"fps_of_source": 6.0}, {"automatic": True}, {"format": "sa-v"}])
+def test_what_is_left_of_annotations_read_in_another_way(sa_v, tmp_path, monkeypatch, options):
+    left_unfinished(sa_v, tmp_path / "a.zarr", monkeypatch)
+    with pytest.raises(UsageError, match=r"is left unfinished of other annotations or options"):
+        build_masks(sa_v, tmp_path / "a.zarr", windows=2, **options)
+
+
+@pytest.mark.parametrize("options", [{"categories": ["cat"]}, {"min_length": 1000}, {"frames_per_second": 5.0}])
+def test_what_gave_nothing_is_not_in_the_way_of_other_options(sa_v, tmp_path, options):
+    with pytest.raises(DatagenError):
+        build_masks(sa_v, tmp_path / "a.zarr", windows=2, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fills_says_what_is_kept(sa_v, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OutputError(tmp_path / "a.zarr", OSError(28, "No space left on device"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("datagen.build.store.write_store", full)
+        with pytest.raises(
+            OutputError, match=r"No space left.*; what was done is kept in a\.zarr\.partial, and the same"
+        ):
+            build_masks(sa_v, tmp_path / "a.zarr", windows=2)
+        patched.setattr(build.PlanLog, "add", full)
+        with pytest.raises(OutputError, match=r"nothing was left behind"):
+            build_masks(sa_v, tmp_path / "b.zarr", windows=2)
+    assert [each.name for each in tmp_path.iterdir()] == ["a.zarr.partial"]
 
 
 def test_skipping_what_is_bad_goes_on_with_the_same_plans(sa_v, tmp_path, monkeypatch):
