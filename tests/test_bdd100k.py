@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from annotations import FIRST, HEIGHT, SECOND, WIDTH, as_list, as_text, write
 
-from datagen.errors import BadInputError, DatagenError
+from datagen.errors import BadInputError, DatagenError, UsageError
 from datagen.measure import measure
-from datagen.readers import find_videos
+from datagen.readers import find_videos, find_videos_of_all
 
 
 def label(name, mask, category="car", **more):
@@ -65,6 +65,25 @@ def test_a_folder_has_one_video_per_file(tmp_path):
     with pytest.raises(BadInputError, match=r"c\.json: holds 2 videos; give the file itself"):
         read(tmp_path)
     assert "holds 2 videos" in read(tmp_path, skip_bad=True)[2].left_out[0]
+
+
+def test_a_video_in_a_folder_has_its_own_name_not_that_of_its_file(tmp_path):
+    frames = scalabel()[:2]
+    truth, results = (write(tmp_path / f"{name}.json", frames) for name in ("truth", "results"))
+    assert [(video.name, video.path) for video in find_videos(tmp_path)] == [("a", results), ("a", truth)]
+    with pytest.raises(UsageError, match="bdd100k-mots/a is there twice") as error:
+        find_videos_of_all(tmp_path)
+    assert str(results) in str(error.value)
+    assert str(truth) in str(error.value)
+    assert (
+        read(write(tmp_path / "truth.json", [frame('"\u00e4\\', 0, *frames[0]["labels"])]).parent)[1].video
+        == '"\u00e4\\'
+    )
+    for name in (None, "", 3):
+        write(tmp_path / "truth.json", [frames[0] | {"videoName": name}, frames[1]])
+        assert [video.name for video in find_videos(tmp_path)] == ["a", "truth"]
+        with pytest.raises(BadInputError, match=r"truth\.json, frames\[0\]"):
+            read(tmp_path)
 
 
 BAD_LABELS = {
@@ -152,3 +171,5 @@ def test_the_real_sequence(realdata):
     assert sorted(zip(tracks.frame.tolist(), tracks.object_id.tolist(), names, strict=True)) == sorted(labels)
     results = find_videos(realdata / "bdd100k-segtrack-scalabel" / "seg_track_preds.json")[0].read()
     assert len(results) == 1567
+    with pytest.raises(UsageError, match=r"b1c66a42-6f7d68ca is there twice: .*seg_track_preds\.json and .*sample"):
+        find_videos_of_all(path.parent)

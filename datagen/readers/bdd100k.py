@@ -7,6 +7,7 @@ they are kept, else objects are numbered from 1 in the order in which they are f
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ _CATEGORIES = ["pedestrian", "rider", "car", "truck", "bus", "train", "motorcycl
 _NUMBERS = {name: number for number, name in enumerate(_CATEGORIES, start=1)}
 _RATE = 5.0
 _HEAD = 1 << 12
+_VIDEO_NAME = re.compile(rb'"videoName"(?:\s*:\s*("(?:[^"\\]|\\.)*"))?')
 
 # There may be a hundred thousand of them, too many to look into.
 _OF_SA_V = ("_manual.json", "_auto.json")
@@ -208,7 +210,7 @@ def _number_of_category(name: str) -> int:
 
 @dataclass(frozen=True)
 class ScalabelFile:
-    """A file of one video, as they lie in a folder, by its name. See `datagen.tracks.Video`."""
+    """A file of one video, as they lie in a folder. See `datagen.tracks.Video`."""
 
     name: str
     path: Path
@@ -229,13 +231,24 @@ class ScalabelFile:
 
 def _find(source: Source) -> list[Video] | None:
     if source.is_folder:
-        found = [path for path in files_below(source.path, ".json") if not path.name.endswith(_OF_SA_V)]
-        found = [path for path in found if b'"videoName"' in read_head(path, _HEAD)]
-        return [ScalabelFile(printable_name(path.stem), path) for path in found] or None
+        paths = [path for path in files_below(source.path, ".json") if not path.name.endswith(_OF_SA_V)]
+        names = ((path, _name_of_video(path)) for path in paths)
+        return [ScalabelFile(name, path) for path, name in names if name is not None] or None
     json = source.json_file
     if json is None or (("videos" in json.parts or "frames" not in json.parts) and not _is_list_of_frames(json)):
         return None
     return [*find_videos(json)]
+
+
+def _name_of_video(path: Path) -> str | None:
+    """Return the video of the first frame of a file, by how the file begins; None if it is of another form."""
+    found = _VIDEO_NAME.search(read_head(path, _HEAD))
+    if found is None:
+        return None
+    try:
+        return msgspec.json.decode(found[1] or b"null", type=_Name)
+    except JSON_ERRORS:  # reading says what is wrong
+        return printable_name(path.stem)
 
 
 def _is_list_of_frames(json: JsonFile) -> bool:
