@@ -115,7 +115,7 @@ def test_several_files_of_json_are_named(tmp_path):
     for name in ("train", "more"):
         write(tmp_path / f"set/{name}.json", youtube_vis())
     archive = pack(tmp_path / "set", "zip")
-    with pytest.raises(DatagenError, match=r"give the file itself, .*set\.zip/more\.json"):
+    with pytest.raises(UsageError, match=r"set\.zip/more\.json and .*set\.zip/train\.json are both of format"):
         find_videos(archive)
     assert find_videos(archive / "more.json")
 

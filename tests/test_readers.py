@@ -23,11 +23,20 @@ from test_sa_v import sa_v
 from test_video_results import RESULTS
 
 import datagen.readers as readers_package
-from datagen.errors import DatagenError, DatagenWarning, UsageError
+from datagen.errors import BadInputError, DatagenError, DatagenWarning, UsageError
 from datagen.measure import measure
 from datagen.readers import annotated_sets, describe_sources, find_videos, readers
 
 DOCS = Path(__file__).parent.parent / "docs"
+
+FILES = {
+    "bdd100k": scalabel(),
+    "burst": burst(sequence(), sequence("b")),
+    "coco-vid": coco_vid(),
+    "results": RESULTS,
+    "sa-v": sa_v(),
+    "youtube-vis": youtube_vis(),
+}
 
 
 def test_every_reader_says_all_of_itself():
@@ -79,6 +88,70 @@ def test_a_folder_of_several_formats(tmp_path, mots):
         assert len(find_videos(tmp_path, format="mots")) == 4
 
 
+IN_ONE_FILE = sorted(FILES.keys() - {"bdd100k", "sa-v"})
+
+
+@pytest.mark.parametrize("name", IN_ONE_FILE)
+@pytest.mark.filterwarnings("ignore:.*masks that a machine made")
+def test_json_of_a_whole_set_is_read_in_a_folder(tmp_path, name):
+    path = write(tmp_path / "set/annotations/file.json", FILES[name])
+    write(tmp_path / "set/notes.json", {"about": "this set"})
+    alone = [(video.source, video.name, video.path) for video in find_videos(path)]
+    for format in (None, name):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*not all that lies there")
+            found = find_videos(tmp_path, format=format)
+        assert [(video.source, video.name, video.path) for video in found] == alone
+
+
+def test_several_json_files_of_one_format_are_named(tmp_path):
+    write(tmp_path / "train.json", youtube_vis())
+    valid = write(tmp_path / "valid.json", youtube_vis() | {"annotations": None})
+    both = r"train\.json and .*valid\.json are both of format youtube-vis; give the one to read"
+    for format in (None, "youtube-vis"):
+        with pytest.raises(UsageError, match=both):
+            find_videos(tmp_path, format=format)
+    valid.unlink()
+    write(tmp_path / "more/burst.json", FILES["burst"])
+    with pytest.warns(DatagenWarning, match="that a machine made"):
+        assert len(find_videos(tmp_path)) == 5  # one of each format
+    with pytest.warns(DatagenWarning, match=r"more holds annotations in JSON; give the file itself, .*burst\.json"):
+        assert len(find_videos(tmp_path, format="youtube-vis")) == 3
+
+
+def test_what_is_not_read_beside_json_is_named_but_for_stores(tmp_path):
+    write(tmp_path / "train.json", youtube_vis())
+    write(tmp_path / "built.zarr/zarr.json", {"attributes": {"sequences": ["a"]}})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DatagenWarning)
+        assert len(find_videos(tmp_path)) == 3
+    coco = {"images": [{"id": 1}], "annotations": [], "categories": []}
+    write(tmp_path / "z.json", coco)
+    with pytest.warns(DatagenWarning, match=r"give the file itself, .*z\.json"):
+        assert len(find_videos(tmp_path)) == 3
+    write(tmp_path / "z.json", '{"videos": [')
+    with pytest.raises(BadInputError, match=r"z\.json.* is damaged"):
+        find_videos(tmp_path)
+    write(tmp_path / "y.json", '{"videos": [')
+    with pytest.raises(BadInputError, match=r"y\.json.* is damaged"):
+        find_videos(tmp_path)
+    write(tmp_path / "coco/z.json", coco)
+    with pytest.raises(BadInputError, match=r"z\.json: is COCO's form for single pictures"):
+        find_videos(tmp_path / "coco")
+    with pytest.raises(DatagenError, match=r"built\.zarr: no annotations here; "):
+        find_videos(tmp_path / "built.zarr")
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["ovis-labelformat", "youtube-vis-tfds", "youtube-vis-mmtracking"])
+def test_real_folders_of_one_json_file(realdata, name):
+    (path,) = (realdata / name).glob("*.json")
+    for format in (None, "youtube-vis" if name != "youtube-vis-mmtracking" else "coco-vid"):
+        assert [(each.source, each.name, each.path) for each in find_videos(realdata / name, format=format)] == [
+            (each.source, each.name, path) for each in find_videos(path)
+        ]
+
+
 def test_formats_are_listed(capsys):
     code, output, _ = run(capsys, "formats")
     assert code == 0
@@ -100,16 +173,6 @@ def test_the_command_takes_the_name_of_a_format(capsys, tmp_path):
     code, _, err = run(capsys, *arguments, "youtube-vois", "--overwrite")
     assert code == 2
     assert "unknown format 'youtube-vois'; did you mean 'youtube-v" in err
-
-
-FILES = {
-    "bdd100k": scalabel(),
-    "burst": burst(sequence(), sequence("b")),
-    "coco-vid": coco_vid(),
-    "results": RESULTS,
-    "sa-v": sa_v(),
-    "youtube-vis": youtube_vis(),
-}
 
 
 def arrays(root):

@@ -15,7 +15,7 @@ from datagen.arguments import check_choice
 from datagen.errors import DatagenError, UsageError, quote
 
 if TYPE_CHECKING:
-    from datagen.readers.reader import AnnotatedSet, Reader
+    from datagen.readers.reader import AnnotatedSet, Reader, Source
     from datagen.tracks import Video
 
 __all__ = ["annotated_sets", "describe_formats", "describe_sources", "find_videos", "find_videos_of_all", "readers"]
@@ -61,7 +61,8 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
     source : str or Path
         A file or folder of annotations, in a format of `readers`, or a zip or tar of them (`datagen.readers.archives`).
     format : str, optional
-        The name of its format; by default it is told by what is there, and of a folder all formats are read.
+        The name of its format; by default it is told by what is there, and of a folder all formats are read. Where
+        there is nothing else, JSON that holds all videos of a set is read in a folder too, one file of each format.
     automatic : bool
         Take masks that a machine made, too, where a format tells them apart (SA-V, BURST).
 
@@ -72,7 +73,8 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
     Raises
     ------
     UsageError
-        If there is no such file or folder, or no such format.
+        If there is no such file or folder, or no such format, or a folder holds nothing but such JSON, and two files of
+        one format.
     BadInputError
         If a file is of none of the formats.
     DatagenError
@@ -80,7 +82,7 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
     """
     from datagen.readers import mots
     from datagen.readers.annotation_file import read_annotation_file
-    from datagen.readers.archives import files_below, is_folder
+    from datagen.readers.json_file import read_json_file
     from datagen.readers.reader import Source
 
     if format is not None:
@@ -92,13 +94,10 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
             videos += found
             if not looked_at.is_folder:
                 return videos  # a file is of one format
+    videos = videos or _find_in_json_files(looked_at, format)
     if videos:
         looked_at.warn_of_others(videos)
         return videos
-    if looked_at.is_folder and not is_folder(looked_at.path):  # an archive: of a single file it is that
-        files = files_below(looked_at.path, ".json")
-        if len(files) == 1:
-            return find_videos(files[0], format, automatic)
     # What looks like MOTS sequences is read all the same, to say what is wrong with it.
     if looked_at.is_folder and format in (None, "mots") and (videos := mots.find_videos(source, strict=False)):
         return videos
@@ -106,9 +105,49 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
         raise DatagenError(f"{quote(source)}: nothing here is of format {format} ({readers()[format].title})")
     if looked_at.json_file is not None:
         read_annotation_file(looked_at.json_file)  # which says what it lacks
+    if len(looked_at.json_files) == 1:
+        read_annotation_file(read_json_file(looked_at.json_files[0]))
     others = looked_at.others_than([]) if looked_at.is_folder else []
     known = f" that are read: {quote(others[0].folder)} {others[0].what}" if others else ""
     raise DatagenError(f"{quote(source)}: no annotations here{known}; `datagen formats` lists what is read")
+
+
+def _find_in_json_files(source: Source, format: str | None) -> list[Video]:
+    """Find the videos of a folder's JSON files, of each format one: several are splits, or truth and results."""
+    from datagen.readers.reader import Source
+
+    videos: list[Video] = []
+    paths: dict[str, Path] = {}  # by format
+    errors: list[DatagenError] = []
+    for path in source.json_files:
+        file = Source(path, source.automatic)
+        asked = [reader for reader in readers().values() if format in (None, reader.name)]
+        for reader in asked if _can_be_read(file, errors) else []:
+            try:
+                found = reader(file)
+            except DatagenError as error:
+                errors.append(error)
+                found = []
+            if found is None:
+                continue
+            if reader.name in paths:
+                both = f"{quote(paths[reader.name])} and {quote(path)} are both of format {reader.name}"
+                raise UsageError(f"{quote(source.path)}: {both}; give the one to read")
+            paths[reader.name] = path
+            videos += found
+            break
+    if errors:
+        raise errors[0]
+    return videos
+
+
+def _can_be_read(file: Source, errors: list[DatagenError]) -> bool:
+    """Say whether a file is JSON; what is wrong with it is added to the errors."""
+    try:
+        return file.json_file is not None
+    except DatagenError as error:
+        errors.append(error)
+        return False
 
 
 def find_videos_of_all(

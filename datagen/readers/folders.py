@@ -13,7 +13,7 @@ from datagen.readers.archives import identity, is_folder, list_folder, read_head
 from datagen.readers.label_maps import label_maps_in
 from datagen.readers.png import header_of_picture
 
-__all__ = ["NO_ANNOTATIONS", "Folder", "Folders"]
+__all__ = ["NO_ANNOTATIONS", "Folder", "Folders", "is_no_annotations"]
 
 NO_ANNOTATIONS = (
     *("images", "image_2", "image_3", "image_02", "image_03", "img1", "label_2", "label_02"),
@@ -21,9 +21,17 @@ NO_ANNOTATIONS = (
 )
 """Beside annotations lie pictures, boxes and measurements, in folders of these names."""
 
+_STORE = ".zarr"
+"""How the folder of a dataset is called, which is none of annotations."""
+
 # A whole disk would take hours to look through.
 _MOST_FOLDERS = 100_000
 _HEAD = 64
+
+
+def is_no_annotations(name: str) -> bool:
+    """Say whether a folder of this name holds no annotations."""
+    return name in NO_ANNOTATIONS or name.endswith(_STORE)
 
 
 @dataclass(frozen=True)
@@ -122,5 +130,5 @@ class Folders:
         return found
 
     def is_beside(self, path: Path) -> bool:
-        """Say whether a folder lies where pictures and measurements lie, by the names below the top."""
-        return any(part in NO_ANNOTATIONS for part in path.relative_to(self.top).parts)
+        """Say whether a folder lies where pictures, measurements and datasets lie, by the names below the top."""
+        return any(map(is_no_annotations, path.relative_to(self.top).parts))

@@ -94,21 +94,24 @@ def name_of_folder(folder: Path, entries: Sequence[Path]) -> str | None:
 
 
 def names_of_files(folder: Path, entries: Sequence[Path]) -> Iterator[tuple[str, str]]:
-    """Yield a folder's first JSON file of annotations, label maps of numpy and archive, and what to say of them."""
+    """Yield a folder's JSON files of annotations, first label maps of numpy and first archive, and what to say of them.
+
+    Of SA-V's JSON, which has a file a video, the first too.
+    """
     names = [path.name for path in entries[:_MOST_ENTRIES]]
+    json_names = [path.name for path in entries if path.name.lower().endswith(".json")][:_MOST_ENTRIES]
     # The lists of objects of YouTube-VOS, MOSE and LVOS.
-    of_form = {name for name in names if name.endswith("_meta.json") or name.startswith("meta_")}
+    of_form = {name for name in json_names if name.endswith("_meta.json") or name.startswith("meta_")}
     of_form |= {"meta.json"} if "Annotations" in names else set()
-    has_manual = any(name.endswith("_manual.json") for name in names)
-    for name in names:
-        if has_manual and name.endswith("_auto.json"):
-            continue  # the reader of SA-V itself says that it leaves them
-        if name.endswith(("_manual.json", "_auto.json")):
-            yield name, "holds SA-V's annotations in JSON; give it to a command that reads them"
+    # Where there are both, the reader of SA-V itself says that it leaves those that a machine made.
+    for suffix in ("_manual.json", "_auto.json"):
+        if first := next((name for name in json_names if name.endswith(suffix)), None):
+            yield first, "holds SA-V's annotations in JSON; give it to a command that reads them"
             break
-        if name not in of_form and name.lower().endswith(".json") and _is_annotation_file(folder / name):
+    for name in json_names:
+        is_of_sa_v = name.endswith(("_manual.json", "_auto.json"))
+        if not is_of_sa_v and name not in of_form and _is_annotation_file(folder / name):
             yield name, f"holds annotations in JSON; give the file itself, {folder / name}, to a command that reads it"
-            break
     for name in names:
         if name.endswith(".npy") and _are_label_maps(read_head(folder / name, _MOST_BYTES)):
             yield name, f"holds label maps of numpy; give the file itself, {folder / name}"
@@ -130,5 +133,5 @@ def _are_label_maps(head: bytes) -> bool:
 
 
 def _is_annotation_file(path: Path) -> bool:
-    known = rb'"(videos|annotations|images|masklet|sequences)"\s*:\s*[\[{]|"videoName"'
+    known = rb'"(videos|annotations|images|masklet|segmentations|sequences)"\s*:\s*[\[{]|"videoName"'
     return re.search(known, read_head(path, _MOST_BYTES)) is not None

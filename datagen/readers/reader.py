@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from datagen.errors import DatagenWarning, quote
 from datagen.readers.annotated_set import AnnotatedSet
 from datagen.readers.annotation_file import AnnotationFile, read_annotation_file
-from datagen.readers.archives import is_archive, is_folder
-from datagen.readers.folders import NO_ANNOTATIONS, Folder, Folders
+from datagen.readers.archives import files_below, is_archive, is_folder
+from datagen.readers.folders import Folder, Folders, is_no_annotations
 from datagen.readers.json_file import JsonFile, read_json_file
 from datagen.readers.other_forms import name_of_folder, names_of_files
 from datagen.tracks import Video
@@ -93,6 +93,17 @@ class Source:
         return read_json_file(self.path)
 
     @cached_property
+    def json_files(self) -> list[Path]:
+        """The JSON files of a folder that look like annotations, by path; of an archive of one alone, that."""
+        if not self.is_folder:
+            return []
+        paths = sorted(path for path in self.others if path.suffix.lower() == ".json")
+        if not paths and not is_folder(self.path):
+            paths = files_below(self.path, ".json")
+            return paths if len(paths) == 1 else []
+        return paths
+
+    @cached_property
     def annotation_file(self) -> AnnotationFile | None:
         """The JSON file of ``videos`` and ``annotations``, read but for these; None of others."""
         if self.json_file is None or not {"videos", "annotations"} <= self.json_file.parts.keys():
@@ -129,7 +140,7 @@ class Reader:
 
 def _others_in(folders: Folders, folder: Folder) -> list[Other]:
     """Return what looks like annotations in a folder."""
-    if folders.is_beside(folder.path) or folder.path.name in NO_ANNOTATIONS:
+    if folders.is_beside(folder.path) or is_no_annotations(folder.path.name):
         return []
     found = []
     for name, what in names_of_files(folder.path, folder.entries):
