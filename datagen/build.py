@@ -31,7 +31,7 @@ from datagen.plans import PaintedMasks, PlanLog, VideoPlan, lay_out, read_cut
 from datagen.progress import progress_bar
 from datagen.rates import check_rate, describe_rates
 from datagen.readers import describe_sources, find_videos, find_videos_of_all
-from datagen.tracks import NO_OBJECT, Sampling, Tracks, Video
+from datagen.tracks import NO_OBJECT, NUMBER_ONE_BY_ONE, Sampling, Tracks, Video, smallest_step
 from datagen.views import Cut, KittiView, View, YoutubeView, make_view
 
 __all__ = [
@@ -135,6 +135,7 @@ class PlannedVideo:
             rate_from=tracks.rate_from,
             inputs=tracks.inputs,
             left_out=tracks.left_out,
+            smallest_step=smallest_step(tracks.frame, tracks.object_id),
         )
 
 
@@ -459,9 +460,12 @@ def _manifest(parameters: dict[str, Any], videos: Sequence[Video], plans: Sequen
             raise UsageError(f"no category {quote(name)} in the annotations; there are {some or 'none'}")
     if not any(len(each) for each in plans):
         seen = sum(each.num_masks for each in plans)
+        step = min((each.smallest_step for each in plans if each.smallest_step), default=0)
+        is_why = step > 1 and parameters["min_length"] > 1
+        apart = f" (the nearest frames of one are {step} apart); {NUMBER_ONE_BY_ONE}" if is_why else ""
         raise DatagenError(
             f"{quote(videos[0].path)}: no sequence in {len(videos)} videos ({seen} masks read); no object is seen "
-            f"with {parameters['min_area']} pixels or more in {parameters['min_length']} frames running"
+            f"with {parameters['min_area']} pixels or more in {parameters['min_length']} frames running{apart}"
         )
     manifest = make_manifest(
         command="masks",

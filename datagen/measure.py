@@ -21,7 +21,7 @@ from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
 from datagen.rates import describe_rates, rate_or_nan
 from datagen.readers import describe_sources, find_videos, find_videos_of_all
-from datagen.tracks import NO_OBJECT, Tracks, Video
+from datagen.tracks import NO_OBJECT, NUMBER_ONE_BY_ONE, Tracks, Video, smallest_step
 from datagen.transitions import Transitions
 from datagen.views import View, make_view
 
@@ -83,13 +83,6 @@ class MeasuredVideo:
         area = self.measures.area
         row, window = np.nonzero((area[first] > 0) & (area[second] > 0) & follows[:, None])
         return np.stack([first[row], second[row]], axis=1), window
-
-    def smallest_step(self) -> int:
-        """Return the fewest frames from one mask of an object to its next; 0 if none has two."""
-        order = np.lexsort((self.frame, self.object_id))
-        same = self.object_id[order[1:]] == self.object_id[order[:-1]]
-        steps = np.diff(self.frame[order])[same]
-        return int(steps.min()) if len(steps) else 0
 
     def _places(self) -> NDArray[np.int64]:
         """Return the place of the object of each row among all."""
@@ -250,14 +243,14 @@ def _some(names: Iterable[str | Path]) -> str:
 def _no_pairs(measured: Sequence[MeasuredVideo]) -> str:
     """Say why nothing moves from one frame to the next."""
     masks = sum(len(video.frame) for video in measured)
-    steps = [step for video in measured if (step := video.smallest_step())]
+    steps = [step for video in measured if (step := smallest_step(video.frame, video.object_id))]
     if not steps:
         return f"{masks} masks, but no object is seen in two frames"
     if min(steps) == 1:
         return f"{masks} masks, but no object is seen in one window in two frames that follow each other"
     return (
         f"{masks} masks, but no object is seen in two frames that follow each other (the nearest are {min(steps)} "
-        "apart); number annotated frames one by one (0, 1, 2, ...) to take them as neighbours"
+        f"apart); {NUMBER_ONE_BY_ONE}"
     )
 
 

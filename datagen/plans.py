@@ -51,6 +51,8 @@ class VideoPlan:
         Names of categories in the annotations.
     frames_per_second, rate_from, inputs, left_out
         As those of `Tracks`.
+    smallest_step : int
+        The fewest frames from one mask of an object to its next; 0 if none has two.
     """
 
     source: str
@@ -68,6 +70,7 @@ class VideoPlan:
     rate_from: str
     inputs: dict[str, str]
     left_out: list[str]
+    smallest_step: int = 0
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from datagen.errors import UsageError
 from datagen.masks import Grid, Masks
 
-__all__ = ["NO_CATEGORIES", "NO_OBJECT", "Sampling", "Tracks", "Video", "printable_name"]
+__all__ = [
+    "NO_CATEGORIES",
+    "NO_OBJECT",
+    "NUMBER_ONE_BY_ONE",
+    "Sampling",
+    "Tracks",
+    "Video",
+    "printable_name",
+    "smallest_step",
+]
 
 NO_OBJECT = "ignore"
 """The category of regions in which nothing was annotated, so that there is no object (MOTS calls them so)."""
@@ -24,6 +33,9 @@ _LARGEST_LABEL = (1 << 32) - 1
 
 Sampling = Callable[[int, int], Grid]
 """From the height and width of a frame to the pixels that a view will look at."""
+
+NUMBER_ONE_BY_ONE = "number annotated frames one by one (0, 1, 2, ...) to take them as neighbours"
+"""What to do where annotated frames are several numbers apart."""
 
 NO_CATEGORIES = {1: "object"}
 """Names of the categories where a format has none: all objects are of one."""
@@ -264,6 +276,20 @@ class Video(Protocol):
         BadInputError
             If a file is damaged or does not hold what its format says.
         """
+
+
+def smallest_step(frame: NDArray[np.int64], object_id: NDArray[np.int64]) -> int:
+    """Return the fewest frames from one mask of an object to its next; 0 if none has two.
+
+    Parameters
+    ----------
+    frame, object_id : ndarray of int64, shape (M,)
+        As those of `Tracks`.
+    """
+    order = np.lexsort((frame, object_id))
+    same = object_id[order[1:]] == object_id[order[:-1]]
+    steps = np.diff(frame[order])[same]
+    return int(steps.min()) if len(steps) else 0
 
 
 def printable_name(name: str) -> str:

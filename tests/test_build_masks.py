@@ -96,6 +96,21 @@ def test_frames_by_the_second_need_a_known_rate(tmp_path):
         build_masks(source, frames_per_second=2)
 
 
+def test_frames_that_are_several_numbers_apart_are_said_to_be(tmp_path):
+    masks = np.zeros((6, 64, 64), bool)
+    masks[::3] = boxes(64, 64, 2)  # the second frame of an object is 3 after its first
+    with pytest.raises(DatagenError, match=r"2 frames running \(the nearest frames of one are 3 apart\); number anno"):
+        build_masks(write(tmp_path / "gaps.json", video_file(masks)), windows=1)
+    with pytest.raises(DatagenError, match=r"3000 pixels or more in 1 frames running$"):
+        build_masks(tmp_path / "gaps.json", windows=1, min_area=3000, min_length=1)
+    small = np.zeros((3, 64, 64), bool)
+    small[:, :2, :2] = True
+    source = write(tmp_path / "small.json", video_file(masks, small))
+    for out in (None, tmp_path / "a.zarr"):  # one video has neighbours, which are too small
+        with pytest.raises(DatagenError, match=r"30 pixels or more in 2 frames running$"):
+            build_masks(source, out, windows=1)
+
+
 class Rated:
     """A video of known rate."""
 
