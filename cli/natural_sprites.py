@@ -41,7 +41,7 @@ from cli._common import (
 @fps_of_source_option
 @format_option
 @automatic_option
-@click.option("--out", required=True, type=OUTPUT, help="The dataset file: .npz or .h5.")
+@click.option("--out", required=True, type=OUTPUT, help="The dataset file: .npz, .h5 or .zarr.")
 @click.option(
     "--pairs",
     type=Whole(max=10**8),  # the factors of so many alone are 4 GB

@@ -378,7 +378,9 @@ def build_masks(
     for name, value in (("min_area", min_area), ("min_length", min_length), ("every", every)):
         check_whole(name, value, 1)
     if every > 1 and frames_per_second is not None:
-        raise UsageError("every and frames_per_second both say which frames to take; give one of them")
+        raise UsageError(
+            "--every (every) and --fps (frames_per_second) both say which frames to take; give one of them"
+        )
     check_rate("frames_per_second", frames_per_second)
     check_workers(workers)
     if out is not None and not store.is_folder(out):

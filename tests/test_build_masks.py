@@ -211,7 +211,7 @@ def test_the_whole_frame_as_a_square(tmp_path):
         ({"view": "other"}, "unknown view"),
         ({"view": "square", "image_size": 32}, "windows of 64 pixels"),
         ({"every": 0}, "every=0"),
-        ({"every": 2, "frames_per_second": 2}, "both say"),
+        ({"every": 2, "frames_per_second": 2}, r"^--every \(every\) and --fps \(frames_per_second\) both say"),
         ({"frames_per_second": float("nan")}, "must be above 0"),
         ({"min_area": 0}, "min_area=0"),
     ],

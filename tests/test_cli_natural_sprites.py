@@ -43,6 +43,15 @@ def test_options_reach_the_dataset(table, tmp_path):
     assert store.load(out).images.shape == (18, 32, 32, 3)
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".h5", ".zarr"])
+def test_the_files_that_its_help_names(table, tmp_path, suffix):
+    out = tmp_path / f"sprites{suffix}"
+    assert "The dataset file: .npz, .h5 or .zarr." in " ".join(run("--help").output.split())
+    result = run("--transitions", table, "--out", str(out), "--pairs", "6", "--image-size", "32", "--quiet")
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(store.load(out).images, build(load(table), pairs=6, seed=0, image_size=32).images)
+
+
 def test_factors_only_and_quiet(table, tmp_path):
     out = tmp_path / "factors.npz"
     result = run("--transitions", table, "--out", str(out), "--pairs", "6", "--factors-only", "--quiet")
