@@ -30,7 +30,7 @@ from datagen.parallel import Spread, check_workers, map_ordered
 from datagen.plans import PaintedMasks, PlanLog, VideoPlan, lay_out, read_cut
 from datagen.progress import progress_bar
 from datagen.rates import check_rate, describe_rates
-from datagen.readers import describe_sources, find_videos, find_videos_of_all
+from datagen.readers import describe_sources_of, find_videos, find_videos_of_all
 from datagen.tracks import NO_OBJECT, NUMBER_ONE_BY_ONE, Sampling, Tracks, Video, smallest_step
 from datagen.views import Cut, KittiView, View, YoutubeView, make_view
 
@@ -472,7 +472,7 @@ def _manifest(parameters: dict[str, Any], videos: Sequence[Video], plans: Sequen
     manifest = make_manifest(
         command="masks",
         parameters=parameters,
-        sources=describe_sources(sorted({video.source for video in videos})),
+        sources=describe_sources_of(each for each in plans if each.num_masks),
         inputs={name: digest for each in plans for name, digest in each.inputs.items()},
         left_out=[line for each in plans for line in each.left_out],
     )

@@ -20,7 +20,7 @@ from datagen.moments import NOTHING, Measures
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
 from datagen.rates import describe_rates, rate_or_nan
-from datagen.readers import describe_sources, find_videos, find_videos_of_all
+from datagen.readers import describe_sources_of, find_videos, find_videos_of_all
 from datagen.tracks import NO_OBJECT, NUMBER_ONE_BY_ONE, Tracks, Video, smallest_step
 from datagen.transitions import Transitions
 from datagen.views import View, make_view
@@ -218,7 +218,7 @@ def measure(
         command="transitions",
         preset="clean" if view == "coverage" else "paper",
         parameters={"view": view, **asdict(chosen)},
-        sources=describe_sources(sorted({video.source for video in measured})),
+        sources=describe_sources_of(video for video in measured if len(video.frame)),
         inputs={name: digest for video in measured for name, digest in video.inputs.items()},
         left_out=left_out,
     )

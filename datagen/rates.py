@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from datagen.errors import BadInputError, UsageError, quote
 from datagen.tracks import Sampling, Tracks, Video
 
-__all__ = ["RatedVideo", "check_rate", "describe_rates", "rate_or_nan", "wrong_rates"]
+__all__ = ["Rated", "RatedVideo", "check_rate", "describe_rates", "rate_or_nan", "wrong_rates"]
 
 # Files round 29.97 to 30.
 _TOLERANCE = 2e-3
@@ -27,15 +27,20 @@ _TOLERANCE = 2e-3
 _SAID_BY = {"file": "its file says", "set": "its data set is known to have", "user": "it was given"}
 
 
-class _Rated(Protocol):
+class Rated(Protocol):
     """What has a source and a rate: tracks, measured videos."""
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """The data set it belongs to."""
+
     @property
-    def frames_per_second(self) -> float | None: ...
+    def frames_per_second(self) -> float | None:
+        """How many annotated frames make a second; None if unknown."""
+
     @property
-    def rate_from(self) -> str: ...
+    def rate_from(self) -> str:
+        """Who says so: the ``"set"``, the ``"file"`` or the ``"user"``."""
 
 
 def check_rate(name: str, rate: float | None) -> None:
@@ -60,7 +65,7 @@ def rate_or_nan(rate: float | None) -> float:
     return math.nan if rate is None else rate
 
 
-def describe_rates(videos: Iterable[_Rated]) -> list[dict[str, Any]]:
+def describe_rates(videos: Iterable[Rated]) -> list[dict[str, Any]]:
     """Return what a manifest says of the rates of videos.
 
     Parameters

@@ -516,3 +516,26 @@ def test_samples_are_the_same_without_opencv(tmp_path, monkeypatch):
             np.testing.assert_array_equal(mine, theirs)
         else:
             assert (tmp_path / "with" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
+
+
+@pytest.mark.parametrize("command", ["masks", "transitions"])
+def test_own_data_in_the_form_of_kitti_have_not_its_licence(tmp_path, command):
+    """Neither are they 10 frames a second, nor did the authors of KITTI MOTS make them."""
+    from datagen.build import build_masks
+    from datagen.measure import measure
+    from datagen.samples import sample_mots
+
+    sample_mots(tmp_path / "kitti", frames=4)
+    texts = tmp_path / "kitti/kitti-mots/instances_txt"
+    own = tmp_path / "own/instances_txt"
+    own.mkdir(parents=True)
+    lines = (texts / "0000.txt").read_text()
+    (own / "0500.txt").write_text(lines)
+
+    def licences(source, **options):
+        built = build_masks(source, **options) if command == "masks" else measure(source, **options)
+        return {each["id"]: each.get("licence", "") for each in built.manifest["sources"]}
+
+    assert licences(texts)["kitti-mots"].startswith("CC BY-NC-SA")
+    assert licences(own.parent) == {"kitti-mots": ""}
+    assert licences(own.parent, fps_of_source=25) == {"kitti-mots": ""}

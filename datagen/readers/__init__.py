@@ -15,10 +15,19 @@ from datagen.arguments import check_choice
 from datagen.errors import DatagenError, UsageError, quote
 
 if TYPE_CHECKING:
+    from datagen.rates import Rated
     from datagen.readers.reader import AnnotatedSet, Reader, Source
     from datagen.tracks import Video
 
-__all__ = ["annotated_sets", "describe_formats", "describe_sources", "find_videos", "find_videos_of_all", "readers"]
+__all__ = [
+    "annotated_sets",
+    "describe_formats",
+    "describe_sources",
+    "describe_sources_of",
+    "find_videos",
+    "find_videos_of_all",
+    "readers",
+]
 
 _MOST_NAMES = 20
 
@@ -51,6 +60,27 @@ def describe_sources(ids: Iterable[str]) -> list[dict[str, str]]:
     """Return what a manifest says of data sets; of own data, the id alone."""
     known = annotated_sets()
     return [known[each].described() if each in known else {"id": each} for each in ids]
+
+
+def describe_sources_of(videos: Iterable[Rated]) -> list[dict[str, str]]:
+    """Return what a manifest says of the data sets that videos are of.
+
+    Own data in a form that a set has, too, have the id of the form alone, never the set's licence and authors: where
+    `AnnotatedSet.shares_its_form`, a video is of the set if that, or the file itself, says its rate.
+    """
+    known = annotated_sets()
+    videos = list(videos)
+    own = {
+        video.source
+        for video in videos
+        if video.source in known
+        and known[video.source].shares_its_form
+        and (video.frames_per_second is None or video.rate_from == "user")
+    }
+    ids = sorted({video.source for video in videos})
+    return [
+        {"id": each} if each in own else described for each, described in zip(ids, describe_sources(ids), strict=True)
+    ]
 
 
 def find_videos(source: str | Path, format: str | None = None, automatic: bool = False) -> list[Video]:

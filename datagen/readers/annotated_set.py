@@ -21,6 +21,8 @@ class AnnotatedSet:
         How many annotated frames make a second; None where it differs from video to video or is not published.
     how_to_get : str
         What to do to have the annotations. They ask for a licence or a registration, so none is fetched.
+    shares_its_form : bool
+        Whether own data and those of other sets come in the same form, so that the form is no proof of the set.
     """
 
     id: str
@@ -30,6 +32,7 @@ class AnnotatedSet:
     citation: str
     frames_per_second: float | None
     how_to_get: str
+    shares_its_form: bool = False
 
     def described(self) -> dict[str, str]:
         """Return what a manifest says of it."""

@@ -633,6 +633,7 @@ READER = Reader(
                 "(text or PNG). Unpack them as FOLDER/kitti-mots/instances_txt/0000.txt ... or "
                 "FOLDER/kitti-mots/instances/0000/000000.png ..."
             ),
+            shares_its_form=True,
         ),
         AnnotatedSet(
             id=MOTS_CHALLENGE,
@@ -645,6 +646,7 @@ READER = Reader(
                 "From the same page take the annotations of MOTSChallenge and unpack them as "
                 "FOLDER/motschallenge/instances_txt/0002.txt ... beside those of KITTI MOTS."
             ),
+            shares_its_form=True,
         ),
         AnnotatedSet(
             id=MOTSYNTH,
