@@ -1,6 +1,7 @@
 """Training SlowVAE beside the release's training loop, on the same machine in one run.
 
     python benchmarks/bench_slowvae.py kitti.npz [--rounds 3] [--steps 60] [--checkpoint run/checkpoints/00004000]
+    python benchmarks/bench_slowvae.py shapes3d.h5    # a grid, in colour, with LAP pairs
 
 With a checkpoint of seed 0 both loops are timed from there as well: training does not stay as fast as it begins.
 Every contender is a process of its own, so none profits from another's settings; they take turns, and the median of
@@ -46,9 +47,9 @@ def rate(step: Callable[[int], object], steps: int, warm_up: int = 10) -> float:
     return steps / (time.perf_counter() - begin)
 
 
-def plain_network() -> tuple[nn.Sequential, nn.Sequential]:
+def plain_network(channels: int = 1) -> tuple[nn.Sequential, nn.Sequential]:
     """Return encoder and decoder as the release writes them."""
-    down = [nn.Conv2d(1, 32, 4, 2, 1), nn.Conv2d(32, 32, 4, 2, 1), nn.Conv2d(32, 64, 4, 2, 1)]
+    down = [nn.Conv2d(channels, 32, 4, 2, 1), nn.Conv2d(32, 32, 4, 2, 1), nn.Conv2d(32, 64, 4, 2, 1)]
     down += [nn.Conv2d(64, 64, 4, 2, 1), nn.Conv2d(64, 256, 4)]
     up = [nn.ConvTranspose2d(256, 64, 4), nn.ConvTranspose2d(64, 64, 4, 2, 1), nn.ConvTranspose2d(64, 32, 4, 2, 1)]
     up += [nn.ConvTranspose2d(32, 32, 4, 2, 1)]
@@ -60,7 +61,7 @@ def plain_network() -> tuple[nn.Sequential, nn.Sequential]:
         nn.Unflatten(1, (256, 1, 1)),
         nn.ReLU(True),
         *(part for layer in up for part in (layer, nn.ReLU(True))),
-        nn.ConvTranspose2d(32, 1, 4, 2, 1),
+        nn.ConvTranspose2d(32, channels, 4, 2, 1),
     )
     return encoder, decoder
 
@@ -68,7 +69,24 @@ def plain_network() -> tuple[nn.Sequential, nn.Sequential]:
 def release(path: Path, steps: int, checkpoint: Path | None = None) -> float:
     """Time a training loop as the release's: its dataset, torch's loader, layers and Adam as they come."""
     data = store.load(path)
-    starts, lasts, _ = first_frames(data.offsets)
+    grid = data.has_no_time
+    starts, lasts, _ = first_frames(data.offsets, reach=0 if grid else 1)
+    sizes = data.factor_sizes
+
+    def laplace_second(first: int) -> int:
+        """Draw as the release does: one pair at a time, factor by factor (LAP, rate 1)."""
+        now = np.array(np.unravel_index(first, sizes))
+        then = now.copy()
+        for k, factor in enumerate(data.factor_info):
+            if not factor.categorical:
+                weights = np.exp(-np.abs(np.arange(sizes[k]) - now[k]) / np.log(sizes[k]))
+                then[k] = np.random.choice(sizes[k], p=weights / weights.sum())  # noqa: NPY002
+        return int(np.ravel_multi_index(tuple(then), sizes))
+
+    def picture(row: int) -> np.ndarray:
+        image = data.images[row].astype(np.float32)
+        image = image if data.images.dtype == bool else image / 255
+        return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
 
     class Pairs(torch.utils.data.Dataset):
         def __len__(self) -> int:
@@ -76,8 +94,8 @@ def release(path: Path, steps: int, checkpoint: Path | None = None) -> float:
 
         def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
             first, last = starts[index], lasts[index]
-            second = min(first + np.random.randint(1, 6), last)  # noqa: NPY002
-            frames = (data.images[i].astype(np.float32)[None] for i in (first, second))
+            second = laplace_second(first) if grid else min(first + np.random.randint(1, 6), last)  # noqa: NPY002
+            frames = (picture(i) for i in (first, second))
             return *frames, data.factors[first], data.factors[second]
 
     def collate(items: list[tuple[np.ndarray, ...]]) -> torch.Tensor:
@@ -85,7 +103,7 @@ def release(path: Path, steps: int, checkpoint: Path | None = None) -> float:
 
     loader = torch.utils.data.DataLoader(Pairs(), 32, shuffle=True, drop_last=True, collate_fn=collate)
     batches = iter(loader)
-    encoder, decoder = plain_network()
+    encoder, decoder = plain_network(data.images.shape[3] if data.images.ndim == 4 else 1)
     adam = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-4)
     if checkpoint:
         tensors = load_checkpoint(checkpoint).tensors
@@ -128,8 +146,8 @@ def place(name: str) -> tuple[bool, int, bool]:
 
 def trainer(path: Path, steps: int, checkpoint: Path | None = None, **changes: object) -> float:
     """Time the steps of `slowvae.trainer`, data and all; iterations a second."""
-    settings: Settings = make_settings(**changes)
     frames = Frames.of(store.load(path), devices.find_device("cpu"))
+    settings: Settings = make_settings(**changes, prior="laplace" if frames.dataset.has_no_time else None)
     stacks = [Stack(seeds, frames, settings) for seeds in devices.split_seeds(settings.seeds, frames.device)]
     if checkpoint:
         for stack in stacks:
@@ -143,7 +161,7 @@ def trainer(path: Path, steps: int, checkpoint: Path | None = None, **changes: o
 def bare(path: Path, steps: int, checkpoint: Path | None = None) -> float:
     """Time forward and backward of the network and objective on a fixed batch, without optimiser and data."""
     frames = Frames.of(store.load(path), devices.find_device("cpu"))
-    stack = Stack((0,), frames, make_settings())
+    stack = Stack((0,), frames, make_settings(prior="laplace" if frames.dataset.has_no_time else None))
     x, noise = frames.at(stack.order.batch(0)), torch.randn(1, 64, 10)
 
     def step(_: int) -> None:
@@ -186,7 +204,7 @@ FROM_CHECKPOINT = ("release's loop", "float32", "bf16")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, help="KITTI Masks, as `datagen kitti-masks` makes it")
+    parser.add_argument("file", type=Path, help="KITTI Masks, as `datagen kitti-masks` makes it, or a grid")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--checkpoint", type=Path, help="folder of a checkpoint to time training from as well")
