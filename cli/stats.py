@@ -21,7 +21,8 @@ from cli._common import (
     quiet_option,
     seed_option,
 )
-from datagen.errors import printable
+from datagen.errors import UsageError, printable
+from datagen.extras import has_extra, missing_extra
 
 if TYPE_CHECKING:
     from datagen.statistics import Group, Summary
@@ -98,6 +99,8 @@ def command(
 
         check_suffix(report)
     check_outputs([report], overwrite, folders=[figures], inputs=[file])
+    if (report is not None or figures is not None) and not has_extra("figures"):
+        raise UsageError(missing_extra("figures", "drawing statistics"))
     if figures is not None:
         from datagen.statistics.figures import check_folder
 
