@@ -12,14 +12,19 @@ from pathlib import Path
 REALDATA = Path(os.environ.get("DATAGEN_REALDATA", Path(__file__).parents[2] / "shared" / "realdata"))
 
 
-def seconds(function: Callable[[], object], repeat: int = 3) -> float:
+def seconds(function: Callable[[], object], repeat: int = 3, clock: Callable[[], float] = time.perf_counter) -> float:
     """Return the median wall time of a call, in seconds."""
     times = []
     for _ in range(repeat):
-        begin = time.perf_counter()
+        begin = clock()
         function()
-        times.append(time.perf_counter() - begin)
+        times.append(clock() - begin)
     return sorted(times)[len(times) // 2]
+
+
+def core_seconds(function: Callable[[], object], repeat: int = 3) -> float:
+    """Return the median processor time of a call, in seconds, which other work on the machine does not lengthen."""
+    return seconds(function, repeat, time.process_time)
 
 
 def command_seconds(arguments: list[str], repeat: int = 3) -> tuple[float, float]:

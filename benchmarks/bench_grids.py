@@ -8,25 +8,14 @@ Times are of one core: processor time of this process, which other work on the m
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 
 import numpy as np
-from _side_by_side import print_rows
+from _side_by_side import core_seconds, print_rows
 
 from datagen.grids.priors import Laplace, Uniform
 from datagen.grids.sets import SETS
 
 LOOPED = 20_000
-
-
-def core_seconds(function: Callable[[], object], repeat: int = 3) -> float:
-    times = []
-    for _ in range(repeat):
-        begin = time.process_time()
-        function()
-        times.append(time.process_time() - begin)
-    return sorted(times)[len(times) // 2]
 
 
 def uniform_one_by_one(first: np.ndarray, sizes: list[int], rng: np.random.RandomState) -> None:

@@ -65,7 +65,7 @@ def stages(source: Path) -> list[tuple[str, str]]:
 
     planned = plan(videos, view, 64, rule, workers=1)
     masks = sum(len(each.tracks) for each in planned)
-    plans = [each.plan() for each in planned]
+    plans = [each.plan for each in planned]
 
     def paint() -> None:
         for video, each in zip(videos, plans, strict=True):

@@ -15,12 +15,10 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from _side_by_side import print_rows
+from _side_by_side import core_seconds, print_rows
 from PIL import Image
 from pycocotools import mask as coco
 from scipy.ndimage import center_of_mass
@@ -29,15 +27,6 @@ from datagen.measure import measure
 from datagen.samples import sample_youtube_vis
 from datagen.store.tables import load, save, save_measured
 from datagen.transitions import Transitions
-
-
-def core_seconds(function: Callable[[], object], repeat: int = 3) -> float:
-    times = []
-    for _ in range(repeat):
-        begin = time.process_time()
-        function()
-        times.append(time.process_time() - begin)
-    return sorted(times)[len(times) // 2]
 
 
 def release_measure(source: Path, out: Path) -> None:

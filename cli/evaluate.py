@@ -13,9 +13,8 @@ from cli.train import device_option
 from datagen.errors import UsageError
 from slowvae.protocols import PROTOCOLS, Protocol
 
-# The score among several, and what is shown beside it.
+# What is shown beside the number that stands for a score of several parts.
 _PARTS = {
-    "score": (),
     "disentanglement": ("completeness", "informativeness_test"),
     "modularity": ("explicitness", "compactness"),
 }
@@ -77,6 +76,7 @@ def command(
     """
     from slowvae.device import find_device
     from slowvae.evaluate import evaluate_run
+    from slowvae.scores import head_of
 
     answer = evaluate_run(folder, find_device(device), metrics, protocol, data, seed)
     if as_json:
@@ -91,8 +91,8 @@ def command(
                 detail = f"95 % {low:.3f} to {high:.3f}, {value['protocol']}, {value['method']}, n = {value['n']:,}"
                 rows.append((of, name, value["score"], detail))
             elif isinstance(value, dict):
-                head, parts = next((head, parts) for head, parts in _PARTS.items() if head in value)
-                shown = [f"{part} {value[part]:.3f}" for part in parts if part in value]
+                head = str(head_of(value))
+                shown = [f"{part} {value[part]:.3f}" for part in _PARTS.get(head, ()) if part in value]
                 if "by_factor" in value:
                     shown.append("by factor " + ", ".join(f"{each:.3f}" for each in value["by_factor"]))
                 detail = ", ".join(shown)

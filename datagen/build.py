@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from datagen.plans import PaintedMasks, PlanLog, VideoPlan, lay_out, read_cut
 from datagen.progress import progress_bar
 from datagen.rates import check_rate, describe_rates
 from datagen.readers import describe_sources_of, find_videos, find_videos_of_all
-from datagen.tracks import NO_OBJECT, NUMBER_ONE_BY_ONE, Sampling, Tracks, Video, smallest_step
+from datagen.tracks import NO_OBJECT, NUMBER_ONE_BY_ONE, Sampling, Tracks, Video, WrappedVideo, smallest_step
 from datagen.views import Cut, KittiView, View, YoutubeView, make_view
 
 __all__ = [
@@ -111,8 +111,9 @@ class PlannedVideo:
     measures: Measures
     sequences: list[SequenceRows]
 
+    @cached_property
     def plan(self) -> VideoPlan:
-        """Return what is to be painted, without the masks."""
+        """What is to be painted, without the masks."""
         tracks, none = self.tracks, np.zeros(0, dtype=np.int64)
         rows = np.concatenate([none, *(each.rows for each in self.sequences)])
         lengths = np.array([len(each.rows) for each in self.sequences], dtype=np.int64)
@@ -187,7 +188,7 @@ def _plan_video(video: Video, view: View, image_size: int, rule: SequenceRule, s
 
 def _plan_alone(video: Video, view: View, image_size: int, rule: SequenceRule, skip_bad: bool) -> VideoPlan:
     """Plan a video without keeping its masks."""
-    return _plan_video(video, view, image_size, rule, skip_bad).plan()
+    return _plan_video(video, view, image_size, rule, skip_bad).plan
 
 
 def find_sequences(tracks: Tracks, areas: NDArray[Any], image_size: int, rule: SequenceRule) -> list[SequenceRows]:
@@ -268,7 +269,7 @@ def paint(
     Sequences
         Masks, with their latents as measured.
     """
-    plans = [video.plan() for video in videos]
+    plans = [video.plan for video in videos]
     begins = np.concatenate([[0], np.cumsum([len(each) for each in plans])])
     masks = np.zeros((begins[-1], image_size, image_size), dtype=bool)
 
@@ -409,7 +410,7 @@ def build_masks(
     }
     if out is None:
         found = plan(thinned, chosen, image_size, rule, skip_bad, workers, show_progress)
-        manifest = _manifest(parameters, thinned, [item.plan() for item in found])
+        manifest = _manifest(parameters, thinned, [item.plan for item in found])
         return paint(found, image_size, manifest, workers)
     how_read = {"format": format, "automatic": automatic, "fps_of_source": fps_of_source}
     with spread_over(scheduler, workers) as spread:
@@ -493,24 +494,11 @@ def _painting_view(name: str, image_size: int, windows: int) -> View:
 
 
 @dataclass(frozen=True)
-class _Thinned:
+class _Thinned(WrappedVideo):
     """A video of which only some frames are taken. See `datagen.tracks.Video`."""
 
-    video: Video
     every: int
     frames_per_second: float | None
-
-    @property
-    def source(self) -> str:
-        return self.video.source
-
-    @property
-    def name(self) -> str:
-        return self.video.name
-
-    @property
-    def path(self) -> Path:
-        return self.video.path
 
     def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
         tracks = self.video.read(sampling, skip_bad)

@@ -10,14 +10,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import BadInputError, UsageError, quote
-from datagen.tracks import Sampling, Tracks, Video
+from datagen.tracks import Sampling, Tracks, WrappedVideo
 
 __all__ = ["Rated", "RatedVideo", "check_rate", "describe_rates", "rate_or_nan", "wrong_rates"]
 
@@ -91,7 +90,7 @@ def describe_rates(videos: Iterable[Rated]) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class RatedVideo:
+class RatedVideo(WrappedVideo):
     """A video whose rate a user gave. See `datagen.tracks.Video`.
 
     Attributes
@@ -102,23 +101,7 @@ class RatedVideo:
         How many of its annotated frames make a second.
     """
 
-    video: Video
     frames_per_second: float
-
-    @property
-    def source(self) -> str:
-        """See `datagen.tracks.Video`."""
-        return self.video.source
-
-    @property
-    def name(self) -> str:
-        """See `datagen.tracks.Video`."""
-        return self.video.name
-
-    @property
-    def path(self) -> Path:
-        """See `datagen.tracks.Video`."""
-        return self.video.path
 
     def read(self, sampling: Sampling | None = None, skip_bad: bool = False) -> Tracks:
         """Read the masks; see `datagen.tracks.Video.read`.

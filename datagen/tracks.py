@@ -292,6 +292,34 @@ def smallest_step(frame: NDArray[np.int64], object_id: NDArray[np.int64]) -> int
     return int(steps.min()) if len(steps) else 0
 
 
+@dataclass(frozen=True)
+class WrappedVideo:
+    """A video that gives the tracks of another one changed; what it is called and where it lies is the other's.
+
+    Attributes
+    ----------
+    video : Video
+        The video as its reader has it.
+    """
+
+    video: Video
+
+    @property
+    def source(self) -> str:
+        """See `datagen.tracks.Video`."""
+        return self.video.source
+
+    @property
+    def name(self) -> str:
+        """See `datagen.tracks.Video`."""
+        return self.video.name
+
+    @property
+    def path(self) -> Path:
+        """See `datagen.tracks.Video`."""
+        return self.video.path
+
+
 def printable_name(name: str) -> str:
     """Return the name of a file or folder as it can be written anywhere: what is no UTF-8 in it is replaced."""
     return os.fsencode(name).decode("utf-8", "replace")

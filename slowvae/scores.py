@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from slowvae.metrics._arrays import check_arrays, check_seed
 from slowvae.metrics._registry import Samples
 from slowvae.protocols import Protocol
 
-__all__ = ["MAX_TRAIN", "check_names", "score"]
+__all__ = ["MAX_TRAIN", "check_names", "head_of", "score"]
 
 MAX_TRAIN, _TEST, _MANY = 10_000, 5_000, 100_000
 """Published numbers of samples; the last is for MIG and Modularity."""
@@ -37,6 +37,11 @@ def check_names(names: Sequence[str], discrete: bool = True) -> None:
         if not discrete and not METRICS[name].continuous:
             others = ", ".join(each for each, metric in METRICS.items() if metric.continuous)
             raise UsageError(f"{name} needs discrete factors, and these are continuous; there are {others}")
+
+
+def head_of(parts: Mapping[str, Any]) -> str | None:
+    """Return the name of the number that stands for a score of several parts, as `score` writes it, or None."""
+    return next((name for name in ("score", "disentanglement", "modularity") if name in parts), None)
 
 
 def score(

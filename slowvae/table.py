@@ -18,12 +18,10 @@ from datagen.files import atomic_path, check_output
 from datagen.records import read_record
 from slowvae.metrics import METRICS
 from slowvae.runs import DataFile, read_run
+from slowvae.scores import head_of
 from slowvae.settings import Settings, settings_json
 
 __all__ = ["Cell", "Row", "Table", "collect", "write_table"]
-
-_HEADS = ("score", "disentanglement", "modularity")
-"""Of a score of several parts, the one that stands for it."""
 
 
 class _Scores(msgspec.Struct):
@@ -199,7 +197,7 @@ def _row(origin: _Origin, seeds: dict[str, dict[str, Any]], columns: list[tuple[
 def _number(value: Any) -> float | None:
     """Return the number of a score, which may stand among parts."""
     if isinstance(value, dict):
-        value = next((value[head] for head in _HEADS if head in value), None)
+        value = value.get(head_of(value))
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
