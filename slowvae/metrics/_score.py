@@ -32,17 +32,17 @@ def _short(value: Any) -> str:
 class Score(float):
     """The score of a metric: a float, with what it is made of.
 
-    Parameters
+    Attributes
     ----------
     score : float
-        The score itself.
+        The plain number.
     n : int
         Number of samples that were scored.
-    parts : mapping of str to float or ndarray, optional
+    parts : dict of str to float or ndarray
         What the score is the mean of, such as ``by_factor`` (K,), or what else was measured.
-    interval : tuple of float, optional
+    interval : tuple of float, or None
         95 % interval, where the metric can say one and was asked for it.
-    protocol : str, optional
+    protocol : str, or None
         What else the score depends on, where it has a name.
 
     Examples
