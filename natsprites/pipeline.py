@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +15,7 @@ from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
 from datagen.readers import describe_sources
 from datagen.transitions import Transitions
+from natsprites.motion import Motion, Moved
 from natsprites.renderer import Renderer
 from natsprites.sampling import NATURAL_SHAPES, FactorSpace, factor_space
 from natsprites.shapes import SHAPES
@@ -29,6 +31,7 @@ def build(
     pairs: int = 100_000,
     seed: int = 0,
     *,
+    motion: str | Motion = "natural",
     discrete: bool = False,
     shapes: Sequence[str] = NATURAL_SHAPES,
     colors: ArrayLike = ((1.0, 1.0, 1.0),),
@@ -51,6 +54,9 @@ def build(
         Number of runs N of T frames (of pairs, when ``T == 2``).
     seed : int
         Seed of all draws. The first n runs are the same for every N.
+    motion : str or Motion
+        The law by which x, y and scale change from where each transition begins (`natsprites.Motion`), such as
+        ``"normal"`` or ``"gennorm:0.5"``.
     discrete : bool
         Whether x, y and scale lie on a grid, as in the discrete variant (`natsprites.sampling.factor_space`).
     shapes : sequence of str
@@ -78,21 +84,27 @@ def build(
     ------
     UsageError
         If an argument is out of range, or if colours are asked for together with `factors_only`: they are no factors,
-        so such a file could not hold them.
+        so such a file could not hold them;
+        or for another law of motion together with `discrete`, whose grid is too coarse to tell laws apart.
     DatagenError
-        If the transitions cannot serve (`natsprites.sampling.factor_space`).
+        If the transitions cannot serve (`natsprites.sampling.factor_space`, `natsprites.Motion.move`).
     """
     if pairs < 1:
         raise UsageError(f"{pairs} pairs: must be at least 1")
     if seed < 0:
         raise UsageError(f"seed {seed}: must be at least 0")
     check_workers(workers)
+    motion = Motion.read(motion)
+    if discrete and motion.law != "natural":
+        raise UsageError(f"motion {motion} is of continuous factors; leave out discrete")
     space = factor_space(transitions, discrete, shapes, colors)
     if factors_only and (space.colors != 1).any():
         raise UsageError("a file of factors only cannot hold colours; leave out the colours or keep the images")
     renderer = Renderer(image_size)
     drawn = space.draw(pairs, seed)
     factors = space.factors(drawn)
+    moved = motion.move(space.motion, drawn[:, 0], seed)
+    factors[:, :, :3] = moved.values
     images = None
     if not factors_only:
         frames = factors.shape[:2]
@@ -122,6 +134,7 @@ def build(
             "image_size": image_size,
             "transitions": len(transitions),
             "transitions_without_outliers": len(space.motion),
+            **(_law(motion, moved) if motion.law != "natural" else {}),
         },
         sources=describe_sources(sorted({str(source) for source in np.unique(transitions.source)} - {""})),
         inputs=inputs or {},
@@ -135,6 +148,17 @@ def build(
         fps=None if np.isnan(transitions.fps).all() else transitions.fps[transition],
         manifest={**manifest, "shape_codes": _codes(space), "factor_values": _values(space)},
     )
+
+
+def _law(motion: Motion, moved: Moved) -> dict[str, Any]:
+    """Return what the manifest says of a law that is not the measured one."""
+    names = SPRITE_FACTORS[:3]
+    return {
+        "motion": str(motion),
+        "measured_standard_deviation": dict(zip(names, moved.asked.tolist(), strict=True)),
+        "standard_deviation": dict(zip(names, moved.found.tolist(), strict=True)),
+        "changes_drawn_again": moved.redrawn,
+    }
 
 
 def _codes(space: FactorSpace) -> dict[str, int]:
