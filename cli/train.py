@@ -11,6 +11,7 @@ from cli._common import (
     INPUT,
     MAX_COUNT,
     MAX_SEED,
+    Choice,
     Numbers,
     Real,
     Whole,
@@ -43,10 +44,10 @@ def pair_settings(*options: Any) -> dict[str, Any]:
 @click.command("train")
 @click.argument("file", type=INPUT)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
-@click.option("--model", type=click.Choice(list(MODELS)), default="slowvae", show_default=True)
+@click.option("--model", type=Choice(list(MODELS)), default="slowvae", show_default=True)
 @click.option(
     "--preset",
-    type=click.Choice(list(PRESETS)),
+    type=Choice(list(PRESETS)),
     default="klindt2021",
     show_default=True,
     help="klindt2021: as published. quick: 2,000 larger steps on pairs further apart.",
@@ -68,7 +69,7 @@ def pair_settings(*options: Any) -> dict[str, Any]:
     "--max-delta-t", type=DISTANCE, help="Largest distance within a pair, in frames.  [default: 5; quick: 20]"
 )
 @prior_options()
-@click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
+@click.option("--amp", type=Choice(["bf16"]), help="Compute the networks in lower precision.")
 @click.option("--compile", is_flag=True, default=None, help="Use torch.compile.")
 @click.option(
     "--log-every", type=Whole(1, MAX_COUNT), help="Iterations between lines of the log.  [default: the preset's]"

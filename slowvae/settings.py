@@ -110,8 +110,9 @@ class Settings:
     keep_every: int = 50_000
 
     def __post_init__(self) -> None:
-        if self.model not in MODELS:
-            raise UsageError(f"unknown model {self.model!r}; there are {', '.join(MODELS)}")
+        from datagen.arguments import check_choice  # takes numpy, which `--help` does not wait for
+
+        check_choice("model", self.model, list(MODELS))
         if self.amp not in (None, "bf16"):
             raise UsageError(f"unknown precision {self.amp!r}; there is bf16")
         if not self.seeds or any(not _is_whole(seed) or not 0 <= seed < 1 << 63 for seed in self.seeds):
@@ -206,8 +207,9 @@ def make_settings(preset: str = "klindt2021", model: str = "slowvae", **changes:
     >>> settings.iterations, settings.beta, settings.seeds
     (2000, 8.0, (0, 1))
     """
-    if preset not in PRESETS:
-        raise UsageError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
+    from datagen.arguments import check_choice
+
+    check_choice("preset", preset, list(PRESETS))
     settings = replace(PRESETS[preset], model=model)  # which knows whether there is such a model
     # Of a model without a normal prior a run notes the weight 0.
     return replace(settings, **{"beta": 0.0, **model_class(model).published, **changes})
