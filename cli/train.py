@@ -110,18 +110,19 @@ def command(
       datagen train shapes3d.h5 --prior laplace --rate 1 --out runs/shapes3d-lap
     """
     check_outputs(folders=[out], inputs=[file])
-    from slowvae.pipeline import train_file
+    from slowvae.pipeline import left_out, train
+    from slowvae.runs import read_run
 
     if prior is None and rate is not None:
         raise click.UsageError("--rate is of the pairs of a grid, with --prior laplace; the model's is --rate-prior")
     drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
     changes = {name: value for name, value in {**changes, "rate": loss_rate, **drawn_by}.items() if value is not None}
-    answer = train_file(
-        file, out, device, preset, model, {**changes, "seeds": seeds}, resume, show_progress=not (quiet or as_json)
-    )
+    changes["seeds"] = seeds
+    show_progress = not (quiet or as_json)
+    train(file, out, preset, model=model, device=device, resume=resume, show_progress=show_progress, **changes)
+    settings, notes = read_run(out).settings, left_out()
     if as_json:
+        answer = {"folder": str(out), "iterations": settings.iterations, "seeds": list(settings.seeds), "notes": notes}
         print_json(answer)
     elif not quiet:
-        echo(f"{out}: {answer['iterations']:,} iterations, seeds {', '.join(map(str, answer['seeds']))}")
-        for line in answer["notes"]:
-            echo(line)
+        echo(f"{out}: {settings.iterations:,} iterations, seeds {', '.join(map(str, settings.seeds))}", *notes)
