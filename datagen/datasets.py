@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError, UsageError, unknown_choice
+from datagen.fragments import evenly, fragment_html, picture_url, value_text
 from datagen.lazy_array import AnyArray
 from datagen.manifest import make_manifest
 from datagen.moments import latents_of_masks
@@ -24,6 +25,10 @@ from datagen.rates import wrong_rates
 from datagen.transitions import Transitions
 
 __all__ = ["COLUMNS", "MASK_FACTORS", "SPRITE_FACTORS", "Factor", "Sequences"]
+
+
+_SHOWN_SEQUENCES, _SHOWN_FRAMES = 3, 10
+"""In a notebook."""
 
 
 @dataclass(frozen=True)
@@ -357,13 +362,40 @@ class Sequences:
         manifest = {**(manifest or {}), **({"factor_values": known} if known else {})}
         offsets = np.arange(count + 1, dtype=np.int64) * 2
         flat = None if images is None else images.reshape(2 * count, *images.shape[2:])
-        return cls(flat, factors.reshape(2 * count, -1), offsets, tuple(factor_info), {}, "grid-pairs", manifest)
+        return cls(
+            flat, factors.reshape(2 * count, factors.shape[-1]), offsets, tuple(factor_info), {}, "grid-pairs", manifest
+        )
 
     def __repr__(self) -> str:
         images = self.images
         size = " without images" if images is None else f" of {' x '.join(map(str, images.shape[1:]))} {images.dtype}"
         held = f"{self.num_sequences} sequences, {self.num_frames} frames{size}"
         return f"Sequences({self.kind}: {held}; factors {', '.join(self.factor_names)})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the factors, and frames of some sequences."""
+        rows = []
+        for info, column in zip(self.factor_info, self.factors.T, strict=True):
+            ends = [column.min(), column.mean(dtype=np.float64), column.max()] if len(column) else [""] * 3
+            rows.append([info.name, *map(value_text, ends), info.size or "continuous", info.description])
+        columns = ["factor", "smallest", "mean", "largest", "values", ""]
+        chosen = self._shown_rows()
+        alt = "frames of some sequences, one sequence a row"
+        return fragment_html(repr(self), columns, rows, picture=picture_url(chosen) if chosen else None, alt=alt)
+
+    def _shown_rows(self) -> list[NDArray[Any]]:
+        """Return some frames of a few sequences, evenly from the whole; of single images one row of them."""
+        if self.images is None or not self.num_frames:
+            return []
+        single = self.num_sequences == self.num_frames
+        few = evenly(self.num_sequences, _SHOWN_FRAMES if single else _SHOWN_SEQUENCES)
+        rows = [self.offsets[few]] if single else []
+        if not single:
+            rows = [self.offsets[each] + evenly(int(self.lengths[each]), _SHOWN_FRAMES) for each in few]
+        try:
+            return [self.images[each] for each in rows]
+        except (OSError, DatagenError):  # the file of images that are read when they are asked for is gone
+            return []
 
     def with_columns(self, **columns: NDArray[Any]) -> Sequences:
         """Return the same dataset with some columns, (S,) each, exchanged.

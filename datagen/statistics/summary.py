@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from datagen.arguments import check_choice
 from datagen.errors import UsageError
+from datagen.fragments import fragment_html
 from datagen.statistics.bootstrap import MIN_OBJECTS, ObjectBootstrap
 from datagen.statistics.columns import varies
 from datagen.statistics.dependence import Correlation, correlations
@@ -36,13 +37,13 @@ __all__ = [
 BY = ("category", "source", "video", "sequence")
 """What transitions can be grouped by. A video is told by its source and name; MOTS calls it a sequence."""
 
-_MOST_NAMES = 3
+_MOST_NAMES, _MOST_GROUPS = 3, 50
 
 MIN_TRANSITIONS = 10
 """A group of fewer says only how many."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Group:
     """The statistics of one group of transitions. Dicts are by factor; a factor named in `not_enough` is in no other.
 
@@ -99,8 +100,11 @@ class Group:
     not_enough: dict[str, str] = field(default_factory=dict)
     verdict: str = ""
 
+    def __repr__(self) -> str:
+        return f"Group({describe_group(self)}: {self.n:,} transitions of {self.objects:,} objects; {self.verdict})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Summary:
     """The statistics of a table.
 
@@ -125,6 +129,22 @@ class Summary:
     groups: list[Group]
     distances: list[Distance] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"Summary({'; '.join(map(repr, self.groups[:1]))}; {len(self.groups)} groups)"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a line for each group, and the verdict on all transitions."""
+        columns = ["group", "n", "objects", *(f"kurtosis {each}" for each in FACTORS)]
+        columns += [f"shape {each}" for each in FACTORS]
+        rows = []
+        for group in self.groups[:_MOST_GROUPS]:
+            row = [describe_group(group), f"{group.n:,}", f"{group.objects:,}"]
+            row += [describe_value(group.kurtosis.get(each), group.kurtosis_interval.get(each)) for each in FACTORS]
+            rows.append(row + [describe_shape(group.fits.get(each, {})) for each in FACTORS])
+        left = len(self.groups) - len(rows)
+        notes = [*self.warnings, *(group.verdict for group in self.groups[:1])]
+        return fragment_html("Summary", columns, rows, [f"and {left:,} more groups", *notes] if left else notes)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts and lists, in the form that docs/stats.schema.json describes."""
