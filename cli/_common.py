@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cli._group import STATE
 from datagen.errors import DatagenError, UsageError, did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ __all__ = [
     "skip_bad_option",
     "sources_option",
     "split_names",
+    "when_stopped",
     "windows_option",
     "workers_option",
 ]
@@ -184,6 +186,11 @@ def send_outputs(root: click.Context) -> None:
                 from datagen import remote
 
                 remote.upload(path.with_name(path.name + name), address + name)
+
+
+def when_stopped(state: str) -> None:
+    """Note what Ctrl-C leaves and how to go on, for a command that can go on; of others the outputs are named."""
+    click.get_current_context().meta[STATE] = state
 
 
 def _short(value: str) -> str:

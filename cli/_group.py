@@ -10,7 +10,7 @@ import click
 from datagen import __version__
 from datagen.errors import did_you_mean
 
-__all__ = ["COMMANDS", "GROUPS", "Group", "datagen"]
+__all__ = ["COMMANDS", "GROUPS", "STATE", "Group", "datagen"]
 
 GROUPS: dict[str, dict[str, str]] = {
     "Build": {
@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Look": {
         "info": "Describe a dataset file.",
         "preview": "Draw sequences of a dataset file.",
+        "doctor": "Say what is installed, and what is missing for what.",
     },
     "Measure": {
         "transitions": "Measure how objects move from frame to frame.",
@@ -48,6 +49,11 @@ GROUPS: dict[str, dict[str, str]] = {
 
 Each lives in the module of the same name (dashes as underscores) as `command`.
 """
+
+STATE = "datagen.state"
+"""Key, in the meta of click's context, of what Ctrl-C leaves and how to go on."""
+
+_MOST_NAMES = 3
 
 COMMANDS: dict[str, str] = {name: text for commands in GROUPS.values() for name, text in commands.items()}
 """Command name -> its one-line help."""
@@ -79,10 +85,15 @@ class _LazyGroup(Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        from datagen.files import written
+
+        written.clear()
         try:
             code = super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise click.Abort from None  # at a KeyboardInterrupt click prints an empty line
+        except KeyboardInterrupt:  # at which click prints an empty line
+            outputs = ", ".join(map(str, list(written)[-_MOST_NAMES:]))
+            state = f"written before: {outputs}" if written else "nothing was written"
+            raise click.Abort(ctx.meta.get(STATE, state)) from None
         if not code:
             from cli._common import send_outputs
 

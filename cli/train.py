@@ -22,6 +22,7 @@ from cli._common import (
     prior_of,
     prior_options,
     quiet_option,
+    when_stopped,
 )
 from slowvae.settings import MODELS, PRESETS
 
@@ -110,6 +111,7 @@ def command(
       datagen train shapes3d.h5 --prior laplace --rate 1 --out runs/shapes3d-lap
     """
     check_outputs(folders=[out], inputs=[file])
+    when_stopped(f"what was trained is kept in {out}, and the same command with --resume goes on with it")
     from slowvae.pipeline import left_out, train
     from slowvae.runs import read_run
 

@@ -19,6 +19,7 @@ from cli._common import (
     print_table,
     prior_options,
     quiet_option,
+    when_stopped,
 )
 from cli.train import DISTANCE, SEEDS, device_option, pair_settings
 from datagen.errors import FailedCheckError
@@ -85,6 +86,9 @@ def command(
     """
     file = find_dataset(file, as_json)
     check_outputs(folders=[out], inputs=[file])
+    if model is not None:
+        kept = f"the same command goes on with what was trained, in {out}"
+        when_stopped("nothing was written; with --out the trainings are kept" if out is None else kept)
     drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
     options = {"iterations": iterations, "max_delta_t": max_delta_t, "amp": amp, **drawn_by}
     changes = {name: value for name, value in options.items() if value is not None}

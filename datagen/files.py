@@ -13,6 +13,7 @@ import signal
 import stat
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -32,6 +33,7 @@ __all__ = [
     "remove_unfinished",
     "sha256_file",
     "size_of",
+    "written",
 ]
 
 _BEFORE = "before"
@@ -39,6 +41,9 @@ _BEFORE = "before"
 
 _LOCK, _KEY = "lock", "key"
 """Names, beside what is written, of the lock of a folder that is gone on with, and of the file that says what it is."""
+
+written: deque[Path] = deque(maxlen=1000)
+"""Files and folders that took their names in this process, the newest last: what a stop leaves behind."""
 
 _unfinished: dict[Path, tuple[int, Path]] = {}
 """Temporary files and folders there may be, with the process that makes them and what they are to become."""
@@ -247,6 +252,7 @@ def atomic_paths(paths: Sequence[str | Path], overwrite: bool = True) -> Iterato
                 _flush(temporary)
         with _signals_held(), _named_errors(final, temporaries):
             _name_all(temporaries, final, overwrite)
+            written.extend(final)
             finished = True
     finally:
         for temporary in temporaries:
@@ -449,9 +455,11 @@ def _name_folder(inner: Path, path: Path, overwrite: bool) -> None:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
         else:
+            written.append(path)
             return
     if not overwrite:
         raise UsageError(f"{path}: exists, written by another process meanwhile; pass --overwrite to replace it")
+    written.append(path)
     if _exchange(inner, path):
         return
     before = inner.parent / _BEFORE

@@ -260,7 +260,11 @@ def _start(*arguments):
 
 @pytest.mark.parametrize(
     ("number", "code", "told"),
-    [(signal.SIGINT, 130, "datagen: stopped\n"), (signal.SIGTERM, 143, ""), (signal.SIGHUP, -signal.SIGHUP, "")],
+    [
+        (signal.SIGINT, 130, "datagen: stopped; nothing was written\n"),
+        (signal.SIGTERM, 143, ""),
+        (signal.SIGHUP, -signal.SIGHUP, ""),
+    ],
 )
 def test_signals_leave_nothing_behind(tmp_path, number, code, told):
     folder = tmp_path / "out"
@@ -273,6 +277,38 @@ def test_signals_leave_nothing_behind(tmp_path, number, code, told):
     out, err = working.communicate(timeout=60)
     assert (working.returncode, out, err) == (code, "", told)
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stopped_in", "state"),
+    [
+        (["info", "{file}"], "datagen.info.describe", "nothing was written"),
+        (["convert", "{file}", "{tmp}/k.h5"], "datagen.files.size_of", "written before: {tmp}/k.h5"),
+        (["train", "{file}", "--out", "{tmp}/run"], "slowvae.pipeline.load_frames", "what was trained is kept in "),
+        (["validate", "{file}", "--train", "slowvae"], "cli.validate.validate", "with --out the trainings are kept"),
+        (
+            ["validate", "{file}", "--train", "slowvae", "--out", "{tmp}/v"],
+            "cli.validate.validate",
+            "the same command goes on with what was trained, in {tmp}/v",
+        ),
+        (
+            ["masks", "--source", "{tmp}", "--out", "{tmp}/m.zarr"],
+            "datagen.build.build_masks",
+            "what was done is kept in m.zarr.partial, and the same command goes on with it",
+        ),
+        (["download", "dsprites"], "datagen.releases.fetch_set", "what was fetched is kept"),
+    ],
+)
+def test_ctrl_c_says_what_it_leaves_and_how_to_go_on(capsys, monkeypatch, file, tmp_path, arguments, stopped_in, state):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stopped_in, stop)
+    code, _, err = run(capsys, *(each.format(file=file, tmp=tmp_path) for each in arguments))
+    assert code == 130
+    assert err.startswith("datagen: stopped; ")
+    assert state.format(tmp=tmp_path) in err
+    assert err.count("\n") == 1
 
 
 def test_a_hangup_that_is_ignored_stays_so(tmp_path):
