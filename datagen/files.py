@@ -30,6 +30,7 @@ __all__ = [
     "check_input",
     "check_output",
     "continued_folder",
+    "make_folder",
     "remove_unfinished",
     "sha256_file",
     "size_of",
@@ -171,6 +172,39 @@ def check_folder(path: str | Path) -> Path:
         # As the attempt would say it; the system tells a disk that is read-only from a folder that is another's.
         number = errno.EROFS if os.access(place, os.X_OK) and _is_read_only(place) else errno.EACCES
         raise OutputError(path, OSError(number, os.strerror(number)))
+    return path
+
+
+def make_folder(path: str | Path) -> Path:
+    """Make a folder that files will be written into, and those above it, where they are missing.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    UsageError, OutputError
+        As `check_folder`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     make_folder(f"{folder}/a/b").is_dir()
+    True
+    """
+    path = check_folder(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(path, error) from error
     return path
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
+from datagen.files import make_folder
 from datagen.progress import announce_duration, duration_text, progress_bar
 from slowvae import device as devices
 from slowvae.batches import Frames, PairOrder
@@ -180,8 +181,7 @@ def train(
     KeyboardInterrupt
         If Ctrl-C was pressed; the run was saved before.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(folder)
     with locked(folder):
         dataset = dataset or DataFile(None, None)
         machine = devices.describe(frames.device)

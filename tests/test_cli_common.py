@@ -187,9 +187,21 @@ def test_folders_of_outputs_are_made(capsys, file, mots, tmp_path):
         "g/h/m": ["sample", "mots", "--frames", 2, "--sequences", 1, "--out"],
         "i/j/f": ["stats", file, "--figures"],
         "k/l/r.html": ["stats", file, "--report"],
+        "m/n/k.npz": ["kitti-masks", "--source", mots, "--transitions", tmp_path / "mm/nn/t.csv", "--out"],
+        "o/p/s.json": ["sample", "youtube-vis", "--videos", 3, "--out"],
+        "q/r/t.csv": ["transitions", "--source", tmp_path / "o/p/s.json", "--table", tmp_path / "qq/l.csv", "--out"],
+        "s/t/s.h5": ["natural-sprites", "--transitions", tmp_path / "qq/l.csv", "--pairs", 9, "--out"],
+        "uu/vv/d.npz": ["sample", "grid", "dsprites", "--small", "--out"],
+        "u/v/g.h5": ["grid", "--source", tmp_path / "uu/vv/d.npz", "--out"],
+        "w/x/p.npz": ["pairs", tmp_path / "u/v/g.h5", "--pairs", 9, "--out"],
+        "y/z/p": ["package", file, "--out"],
+        "aa/bb/v": ["validate", file, "--out"],
+        "cc/dd/m.zarr": ["masks", "--source", mots, "--out"],
     }.items():
-        assert run(capsys, *arguments, tmp_path / name, "--quiet") == (0, "", "")
+        code, out, _ = run(capsys, *arguments, tmp_path / name, "--quiet")
+        assert (code, out) == (0, ""), name
         assert (tmp_path / name).exists()
+    assert (tmp_path / "mm/nn/t.csv").exists()
 
 
 # ---------------------------------------------------------------- surroundings

@@ -15,7 +15,7 @@ from typing import Any
 import pooch
 
 from datagen.errors import BadInputError, DatagenError, UsageError
-from datagen.files import atomic_path
+from datagen.files import atomic_path, make_folder
 from datagen.grids.sets import find_set
 from datagen.progress import byte_bar
 from datagen.releases.registry import find_release
@@ -132,7 +132,7 @@ def fetch_record(
         described = parse_record(answer, server, f"{server}/api/records/{record}", names)
         number = described.number or record
         folder = _folder(root, number)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with atomic_path(folder / f"zenodo-{number}.json") as temporary:
             temporary.write_text(json.dumps(answer, indent=2, sort_keys=True), encoding="utf-8")
         advice = _advice(server, number, folder)
@@ -178,7 +178,7 @@ def fetch_set(
     """
     known = find_set(name)
     folder = _checked_folder(cache_folder() / name if root is None else Path(root))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     advice = (
         f"open {known.url} in a browser, put the files into {folder}, and give their path from there on instead of "
         "downloading"
