@@ -528,6 +528,16 @@ def count_by_video(dataset: Sequences) -> list[dict[str, Any]]:
     -------
     list of dict
         ``source``, ``video``, ``objects``, ``sequences``, ``frames``, in order; also of videos that gave nothing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datagen.samples import sample_mots
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counts = sample_mots(f"{folder}/mots", frames=20)
+    ...     dataset = build_masks(f"{folder}/mots", image_size=32, windows=2)
+    >>> count_by_video(dataset)[0]
+    {'source': 'kitti-mots', 'video': '0000', 'objects': 1, 'sequences': 1, 'frames': 20}
     """
     used = dataset.manifest["parameters"]["sequences"]
     columns = dataset.columns

@@ -56,6 +56,11 @@ class Factor:
         of a size anything that grows as the object's height does.
     scored : bool
         Whether it is to be told from the images; metrics leave out one that is not.
+
+    Examples
+    --------
+    >>> Factor("hue", "Colour of the wall.", limits=(0, 9), size=10, period=10).categorical
+    False
     """
 
     name: str

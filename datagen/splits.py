@@ -62,6 +62,14 @@ def split_sequences(
         are asked of ``"release"``.
     DatagenError
         If the file does not say which object or video its sequences show.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> masks = [np.ones((10, 8, 8), dtype=bool)] * 20
+    >>> dataset = Sequences.from_masks(masks, object_id=np.arange(20) // 2, video="one")
+    >>> split_sequences(dataset, "test")  # both sequences of one object
+    array([2, 3])
     """
     check_choice("split", split, SPLITS)
     check_choice("protocol", protocol, PROTOCOLS)

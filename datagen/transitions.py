@@ -63,6 +63,14 @@ class Transitions:
     ------
     UsageError
         If a column is of another type or shape, T is below 2, or a rate is neither above 0 nor NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> names, numbers = np.array(["", ""]), np.arange(2)
+    >>> y = x = np.array([[4.0, 5.0], [1.0, 1.0]])
+    >>> Transitions(names, names, numbers, names, numbers, numbers, y, x, np.array([[9, 9], [9, 16]]))
+    Transitions(2 rows of 2 frames; int64 area, float64 x, y)
     """
 
     source: NDArray[np.str_]

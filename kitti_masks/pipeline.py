@@ -54,6 +54,15 @@ def find_sources(
         If a folder does not exist, a sequence is in two places, or a wanted one in none.
     DatagenError
         If there is no sequence at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datagen.samples import sample_mots
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counts = sample_mots(f"{folder}/mots", frames=5)
+    ...     [(video.source, video.name) for video in find_sources(f"{folder}/mots")]
+    [('kitti-mots', '0000'), ('kitti-mots', '0001'), ('motschallenge', '0000'), ('motschallenge', '0001')]
     """
 
     def find(source: str | Path) -> list[Video]:

@@ -46,6 +46,16 @@ def transitions(
     ------
     UsageError
         If a mask is lost by rotating (it is a few stray pixels) or the angle is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from datagen import Sequences
+    >>> masks = np.zeros((6, 32, 32), dtype=bool)
+    >>> for t in range(6):
+    ...     masks[t, 8:16, 4 + t : 12 + t] = True
+    >>> transitions(Sequences.from_masks([masks]), rotate=45)
+    Transitions(5 rows of 2 frames; int64 area, float32 x, y)
     """
     if rotate is None:
         return dataset.transitions()

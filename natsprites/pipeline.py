@@ -81,6 +81,17 @@ def build(
         so such a file could not hold them.
     DatagenError
         If the transitions cannot serve (`natsprites.sampling.factor_space`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> names, numbers = np.full(50, ""), np.arange(50)
+    >>> y, x = rng.uniform(20, 44, (2, 50, 1)) + rng.laplace(0, 1, (2, 50, 2))
+    >>> area = rng.integers(100, 900, (50, 1)) + rng.integers(0, 20, (50, 2))
+    >>> moved = Transitions(names, names, numbers, names, numbers, numbers, y, x, area)
+    >>> build(moved, pairs=100, image_size=32)
+    Sequences(sprite-sequences: 100 sequences, 200 frames of 32 x 32 uint8; factors x, y, scale, orientation, shape)
     """
     if pairs < 1:
         raise UsageError(f"{pairs} pairs: must be at least 1")

@@ -40,6 +40,12 @@ class TorchRenderer:
     ------
     UsageError
         For sizes that `natsprites.Renderer` does not take, and for a device that is not there.
+
+    Examples
+    --------
+    >>> half = torch.tensor([0.5])
+    >>> TorchRenderer().render(half, half, half, torch.tensor([0.0]), ["square"]).shape
+    torch.Size([1, 3, 64, 64])
     """
 
     def __init__(self, device: str | torch.device = "cpu", image_size: int = 64, anti_aliasing: int = 5) -> None:

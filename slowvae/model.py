@@ -199,6 +199,15 @@ class SlowVAE(VAE):
     """The VAE with a Laplace prior on what changes within a pair: `slowvae.objectives.slowvae_loss`.
 
     It takes what `Encoder` takes, and the hyper-parameters `beta`, `gamma` and `rate`.
+
+    Examples
+    --------
+    >>> network = SlowVAE(z_dim=3, image_size=32, gamma=5.0)
+    >>> network
+    SlowVAE(z_dim=3, channels=1, image_size=32, beta=1.0, gamma=5.0, rate=6.0)
+    >>> mu, logvar = network.encode(torch.zeros(2, 1, 32, 32))
+    >>> mu.shape
+    torch.Size([2, 3])
     """
 
     published: ClassVar = {"beta": 1.0, "gamma": 10.0, "rate": 6.0}

@@ -47,12 +47,24 @@ def readers() -> dict[str, Reader]:
 
 
 def annotated_sets() -> dict[str, AnnotatedSet]:
-    """Return the data sets of all readers by their ids."""
+    """Return the data sets of all readers by their ids.
+
+    Examples
+    --------
+    >>> annotated_sets()["kitti-mots"].licence
+    'CC BY-NC-SA 3.0'
+    """
     return {each.id: each for reader in readers().values() for each in reader.sets}
 
 
 def describe_formats() -> list[dict[str, Any]]:
-    """Return what is known of the formats, by name: ``name``, ``title``, and all of their published ``sets``."""
+    """Return what is known of the formats, by name: ``name``, ``title``, and all of their published ``sets``.
+
+    Examples
+    --------
+    >>> [each["name"] for each in describe_formats()][:3]
+    ['arrays', 'bdd100k', 'burst']
+    """
     return [
         {"name": each.name, "title": each.title, "sets": [asdict(known) for known in each.sets]}
         for _, each in sorted(readers().items())
@@ -60,7 +72,13 @@ def describe_formats() -> list[dict[str, Any]]:
 
 
 def describe_sources(ids: Iterable[str]) -> list[dict[str, str]]:
-    """Return what a manifest says of data sets; of own data, the id alone."""
+    """Return what a manifest says of data sets; of own data, the id alone.
+
+    Examples
+    --------
+    >>> describe_sources(["own"])
+    [{'id': 'own'}]
+    """
     known = annotated_sets()
     return [known[each].described() if each in known else {"id": each} for each in ids]
 
@@ -70,6 +88,15 @@ def describe_sources_of(videos: Iterable[Rated]) -> list[dict[str, str]]:
 
     Own data in a form that a set has, too, have the id of the form alone, never the set's licence and authors: where
     `AnnotatedSet.shares_its_form`, a video is of the set if that, or the file itself, says its rate.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datagen.samples import sample_youtube_vis
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counts = sample_youtube_vis(f"{folder}/train.json", videos=2)
+    ...     [each["id"] for each in describe_sources_of(find_videos(f"{folder}/train.json"))]
+    ['youtube-vis']
     """
     known = annotated_sets()
     videos = list(videos)
@@ -112,6 +139,15 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
         If a file is of none of the formats.
     DatagenError
         If a folder holds no annotations, or none of the format that was named.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datagen.samples import sample_youtube_vis
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counts = sample_youtube_vis(f"{folder}/train.json", videos=2)
+    ...     [video.name for video in find_videos(f"{folder}/train.json")]
+    ['0000000001', '0000000002']
     """
     from datagen.readers import mots
     from datagen.readers.annotation_file import read_annotation_file
@@ -212,6 +248,15 @@ def find_videos_of_all(
     UsageError
         If a video of one name is in two places: a copy, or ground truth and results side by side; if there is no video
         of a name; if the rate is none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datagen.samples import sample_youtube_vis
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counts = sample_youtube_vis(f"{folder}/train.json", videos=2)
+    ...     [video.name for video in find_videos_of_all([f"{folder}/train.json"], names=["0000000002"])]
+    ['0000000002']
     """
     from datagen.rates import RatedVideo, check_rate
 

@@ -79,6 +79,11 @@ class Group:
         Why a factor has no figures.
     verdict : str
         Whether the group is temporally sparse, in words.
+
+    Examples
+    --------
+    >>> Group("dog", n=3, objects=1, verdict="not enough data")
+    Group(dog: 3 transitions of 1 objects; not enough data)
     """
 
     name: str
@@ -121,6 +126,11 @@ class Summary:
         Over how many frames of each source the times are that were asked for.
     warnings : list of str
         What makes groups not comparable: rates that are mixed, sources that a distance in time leaves out.
+
+    Examples
+    --------
+    >>> Summary(None, 0, 0, [Group("all", n=3, objects=1, verdict="not enough data")]).to_json()["groups"][0]["n"]
+    3
     """
 
     by: str | None

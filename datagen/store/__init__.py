@@ -61,6 +61,11 @@ def check_suffix(path: str | Path) -> str:
     ------
     UsageError
         If the suffix is of no format.
+
+    Examples
+    --------
+    >>> check_suffix("kitti.h5")
+    'hdf5'
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
@@ -69,12 +74,24 @@ def check_suffix(path: str | Path) -> str:
 
 
 def holds_manifest(path: str | Path) -> bool:
-    """Whether the format of a file, by its suffix, has a place for a manifest, and so for hashes of the arrays."""
+    """Whether the format of a file, by its suffix, has a place for a manifest, and so for hashes of the arrays.
+
+    Examples
+    --------
+    >>> holds_manifest("kitti.npz"), holds_manifest("kitti_peds_v2.pickle")
+    (True, False)
+    """
     return check_suffix(path) != "release_pickle"
 
 
 def is_folder(path: str | Path) -> bool:
-    """Whether a dataset of this name is a folder, as zarr's are, not a file; False of names of other things."""
+    """Whether a dataset of this name is a folder, as zarr's are, not a file; False of names of other things.
+
+    Examples
+    --------
+    >>> is_folder("sa-v.zarr"), is_folder("kitti.npz")
+    (True, False)
+    """
     return Path(path).suffix.lower() == ".zarr"
 
 
@@ -85,6 +102,15 @@ def fingerprint(path: str | Path) -> str:
     ------
     UsageError
         If it does not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> dataset = Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     manifest = save(dataset, f"{folder}/mine.npz")
+    ...     len(fingerprint(f"{folder}/mine.npz"))
+    64
     """
     if is_folder(path):
         return sha256_file(check_input(check_input(path, folder=True) / "zarr.json"))
@@ -125,6 +151,15 @@ def save(
         If the suffix is of no format, the file exists, or the format cannot hold this kind.
     DatagenError
         If the file cannot be written, e.g. for want of room on the disk or because a name is not Unicode.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> dataset = Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     manifest = save(dataset, f"{folder}/mine.npz")
+    >>> manifest["counts"]
+    {'sequences': 1, 'frames': 2, 'pairs': 1}
     """
     backend = _backend(path)
     path = check_output(path, overwrite, folder=is_folder(path))
@@ -173,6 +208,14 @@ def write_store(
         Its name in the end.
     spread, show_progress
         As of `save`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     masks = Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])
+    ...     write_store(masks, Path(folder), Path("mine.zarr"))["counts"]
+    {'sequences': 1, 'frames': 2, 'pairs': 1}
     """
     from datagen.store import zarr
 
@@ -224,6 +267,15 @@ def load(path: str | Path, lazy: bool = False) -> Sequences:
         If the file does not exist or its suffix is of no format.
     BadInputError
         If it is no plain file, damaged, or does not hold a dataset.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> dataset = Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     manifest = save(dataset, f"{folder}/mine.npz")
+    ...     load(f"{folder}/mine.npz").lengths
+    array([2])
     """
     dataset = load_to_verify(path, lazy)
     problem = checks.factor_problem(dataset)
@@ -233,7 +285,17 @@ def load(path: str | Path, lazy: bool = False) -> Sequences:
 
 
 def load_to_verify(path: str | Path, lazy: bool = False) -> Sequences:
-    """Read a dataset file as `load` does, but let pass latents or factors that cannot be right."""
+    """Read a dataset file as `load` does, but let pass latents or factors that cannot be right.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> dataset = Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     manifest = save(dataset, f"{folder}/mine.npz")
+    ...     load_to_verify(f"{folder}/mine.npz").num_frames
+    2
+    """
     backend = _backend(path)
     path = check_input(path, folder=is_folder(path))
     try:
@@ -257,12 +319,24 @@ def load_to_verify(path: str | Path, lazy: bool = False) -> Sequences:
 
 
 def arrays_of(dataset: Sequences) -> dict[str, AnyArray]:
-    """Return the arrays of a dataset by name, as a file holds them."""
+    """Return the arrays of a dataset by name, as a file holds them.
+
+    Examples
+    --------
+    >>> list(arrays_of(Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])))[:3]
+    ['masks', 'latents', 'offsets']
+    """
     return {**LAYOUTS[dataset.kind].arrays(dataset), "factor_names": np.array(dataset.factor_names)}
 
 
 def sha256_array(array: AnyArray) -> str:
-    """Return the sha256 of an array's bytes in C order (of texts: in UTF-8, each ended by a zero byte)."""
+    """Return the sha256 of an array's bytes in C order (of texts: in UTF-8, each ended by a zero byte).
+
+    Examples
+    --------
+    >>> sha256_array(np.zeros(3, dtype=np.uint8))[:8]
+    '709e80c8'
+    """
     if isinstance(array, np.ndarray) and array.dtype.kind == "U":
         return hashlib.sha256("".join(f"{text}\0" for text in array.ravel()).encode()).hexdigest()
     digest = hashlib.sha256()

@@ -48,6 +48,13 @@ class MCC(Result):
     resampled : ndarray of float64, shape (200,)
         Scores of the bootstrap; empty without an interval. Two scores taken with one seed, of the same samples, drew
         the same: they are paired.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> factors = np.random.default_rng(0).integers(0, 3, size=(300, 2))
+    >>> mcc(factors[:, ::-1], factors, protocol="rectangular").parts["by_factor"]
+    array([1., 1.])
     """
 
     score: float
