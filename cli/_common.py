@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cli._group import STATE
 from datagen.errors import DatagenError, UsageError, did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ __all__ = [
     "MAX_COUNT",
     "MAX_SEED",
     "OUTPUT",
+    "STATE",
     "Choice",
     "Numbers",
     "Real",
@@ -162,6 +162,9 @@ class _Place(click.Path):
 
 
 _COPIES, _OUTPUTS = "datagen.copies", "datagen.outputs"
+STATE = "datagen.state"
+"""Key, in the meta of click's context, of what Ctrl-C leaves and how to go on."""
+
 INPUT = _Place()
 OUTPUT = _Place(output=True)
 

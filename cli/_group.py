@@ -10,7 +10,7 @@ import click
 from datagen import __version__
 from datagen.errors import did_you_mean
 
-__all__ = ["COMMANDS", "GROUPS", "STATE", "Group", "datagen"]
+__all__ = ["COMMANDS", "GROUPS", "Group", "datagen"]
 
 GROUPS: dict[str, dict[str, str]] = {
     "Build": {
@@ -50,9 +50,6 @@ GROUPS: dict[str, dict[str, str]] = {
 Each lives in the module of the same name (dashes as underscores) as `command`.
 """
 
-STATE = "datagen.state"
-"""Key, in the meta of click's context, of what Ctrl-C leaves and how to go on."""
-
 _MOST_NAMES = 3
 
 COMMANDS: dict[str, str] = {name: text for commands in GROUPS.values() for name, text in commands.items()}
@@ -91,6 +88,8 @@ class _LazyGroup(Group):
         try:
             code = super().invoke(ctx)
         except KeyboardInterrupt:  # at which click prints an empty line
+            from cli._common import STATE
+
             outputs = ", ".join(map(str, list(written)[-_MOST_NAMES:]))
             state = f"written before: {outputs}" if written else "nothing was written"
             raise click.Abort(ctx.meta.get(STATE, state)) from None

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import DatagenError, UsageError, unknown_choice
+from datagen.errors import DatagenError, UsageError, shown, unknown_choice
 from datagen.fragments import evenly, fragment_html, picture_url, value_text
 from datagen.lazy_array import AnyArray
 from datagen.manifest import make_manifest
@@ -414,8 +414,21 @@ class Sequences:
         return replace(self, columns={**self.columns, **columns})
 
     def select(self, sequences: NDArray[np.int64]) -> Sequences:
-        """Return some sequences, by their numbers and in their order."""
-        chosen = np.asarray(sequences)
+        """Return some sequences, by their numbers and in their order, or those that are true in bool (S,).
+
+        Raises
+        ------
+        UsageError
+            If they are anything else.
+        """
+        try:
+            chosen = np.asarray(sequences)
+        except ValueError:  # lists of different lengths
+            chosen = np.empty((), dtype=object)
+        if chosen.size == 0:  # of which numpy makes floats
+            chosen = chosen.astype(np.int64)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iub":
+            raise UsageError(f"sequences={shown(sequences)}: must be their numbers, as [0, 3, 4]")
         lengths = self.lengths[chosen]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         frames = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][chosen] - offsets[:-1], lengths)
@@ -534,7 +547,10 @@ def _check_names(columns: Mapping[str, Any]) -> None:
 
 def _column(name: str, value: Any, count: int) -> NDArray[Any]:
     """Return a column of `count` rows: as given, or one value for all."""
-    column = np.full(count, value) if np.ndim(value) == 0 else np.asarray(value)
+    try:
+        column = np.full(count, value) if np.ndim(value) == 0 else np.asarray(value)
+    except ValueError:  # lists of different lengths
+        raise UsageError(f"{name}={shown(value)}; give one value, or one for each of {count} sequences") from None
     if column.shape != (count,):
         raise UsageError(f"{name} has the shape {column.shape}; give one value, or one for each of {count} sequences")
     wanted = "U" if name in ("source", "video", "category") else "fiu" if name == "fps" else "iu"

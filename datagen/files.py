@@ -20,9 +20,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from datagen.errors import BadInputError, OutputError, UsageError
+from datagen.errors import BadInputError, OutputError, UsageError, shown
 
 __all__ = [
+    "as_path",
     "atomic_folder",
     "atomic_path",
     "atomic_paths",
@@ -48,6 +49,26 @@ written: deque[Path] = deque(maxlen=1000)
 
 _unfinished: dict[Path, tuple[int, Path]] = {}
 """Temporary files and folders there may be, with the process that makes them and what they are to become."""
+
+
+def as_path(value: Any, name: str = "path") -> Path:
+    """Return an argument that must be a path as one.
+
+    Raises
+    ------
+    UsageError
+        If it is anything else: None, a number, an array.
+
+    Examples
+    --------
+    >>> as_path(None)
+    Traceback (most recent call last):
+    ...
+    datagen.errors.UsageError: path=None: must be a file or a folder
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"{name}={shown(value)}: must be a file or a folder")
+    return Path(value)
 
 
 def check_input(path: str | Path, folder: bool = False) -> Path:
@@ -81,7 +102,7 @@ def check_input(path: str | Path, folder: bool = False) -> Path:
     ...
     datagen.errors.UsageError: nowhere.npz: no such file
     """
-    path = Path(path)
+    path = as_path(path)
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -126,7 +147,7 @@ def check_output(path: str | Path, overwrite: bool = False, folder: bool = False
     OutputError
         If its folder cannot be written to.
     """
-    path = Path(path)
+    path = as_path(path)
     mode = _mode(path)
     if folder:
         _check_new_folder(path, mode, overwrite)
@@ -162,7 +183,7 @@ def check_folder(path: str | Path) -> Path:
     OutputError
         If it cannot be written to.
     """
-    path = Path(path)
+    path = as_path(path)
     place = path
     while _mode(place) is None and place != place.parent:
         place = place.parent

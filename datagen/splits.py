@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.arguments import check_choice, check_whole
+from datagen.arguments import check_choice, check_instance, check_whole
 from datagen.datasets import Sequences
 from datagen.errors import DatagenError, UsageError
 
@@ -74,8 +74,7 @@ def split_sequences(
     check_choice("split", split, SPLITS)
     check_choice("protocol", protocol, PROTOCOLS)
     check_whole("seed", seed, 0, (1 << 64) - 1)
-    if not isinstance(dataset, Sequences):
-        raise UsageError(f"dataset is a {type(dataset).__name__}; give a Sequences, as datagen.load returns")
+    check_instance("dataset", dataset, Sequences, "as datagen.load returns")
     missing = [name for name in ("source", "video", "object_id") if name not in dataset.columns]
     if missing:
         raise UsageError(f"dataset is of {dataset.kind}, whose sequences have no {' or '.join(missing)} to split by")

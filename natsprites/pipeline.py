@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from datagen.arguments import check_instance, is_whole
 from datagen.datasets import SPRITE_FACTORS, Sequences
-from datagen.errors import UsageError
+from datagen.errors import UsageError, shown
 from datagen.manifest import make_manifest
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
@@ -93,10 +94,11 @@ def build(
     >>> build(moved, pairs=100, image_size=32)
     Sequences(sprite-sequences: 100 sequences, 200 frames of 32 x 32 uint8; factors x, y, scale, orientation, shape)
     """
-    if pairs < 1:
-        raise UsageError(f"{pairs} pairs: must be at least 1")
-    if seed < 0:
-        raise UsageError(f"seed {seed}: must be at least 0")
+    check_instance("transitions", transitions, Transitions, "as datagen.load returns of a table")
+    if not is_whole(pairs, 1, 2**62):
+        raise UsageError(f"{shown(pairs)} pairs: must be at least 1, and whole")
+    if not is_whole(seed, 0, 2**64 - 1):
+        raise UsageError(f"seed {shown(seed)}: must be at least 0, and whole")
     check_workers(workers)
     space = factor_space(transitions, discrete, shapes, colors)
     if factors_only and (space.colors != 1).any():

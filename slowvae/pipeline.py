@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from datagen.extras import has_extra, missing_extra
-from datagen.files import atomic_path
+from datagen.files import as_path, atomic_path
 from slowvae import trainer
 from slowvae.batches import Frames
 from slowvae.device import find_device
@@ -78,7 +78,7 @@ def train(
     ...     train(f"{folder}/mine.npz", f"{folder}/run", "quick", iterations=2, batch_size=4, z_dim=3, device="cpu")
     {0: SlowVAE(z_dim=3, channels=1, image_size=32, beta=1.0, gamma=10.0, rate=6.0)}
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     settings = make_settings(preset, model, **changes)
     if resume and (folder / "run.json").exists():
         kept = read_run(folder).settings

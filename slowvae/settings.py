@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from datagen.errors import UsageError, unknown_choice
+from datagen.errors import UsageError, shown, unknown_choice
 
 if TYPE_CHECKING:
     from datagen.grids.priors import Prior
@@ -112,14 +112,14 @@ class Settings:
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or self.model not in MODELS:
             raise unknown_choice("model", self.model, MODELS)
-        if self.amp not in (None, "bf16"):
-            raise UsageError(f"unknown precision {self.amp!r}; there is bf16")
+        if self.amp is not None and not (isinstance(self.amp, str) and self.amp == "bf16"):
+            raise UsageError(f"unknown precision {shown(self.amp)}; there is bf16")
         if (
             not isinstance(self.seeds, tuple)
             or not self.seeds
             or any(not _is_whole(seed) or not 0 <= seed < 1 << 63 for seed in self.seeds)
         ):
-            raise UsageError(f"seeds {self.seeds}: must be whole numbers, at least 0 and below 2^63")
+            raise UsageError(f"seeds {shown(self.seeds)}: must be whole numbers, at least 0 and below 2^63")
         if len(set(self.seeds)) != len(self.seeds) or len(self.seeds) > _MAX_SEEDS:
             raise UsageError(f"seeds {self.seeds[:10]}: must be different, and {_MAX_SEEDS} at most")
         for name, limit in _LIMITS.items():

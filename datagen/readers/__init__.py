@@ -5,14 +5,15 @@ A module with a ``READER`` is a reader; nothing else lists them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datagen.arguments import check_choice
-from datagen.errors import DatagenError, UsageError, quote
+from datagen.arguments import check_choice, texts_of
+from datagen.errors import DatagenError, UsageError, quote, shown
 from datagen.lazy import public_names
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "find_videos",
     "find_videos_of_all",
     "readers",
+    "sources_of",
 ]
 
 __dir__ = public_names(__name__)
@@ -263,7 +265,7 @@ def find_videos_of_all(
     check_rate("fps_of_source", fps_of_source)
     videos: list[Video] = []
     places: dict[tuple[str, str], Path] = {}
-    for source in [sources] if isinstance(sources, str | Path) else sources:
+    for source in sources_of(sources):
         new: dict[tuple[str, str], Path] = {}
         for video in find(source):
             key = (video.source, video.name)
@@ -276,8 +278,30 @@ def find_videos_of_all(
             videos.append(video)
         places |= new
     if names is not None:
-        videos = _named(videos, list(names))
+        videos = _named(videos, list(texts_of("names", names)))
     return videos if fps_of_source is None else [RatedVideo(video, fps_of_source) for video in videos]
+
+
+def sources_of(sources: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    """Return one source or several as a list.
+
+    Raises
+    ------
+    UsageError
+        If they are neither a path nor paths, or none.
+
+    Examples
+    --------
+    >>> sources_of("train.json")
+    ['train.json']
+    """
+    if isinstance(sources, str | os.PathLike):
+        return [sources]
+    if not isinstance(sources, Iterable):
+        raise UsageError(f"sources={shown(sources)}: must be a file or a folder, or several")
+    if not (several := list(sources)):
+        raise UsageError("no source given; name a file or folder of annotations")
+    return several
 
 
 def _named(videos: list[Video], names: list[str]) -> list[Video]:

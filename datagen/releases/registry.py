@@ -254,6 +254,8 @@ def find_release(name: str) -> Release:
     >>> find_release("kitti-masks").file
     'kitti_peds_v2.pickle'
     """
+    if not isinstance(name, str):
+        raise unknown_choice("release", name, RELEASES)
     if name in RELEASES:
         return RELEASES[name]
     from datagen.readers import annotated_sets

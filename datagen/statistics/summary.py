@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.arguments import check_choice
-from datagen.errors import UsageError
+from datagen.arguments import check_choice, check_instance, is_whole, texts_of
+from datagen.errors import UsageError, shown
 from datagen.fragments import fragment_html
 from datagen.statistics.bootstrap import MIN_OBJECTS, ObjectBootstrap
 from datagen.statistics.columns import varies
@@ -221,14 +221,18 @@ def summarize(
     """
     if by is not None:
         check_choice("grouping", by, BY)
-    for name in fits:
+    for name in texts_of("fits", fits):
         check_choice("distribution", name, ALL_FITS)
-    if bootstrap < 0:
-        raise UsageError(f"{bootstrap} bootstrap replicates: must be at least 0")
+    check_instance("table", table, Transitions, "as datagen.load returns of a table")
+    if not is_whole(bootstrap, 0, 2**31):
+        raise UsageError(f"{shown(bootstrap)} bootstrap replicates: must be at least 0, and whole")
+    for distance, value in (("delta_t", delta_t), ("delta_ms", delta_ms)):
+        if not isinstance(value, list | tuple) or not all(isinstance(each, int | float) for each in value):
+            raise UsageError(f"{distance}={shown(value)}: must be a tuple of distances, as (1, 2)")
     if not delta_t:
         raise UsageError("no distance given; 1 is that of neighbouring frames")
-    if seed < 0:
-        raise UsageError(f"seed {seed}: must be at least 0")
+    if not is_whole(seed, 0, 2**64 - 1):
+        raise UsageError(f"seed {shown(seed)}: must be at least 0, and whole")
     for factor in FACTORS:
         values = getattr(table, factor)
         # Below the limit, the difference of two numbers is a number of their type, and a whole number's float the same.

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from datagen.datasets import Sequences
-from datagen.errors import BadInputError, DatagenError, OutputError, UsageError
-from datagen.files import atomic_folder, atomic_path, check_input, check_output, sha256_file
+from datagen.errors import BadInputError, DatagenError, OutputError, UsageError, shown
+from datagen.files import as_path, atomic_folder, atomic_path, check_input, check_output, sha256_file
 from datagen.lazy import public_names
 from datagen.lazy_array import AnyArray, LazyArray, parts
 from datagen.manifest import ManifestError, typed_manifest
@@ -67,7 +67,7 @@ def check_suffix(path: str | Path) -> str:
     >>> check_suffix("kitti.h5")
     'hdf5'
     """
-    suffix = Path(path).suffix.lower()
+    suffix = as_path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: no format has the suffix {suffix!r}; use {', '.join(SUFFIXES)}")
     return SUFFIXES[suffix]
@@ -92,7 +92,7 @@ def is_folder(path: str | Path) -> bool:
     >>> is_folder("sa-v.zarr"), is_folder("kitti.npz")
     (True, False)
     """
-    return Path(path).suffix.lower() == ".zarr"
+    return as_path(path).suffix.lower() == ".zarr"
 
 
 def fingerprint(path: str | Path) -> str:
@@ -161,6 +161,8 @@ def save(
     >>> manifest["counts"]
     {'sequences': 1, 'frames': 2, 'pairs': 1}
     """
+    if not isinstance(dataset, Sequences):
+        raise UsageError(f"dataset={shown(dataset)}: must be a Sequences; datagen.store.tables.save writes tables")
     backend = _backend(path)
     path = check_output(path, overwrite, folder=is_folder(path))
     if is_folder(path):
