@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.arguments import check_choice, check_whole
+from datagen.arguments import check_choice, check_instance, check_whole
 from datagen.datasets import Sequences
 from datagen.errors import DatagenError, UsageError
 
@@ -62,12 +62,19 @@ def split_sequences(
         are asked of ``"release"``.
     DatagenError
         If the file does not say which object or video its sequences show.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> masks = [np.ones((10, 8, 8), dtype=bool)] * 20
+    >>> dataset = Sequences.from_masks(masks, object_id=np.arange(20) // 2, video="one")
+    >>> split_sequences(dataset, "test")  # both sequences of one object
+    array([2, 3])
     """
     check_choice("split", split, SPLITS)
     check_choice("protocol", protocol, PROTOCOLS)
     check_whole("seed", seed, 0, (1 << 64) - 1)
-    if not isinstance(dataset, Sequences):
-        raise UsageError(f"dataset is a {type(dataset).__name__}; give a Sequences, as datagen.load returns")
+    check_instance("dataset", dataset, Sequences, "as datagen.load returns")
     missing = [name for name in ("source", "video", "object_id") if name not in dataset.columns]
     if missing:
         raise UsageError(f"dataset is of {dataset.kind}, whose sequences have no {' or '.join(missing)} to split by")

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import torch
 
-from datagen.errors import DatagenError, UsageError
+from datagen.errors import DatagenError, UsageError, shown
 
 __all__ = [
     "Executor",
@@ -45,13 +45,13 @@ def find_device(name: str = "auto") -> torch.device:
     UsageError
         If the name is unknown or this machine has no such device.
     """
-    if name == "auto":
+    if isinstance(name, str) and name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # "meta" is a device that holds nothing
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise UsageError(f"device {name!r}: this machine has none; take auto, cpu, cuda or mps") from None
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ValueError):
+        raise UsageError(f"device {shown(name)}: this machine has none; take auto, cpu, cuda or mps") from None
     if device.type == "cpu":
         _keep_freed_memory()
     return device
