@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "publish": "Send such a folder to Zenodo or to the Hugging Face Hub.",
     "train": "Train SlowVAE or a baseline on a dataset file.",
     "evaluate": "Score the networks of a run.",
+    "sweep": "Search hyper-parameters without labels, here or on a cluster.",
     "table": "Put the scores of runs into one table.",
     "validate": "Check a dataset file end to end, by training on it if asked.",
 }

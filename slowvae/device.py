@@ -28,6 +28,7 @@ __all__ = [
     "out_of_memory",
     "place",
     "split_seeds",
+    "use_threads",
 ]
 
 Item = TypeVar("Item")
@@ -120,6 +121,11 @@ def make_adam(parameters: Iterable[torch.nn.Parameter], learning_rate: float) ->
     parameters = list(parameters)
     capturable = parameters[0].device.type == "cuda"  # a part of a CUDA graph, which asks for it
     return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.999), fused=True, capturable=capturable)
+
+
+def use_threads(threads: int) -> None:
+    """Have torch work with so many threads, on a CPU, where this thread asks for it."""
+    torch.set_num_threads(threads)
 
 
 def split_seeds(seeds: Sequence[int], device: torch.device) -> list[tuple[int, ...]]:

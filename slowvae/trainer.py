@@ -157,6 +157,8 @@ def train(
     dataset: DataFile | None = None,
     resume: bool = False,
     show_progress: bool = False,
+    label: str = "training",
+    stop: threading.Event | None = None,
 ) -> dict[int, Encoder]:
     """Train a network for each seed, into a run's folder.
 
@@ -175,6 +177,10 @@ def train(
         bit.
     show_progress : bool
         Whether to draw a bar.
+    label : str
+        What the bar says.
+    stop : Event, optional
+        Save and leave when it is set, as after Ctrl-C.
 
     Returns
     -------
@@ -192,7 +198,7 @@ def train(
     DatagenError
         If memory or disk are full; the last good checkpoint stays.
     KeyboardInterrupt
-        If Ctrl-C was pressed; the run was saved before.
+        If Ctrl-C was pressed, or `stop` was set; the run was saved before.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -214,7 +220,7 @@ def train(
         record("running")
         try:
             with devices.out_of_memory(_REMEDY):
-                _loop(stacks, start, settings, folder, show_progress)
+                _loop(stacks, start, settings, folder, show_progress, label, stop or threading.Event())
         except (DatagenError, KeyboardInterrupt) as error:
             status = "stopped" if isinstance(error, KeyboardInterrupt) else f"failed: {error}"
             with suppress(OSError):  # a full disk has no room for this either
@@ -270,7 +276,15 @@ def _checkpoint(stacks: list[Stack], iteration: int, tensors: dict[str, Tensor])
     return Checkpoint(iteration, tensors, stacks[0].settings, channels, image_size)
 
 
-def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, show_progress: bool) -> None:
+def _loop(
+    stacks: list[Stack],
+    start: int,
+    settings: Settings,
+    folder: Path,
+    show_progress: bool,
+    label: str,
+    stop: threading.Event,
+) -> None:
     """Take steps `start` to `settings.iterations`, log and save."""
 
     def check(iteration: int) -> None:
@@ -283,11 +297,11 @@ def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, sho
                 )
 
     begin, logged = start, start - start % settings.log_every
-    steps = progress_bar(range(start, settings.iterations), "training", show=show_progress)
+    steps = progress_bar(range(start, settings.iterations), label, show=show_progress)
     with (
         closing(Log(folder, start)) as log,
         devices.Executor(stacks[0].device, len(stacks)) as executor,
-        _asked_to_stop() as stop,
+        _asked_to_stop(stop),
     ):
         for iteration in steps:
             done = iteration + 1
@@ -317,9 +331,8 @@ def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, sho
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """Give a flag that the first Ctrl-C sets; the second one stops the program as ever."""
-    flag = threading.Event()
+def _asked_to_stop(flag: threading.Event) -> Iterator[None]:
+    """Have the first Ctrl-C set a flag; the second one stops the program as ever."""
     before = signal.getsignal(signal.SIGINT)
 
     def ask(*_: object) -> None:
@@ -329,7 +342,7 @@ def _asked_to_stop() -> Iterator[threading.Event]:
     with suppress(ValueError):  # only the main thread hears signals
         signal.signal(signal.SIGINT, ask)
     try:
-        yield flag
+        yield
     finally:
         with suppress(ValueError):
             signal.signal(signal.SIGINT, before)
