@@ -36,6 +36,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Train": {
         "train": "Train SlowVAE or a baseline on a dataset file.",
         "evaluate": "Score the networks of a run.",
+        "sweep": "Search hyper-parameters without labels, here or on a cluster.",
         "table": "Put the scores of runs into one table.",
         "validate": "Check a dataset file end to end, with a training if asked.",
     },

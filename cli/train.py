@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -26,6 +27,8 @@ from cli._common import (
 )
 from slowvae.settings import MODELS, PRESETS
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 # All networks of a run are in memory together.
 SEEDS = Numbers(0, MAX_SEED, most=1000, otherwise="is not a list of numbers like 0,1,2")
 DISTANCE = Whole(1, 65_535)
@@ -33,6 +36,50 @@ DISTANCE = Whole(1, 65_535)
 device_option = click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."
 )
+
+
+def settings_options(seeds: str) -> Callable[[Function], Function]:
+    """Return the options of a run's settings, but for the hyper-parameters of the model."""
+    options = (
+        click.option("--model", type=Choice(list(MODELS)), default="slowvae", show_default=True),
+        click.option(
+            "--preset",
+            type=Choice(list(PRESETS)),
+            default="klindt2021",
+            show_default=True,
+            help="klindt2021: as published. quick: 2,000 larger steps on pairs further apart.",
+        ),
+        click.option("--seeds", type=SEEDS, default=seeds, show_default=True, help="One network for each, e.g. 0,1,2."),
+        click.option("--iterations", type=Whole(1, MAX_COUNT), help="Number of steps.  [default: 300000; quick: 2000]"),
+        click.option("--batch-size", type=Whole(2, 2**20), help="Images a step, every two a pair.  [default: 64]"),
+        click.option(
+            "--learning-rate", type=Real(0, 1e6, min_open=True), help="Of Adam.  [default: 1e-4; quick: 5e-4]"
+        ),
+        click.option("--z-dim", type=Whole(1, 4096), help="Number of latents.  [default: 10]"),
+        click.option(
+            "--max-delta-t",
+            type=DISTANCE,
+            help="Largest distance within a pair, in frames.  [default: 5; quick: 20]",
+        ),
+        prior_options(),
+        click.option("--amp", type=Choice(["bf16"]), help="Compute the networks in lower precision."),
+        click.option("--compile", is_flag=True, default=None, help="Use torch.compile."),
+        click.option(
+            "--log-every",
+            type=Whole(1, MAX_COUNT),
+            help="Iterations between lines of the log.  [default: the preset's]",
+        ),
+        click.option(
+            "--save-every", type=Whole(1, MAX_COUNT), help="Iterations between checkpoints.  [default: the preset's]"
+        ),
+    )
+
+    def add(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
 
 
 def pair_settings(*options: Any) -> dict[str, Any]:
@@ -45,19 +92,7 @@ def pair_settings(*options: Any) -> dict[str, Any]:
 @click.command("train")
 @click.argument("file", type=INPUT)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
-@click.option("--model", type=Choice(list(MODELS)), default="slowvae", show_default=True)
-@click.option(
-    "--preset",
-    type=Choice(list(PRESETS)),
-    default="klindt2021",
-    show_default=True,
-    help="klindt2021: as published. quick: 2,000 larger steps on pairs further apart.",
-)
-@click.option("--seeds", type=SEEDS, default="0", show_default=True, help="One network for each, e.g. 0,1,2.")
-@click.option("--iterations", type=Whole(1, MAX_COUNT), help="Number of steps.  [default: 300000; quick: 2000]")
-@click.option("--batch-size", type=Whole(2, 2**20), help="Images a step, every two a pair.  [default: 64]")
-@click.option("--learning-rate", type=Real(0, 1e6, min_open=True), help="Of Adam.  [default: 1e-4; quick: 5e-4]")
-@click.option("--z-dim", type=Whole(1, 4096), help="Number of latents.  [default: 10]")
+@settings_options(seeds="0")
 @click.option("--beta", type=Real(0, 1e6), help="Weight of the normal prior.  [default: the model's published one]")
 @click.option("--gamma", type=Real(0, 1e6), help="Weight of the Laplace prior.  [default: 10]")
 @click.option(
@@ -66,16 +101,6 @@ def pair_settings(*options: Any) -> dict[str, Any]:
     type=Real(0, 1e6, min_open=True),
     help="Rate of the Laplace prior on latents.  [default: 6]",
 )
-@click.option(
-    "--max-delta-t", type=DISTANCE, help="Largest distance within a pair, in frames.  [default: 5; quick: 20]"
-)
-@prior_options()
-@click.option("--amp", type=Choice(["bf16"]), help="Compute the networks in lower precision.")
-@click.option("--compile", is_flag=True, default=None, help="Use torch.compile.")
-@click.option(
-    "--log-every", type=Whole(1, MAX_COUNT), help="Iterations between lines of the log.  [default: the preset's]"
-)
-@click.option("--save-every", type=Whole(1, MAX_COUNT), help="Iterations between checkpoints.  [default: the preset's]")
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder, with the settings that it has.")
 @device_option
 @json_option
