@@ -15,8 +15,8 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from datagen.arguments import check_whole
-from datagen.errors import UsageError, unknown_choice
+from datagen.arguments import check_whole, is_whole
+from datagen.errors import UsageError, shown, unknown_choice
 from slowvae.layers import DenseConv, DenseUpConv, FirstConv, LastConv, UpConv, channels_last
 from slowvae.objectives import slowvae_loss
 
@@ -64,9 +64,8 @@ class Encoder(nn.Module):
         super().__init__()
         for name, value in {"z_dim": z_dim, "channels": channels, "stack": stack}.items():
             check_whole(name, value, 1, 1 << 20)
-        check_whole("image_size", image_size, 1)
-        if image_size % 16 or not 16 <= image_size <= 128:
-            raise UsageError(f"images of {image_size} pixels: the network takes multiples of 16 from 16 to 128")
+        if not is_whole(image_size, 16, 128) or image_size % 16:
+            raise UsageError(f"images of {shown(image_size)} pixels: the network takes multiples of 16 from 16 to 128")
         for name in hyperparameters.keys() - self.published.keys():
             raise unknown_choice(f"hyper-parameter of {type(self).__name__}", name, self.published)
         self.z_dim, self.channels, self.image_size, self.stack = z_dim, channels, image_size, stack
@@ -190,7 +189,8 @@ class VAE(Encoder):
         """
         if not isinstance(z, Tensor) or not z.is_floating_point():
             raise UsageError(f"latents are {_kind(z)}; they must be a torch tensor of floats")
-        if z.shape[-1:] != (self.z_dim,) or z.ndim != 2 + (self.stack > 1):
+        single, stacked = z.ndim == 2 and self.stack == 1, z.ndim == 3 and len(z) == self.stack
+        if z.shape[-1:] != (self.z_dim,) or not (single or stacked):
             batch = "B" if self.stack == 1 else f"{self.stack}, B"
             raise UsageError(f"latents are {tuple(z.shape)}; they must be ({batch}, {self.z_dim})")
         *lead, b, _ = z.shape  # (S, B, Z) or (B, Z)
