@@ -21,6 +21,7 @@ from cli._common import (
     quiet_option,
     scheduler_option,
     seed_option,
+    when_stopped,
 )
 from cli.train import device_option, pair_settings, settings_options
 
@@ -120,6 +121,7 @@ def command(
     if scheduler is not None and is_copy(file):
         raise click.UsageError("--scheduler: other processes do not see what is copied here; give paths that all see")
     check_outputs(folders=[out], inputs=[file])
+    when_stopped(f"what was trained is kept in {out}, and the same command goes on with it")
     from slowvae.settings import make_settings
     from slowvae.sweep import Grid, Ranges, Search, search_named, sweep
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from datagen import __version__
 from datagen.cluster import connected
-from datagen.errors import DatagenError, FailedCheckError, UsageError
+from datagen.errors import DatagenError, FailedCheckError, UsageError, unknown_choice
 from datagen.files import atomic_path, check_folder
 from datagen.progress import progress_bar
 from datagen.records import read_record, write_record
@@ -178,7 +178,7 @@ def search_named(name: str, model: str, trials: int = 20, seed: int = 0) -> Rang
         If there is no such search, or it was none of this model.
     """
     if name not in SEARCHES:
-        raise UsageError(f"unknown search {name!r}; there are {', '.join(SEARCHES)}")
+        raise unknown_choice("search", name, SEARCHES)
     if model not in SEARCHES[name]:
         searched = ", ".join(SEARCHES[name])
         raise UsageError(f"the search {name} is of {searched}; say what is searched of {model} by ranges or a grid")

@@ -199,7 +199,8 @@ def test_folders_of_outputs_are_made(capsys, file, mots, tmp_path):
         "cc/dd/m.zarr": ["masks", "--source", mots, "--out"],
     }.items():
         code, out, _ = run(capsys, *arguments, tmp_path / name, "--quiet")
-        assert (code, out) == (0, ""), name
+        assert code == 0 or arguments[0] == "validate", name  # which writes what it found wrong of so few data, too
+        assert out == ""
         assert (tmp_path / name).exists()
     assert (tmp_path / "mm/nn/t.csv").exists()
 
