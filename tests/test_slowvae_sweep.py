@@ -310,13 +310,18 @@ def test_a_wrong_call_is_one_line(data, tmp_path, options, problem):
 # On a cluster
 
 
+def process_of(events: Path) -> int:
+    """Return the process that wrote a log of TensorBoard: events.out.tfevents.<time>.<host>.<process>.<number>."""
+    return int(events.name.split(".")[-2])
+
+
 @pytest.mark.slow
 def test_on_a_cluster_a_worker_dies_and_another_goes_on(data, tmp_path):
     distributed = pytest.importorskip("distributed")
-    settings = replace(TINY, iterations=40, save_every=5, log_every=20, keep_every=40)
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
+    settings = replace(TINY, iterations=40, save_every=5, log_every=1, keep_every=40)
     gammas = Grid({"gamma": (1, 10)})
     here = sweep(data, tmp_path / "here", gammas, settings)
-    (tmp_path / "note_starts.py").write_text(NOTE_STARTS.format(path=str(tmp_path / "starts")))
     killed = []
     with (
         warnings.catch_warnings(),
@@ -326,7 +331,6 @@ def test_on_a_cluster_a_worker_dies_and_another_goes_on(data, tmp_path):
             processes=True,
             dashboard_address=None,
             silence_logs=50,
-            preload=[str(tmp_path / "note_starts.py")],
         ) as cluster,
     ):
         warnings.simplefilter("ignore")
@@ -336,33 +340,20 @@ def test_on_a_cluster_a_worker_dies_and_another_goes_on(data, tmp_path):
             places = tmp_path / "there/trials/0000/checkpoints"
             while latest_checkpoint(places) is None:
                 time.sleep(0.001)
-            starts = dict(line.split()[:2] for line in (tmp_path / "starts").read_text().splitlines())
-            os.kill(int(starts["0000"]), signal.SIGKILL)
-            killed.append((int(starts["0000"]), int(latest_checkpoint(places).name)))
+            pid = process_of(next((tmp_path / "there/trials/0000").glob("events.*")))
+            os.kill(pid, signal.SIGKILL)
+            killed.append((pid, int(latest_checkpoint(places).name)))
 
         killer = threading.Thread(target=kill, daemon=True)
         killer.start()
         there = sweep(data, tmp_path / "there", gammas, settings, scheduler=cluster.scheduler_address)
         killer.join(10)
     ((pid, saved),) = killed
-    starts = [line.split() for line in (tmp_path / "starts").read_text().splitlines()]
-    first, again = [(int(process), int(start)) for trial, process, start in starts if trial == "0000"]
-    assert first == (pid, 0)
-    assert again[0] != pid
-    assert 0 < saved <= again[1] < settings.iterations  # it went on elsewhere from where it was saved
+    # It went on elsewhere from where it was saved.
+    events = {process_of(path): path for path in (tmp_path / "there/trials/0000").glob("events.*")}
+    ((other, second),) = events.items() - {(pid, events[pid])}
+    steps = [event.step for event in loader.EventFileLoader(str(second)).Load() if event.HasField("summary")]
+    assert other != pid
+    assert 0 < saved < steps[0] <= settings.iterations
     assert there.trials == here.trials
     assert_same_search(tmp_path / "there", tmp_path / "here")
-
-
-NOTE_STARTS = """
-import os
-from slowvae import trainer
-load_newest = trainer._load_newest
-def noted(stacks, folder):
-    start = load_newest(stacks, folder)
-    with open({path!r}, "a") as stream:
-        stream.write(f"{{folder.name}} {{os.getpid()}} {{start}}\\n")
-    return start
-trainer._load_newest = noted
-"""
-"""What every worker runs at its start, to note which trials begin there, and where."""
