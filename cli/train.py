@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -24,6 +25,8 @@ from cli._common import (
 )
 from slowvae.settings import MODELS, PRESETS
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 # All networks of a run are in memory together.
 SEEDS = Numbers(0, MAX_SEED, most=1000, otherwise="is not a list of numbers like 0,1,2")
 DISTANCE = Whole(1, 65_535)
@@ -31,6 +34,22 @@ DISTANCE = Whole(1, 65_535)
 device_option = click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."
 )
+
+
+def protocol_options(protocol_help: str, split_help: str) -> Callable[[Function], Function]:
+    """Return the options that say which part of a dataset is meant; `slowvae.protocols` knows the names."""
+    options = (
+        click.option("--protocol", metavar="NAME", help=f"{protocol_help}  [default: release, no split]"),
+        click.option("--split", "part", type=click.Choice(["train", "val", "test"]), help=split_help),
+        click.option("--split-seed", type=Whole(0, 2**63 - 1), help="Of the split.  [default: 0]"),
+    )
+
+    def add(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
 
 
 def pair_settings(*options: Any) -> dict[str, Any]:
@@ -67,6 +86,7 @@ def pair_settings(*options: Any) -> dict[str, Any]:
 @click.option(
     "--max-delta-t", type=DISTANCE, help="Largest distance within a pair, in frames.  [default: 5; quick: 20]"
 )
+@protocol_options("What is trained on: a split, or the name of a publication.", "Which part; train by default.")
 @prior_options()
 @click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
 @click.option("--compile", is_flag=True, default=None, help="Use torch.compile.")
@@ -74,6 +94,9 @@ def pair_settings(*options: Any) -> dict[str, Any]:
     "--log-every", type=Whole(1, MAX_COUNT), help="Iterations between lines of the log.  [default: the preset's]"
 )
 @click.option("--save-every", type=Whole(1, MAX_COUNT), help="Iterations between checkpoints.  [default: the preset's]")
+@click.option(
+    "--keep-every", type=Whole(1, MAX_COUNT), help="Iterations between checkpoints that stay.  [default: the preset's]"
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder, with the settings that it has.")
 @device_option
 @json_option
@@ -89,6 +112,9 @@ def command(
     as_json: bool,
     quiet: bool,
     loss_rate: float | None,
+    protocol: str | None,
+    part: str | None,
+    split_seed: int | None,
     prior: str | None,
     rate: float | None,
     random_rate: bool,
@@ -106,15 +132,23 @@ def command(
     \b
     Example:
       datagen train kitti.npz --model slowvae --out runs/kitti --seeds 0,1,2
+      datagen train kitti.npz --protocol by-object --out runs/kitti-by-object
       datagen train shapes3d.h5 --prior laplace --rate 1 --out runs/shapes3d-lap
     """
     check_outputs(folders=[out], inputs=[file])
-    from slowvae.pipeline import train_file
+    from slowvae.protocols import training_settings
 
     if prior is None and rate is not None:
         raise click.UsageError("--rate is of the pairs of a grid, with --prior laplace; the model's is --rate-prior")
+    of_protocol = training_settings(protocol, part, split_seed, changes["max_delta_t"])
     drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
-    changes = {name: value for name, value in {**changes, "rate": loss_rate, **drawn_by}.items() if value is not None}
+    changes = {
+        name: value
+        for name, value in {**changes, "rate": loss_rate, **of_protocol, **drawn_by}.items()
+        if value is not None
+    }
+    from slowvae.pipeline import train_file
+
     answer = train_file(
         file, out, device, preset, model, {**changes, "seeds": seeds}, resume, show_progress=not (quiet or as_json)
     )

@@ -12,7 +12,7 @@ from datagen.extras import has_extra, missing_extra
 from datagen.files import atomic_path
 from slowvae.batches import Frames
 from slowvae.device import find_device
-from slowvae.evaluate import encode_all, load_frames
+from slowvae.evaluation import encode_all, load_frames
 from slowvae.figures import figure_png, save_traversals, scatters, traversals
 from slowvae.metrics import mcc
 from slowvae.model import VAE, Encoder
