@@ -30,8 +30,9 @@ COMMANDS: dict[str, str] = {
     "package": "Make a folder ready to publish.",
     "publish": "Send such a folder to Zenodo or to the Hugging Face Hub.",
     "train": "Train SlowVAE or a baseline on a dataset file.",
-    "evaluate": "Score the networks of a run.",
+    "evaluate": "Score the networks of a run, or any encoder.",
     "table": "Put the scores of runs into one table.",
+    "leaderboard": "Rank results, each among those of its protocol.",
     "validate": "Check a dataset file end to end, by training on it if asked.",
 }
 """Command name -> its one-line help. Each lives in the module of the same name (dashes as underscores) as `command`."""

@@ -22,7 +22,7 @@ from cli._common import (
 )
 from cli.train import DISTANCE, SEEDS, device_option, protocol_options
 from datagen.errors import UsageError
-from slowvae.protocols import CHECKPOINTS, VARIANTS
+from slowvae.protocols import CHECKPOINTS, VARIANTS, Protocol
 
 if TYPE_CHECKING:
     from slowvae.results import Result
@@ -73,7 +73,9 @@ class _Metrics(click.ParamType):
     show_default=True,
     help="Names with commas between, as mcc,dci,sap; all for those that apply. `--metrics list` shows them.",
 )
-@protocol_options("What is scored; a split, or the name of a publication.", "Which part of the split is scored.")
+@protocol_options(
+    "A split, the name of a publication, or a result.json to be compared with.", "Which part of the split is scored."
+)
 @click.option(
     "--variant",
     type=click.Choice(VARIANTS),
@@ -94,7 +96,7 @@ class _Metrics(click.ParamType):
     "--out", type=OUTPUT, help="Where the result goes: a file; of --baseline a folder.  [default: RUN/result.json]"
 )
 @device_option
-@click.option("--seed", type=Whole(0, 2**32 - 1), default=0, show_default="0", help="Of everything drawn to score.")
+@click.option("--seed", type=Whole(0, 2**32 - 1), help="Of everything drawn to score.  [default: 0]")
 @json_option
 @quiet_option
 @overwrite_option
@@ -125,7 +127,6 @@ def command(
       datagen evaluate kitti.npz --encoder my_package.models:encode --protocol by-object
     """
     from datagen.store import is_folder
-    from slowvae.protocols import make_protocol
 
     kinds = [
         option
@@ -142,7 +143,9 @@ def command(
 
         protocol = told.pop("protocol")
         if protocol is not None:
-            make_protocol(protocol, **told)  # which says what is wrong with it before torch is loaded
+            made = _protocol(protocol, told)  # which says what is wrong with it before torch is loaded
+            if protocol.endswith(".json"):
+                protocol, told = made, {}
         result = evaluate_run(
             what, find_device(device), metrics, protocol, data, out=out, name=name, overwrite=overwrite,
             show_progress=not (quiet or as_json), **told,
@@ -155,7 +158,7 @@ def command(
             )
         if data is not None:
             raise click.UsageError("--data is of a run; the dataset is the file itself here")
-        wanted = make_protocol(told.pop("protocol"), **told)
+        wanted = _protocol(told.pop("protocol"), told)
         if baselines is not None:
             results = _baselines(
                 what, baselines, metrics, wanted, seeds, out, name, device, overwrite, quiet or as_json
@@ -175,12 +178,30 @@ def command(
             _show(result, str(what) if is_run else result.name, metrics)
 
 
+def _protocol(name: str | None, told: dict[str, Any]) -> Protocol:
+    """Return the protocol that is meant: by its name, or that of a result's file."""
+    from slowvae.protocols import make_protocol
+
+    if name is None or not name.endswith(".json"):
+        return make_protocol(name, **told)
+    given = next((option for option, value in told.items() if value is not None), None)
+    if given is not None:
+        raise click.UsageError(
+            f"--protocol {name} says all; leave out --{given.replace('part', 'split').replace('_', '-')}"
+        )
+    from msgspec.structs import replace
+
+    from slowvae.results import read_result
+
+    return replace(read_result(name).protocol, dataset="", rows="")
+
+
 def _external(
     file: Path,
     latents: tuple[Path, ...],
     encoders: tuple[str, ...],
     metrics: tuple[str, ...],
-    protocol: Any,
+    protocol: Protocol,
     seeds: tuple[int, ...] | None,
     name: str | None,
     device: str,
@@ -209,7 +230,7 @@ def _baselines(
     file: Path,
     names: str,
     metrics: tuple[str, ...],
-    protocol: Any,
+    protocol: Protocol,
     seeds: tuple[int, ...] | None,
     out: Path | None,
     name: str | None,

@@ -18,11 +18,12 @@ from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from datagen.progress import progress_bar
 from datagen.splits import split_frames
+from datagen.store import load
 from slowvae import device as devices
 from slowvae.batches import Frames
 from slowvae.comparison import pixel_components
 from slowvae.encoders import digest
-from slowvae.evaluation import Task, departures, encode_all, load_frames
+from slowvae.evaluation import Task, departures, describe_file, encode_all
 from slowvae.model import Encoder
 from slowvae.protocols import Protocol, make_protocol
 from slowvae.results import Result, Source
@@ -49,13 +50,14 @@ _HIDDEN = 256
 def baseline_latents(
     name: str,
     frames: Frames,
+    rows: NDArray[np.int64],
     trained_on: NDArray[np.int64],
     seeds: Sequence[int] = (0,),
     z_dim: int = 10,
     iterations: int = 2000,
     show_progress: bool = False,
 ) -> dict[int, NDArray[np.float32]]:
-    """Return the latents of all frames that a baseline makes.
+    """Return the latents that a baseline makes of some frames.
 
     Parameters
     ----------
@@ -63,6 +65,8 @@ def baseline_latents(
         A key of `BASELINE_ENCODERS`.
     frames : Frames
         The data, on the device to compute on.
+    rows : ndarray of int64, shape (N,)
+        Which frames.
     trained_on : ndarray of int64
         The frames that ``pca``, ``ica`` and ``supervised`` may learn from.
     seeds : sequence of int
@@ -87,23 +91,23 @@ def baseline_latents(
     """
     check_choice("baseline", name, tuple(BASELINE_ENCODERS))
     if name == "constant":
-        return dict.fromkeys(seeds, np.zeros((len(frames), z_dim), np.float32))
+        return dict.fromkeys(seeds, np.zeros((len(rows), z_dim), np.float32))
     if name == "random-network":
-        return {seed: _random_network(frames, z_dim, seed) for seed in seeds}
+        return {seed: _random_network(frames, rows, z_dim, seed) for seed in seeds}
     if name == "untrained":
         settings = Settings(z_dim=z_dim)
         networks = {seed: build(settings, (seed,), *frames.image_shape[:2]) for seed in seeds}
-        return {seed: encode_all(network.to(frames.device), frames) for seed, network in networks.items()}
+        return {seed: encode_all(network.to(frames.device), frames, rows=rows) for seed, network in networks.items()}
     if name == "supervised":
         return {
-            seed: encode_all(_supervised(frames, trained_on, seed, z_dim, iterations, show_progress), frames)
+            seed: encode_all(_supervised(frames, trained_on, seed, z_dim, iterations, show_progress), frames, rows=rows)
             for seed in seeds
         }
     if len(trained_on) <= z_dim:
         raise UsageError(f"{len(trained_on)} frames to learn from are too few for {z_dim} components")
     components = pixel_components(frames, z_dim, trained_on)
     if name == "pca":
-        return dict.fromkeys(seeds, components)
+        return dict.fromkeys(seeds, components[rows])
     from datagen.extras import extra
     from slowvae.metrics._arrays import within_its_steps
 
@@ -113,7 +117,7 @@ def baseline_latents(
     for seed in seeds:
         with within_its_steps():
             ica = FastICA(whiten="unit-variance", random_state=seed % 2**32).fit(components[trained_on])
-        found[seed] = ica.transform(components).astype(np.float32)
+        found[seed] = ica.transform(components[rows]).astype(np.float32)
     return found
 
 
@@ -153,12 +157,13 @@ def evaluate_baseline(
     check_choice("baseline", baseline, tuple(BASELINE_ENCODERS))
     told = make_protocol(protocol) if isinstance(protocol, str) else protocol
     where = devices.find_device(device)
-    frames, described = load_frames(dataset, where)
-    task = Task(frames.dataset, names, told, len(seeds))
-    trained_on = split_frames(frames.dataset, "train", told.split, told.split_seed)
+    described, data = describe_file(dataset), load(dataset, lazy=True)
+    task = Task(data, names, told, len(seeds))
     task.check_width(z_dim, baseline)
-    found = baseline_latents(baseline, frames, trained_on, seeds, z_dim, iterations, show_progress)
-    latents = {str(seed): z[task.rows] for seed, z in found.items()}
+    trained_on = split_frames(data, "train", told.split, told.split_seed)
+    frames = Frames.of(data, where)
+    found = baseline_latents(baseline, frames, task.rows, trained_on, seeds, z_dim, iterations, show_progress)
+    latents = {str(seed): z for seed, z in found.items()}
     return task.result(
         latents,
         name=baseline,
@@ -175,12 +180,12 @@ def _generator(seed: int) -> torch.Generator:
 
 
 @torch.no_grad()
-def _random_network(frames: Frames, z_dim: int, seed: int) -> NDArray[np.float32]:
+def _random_network(frames: Frames, rows: NDArray[np.int64], z_dim: int, seed: int) -> NDArray[np.float32]:
     """Return what a hidden layer of rectified units makes of the pixels, all weights normal."""
     rng, pixels = _generator(seed), int(np.prod(frames.image_shape))
     first = (torch.randn(pixels, _HIDDEN, generator=rng) / pixels**0.5).to(frames.device)
     second = (torch.randn(_HIDDEN, z_dim, generator=rng) / _HIDDEN**0.5).to(frames.device)
-    parts = (frames.at(slice(begin, begin + 2000)).flatten(1) for begin in range(0, len(frames), 2000))
+    parts = (frames.at(each).flatten(1) for each in torch.from_numpy(rows).split(2000))
     return torch.cat([torch.relu(part @ first) @ second for part in parts]).cpu().numpy()
 
 

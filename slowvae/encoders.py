@@ -162,7 +162,7 @@ def encode(
         for begin in progress_bar(begins, "encoding", show=show_progress):
             here = rows[begin : begin + batch_size]
             images = _images(dataset, here)
-            where = f"frames {here[0]:,} to {here[-1]:,}"
+            where = f"frames {here[0]} to {here[-1]}" if len(here) > 1 else f"frame {here[0]}"
             errors = []
             for way in ways:
                 try:

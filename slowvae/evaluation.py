@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ from datagen.errors import DatagenError, UsageError
 from datagen.files import check_output
 from datagen.progress import progress_bar
 from datagen.splits import split_frames
-from datagen.store import content_hash, fingerprint
+from datagen.store import content_hash, fingerprint, load
 from slowvae import metrics
 from slowvae.batches import Frames
 from slowvae.checkpoints import Checkpoint, all_checkpoints, load_checkpoint
@@ -43,8 +44,6 @@ _SPLIT_COLUMNS = ("source", "video", "object_id")
 
 def load_frames(path: str | Path, device: torch.device) -> tuple[Frames, DataFile]:
     """Read a dataset file to the device, and return it with what `describe_file` says."""
-    from datagen.store import load
-
     return Frames.of(load(path, lazy=True), device), describe_file(path)
 
 
@@ -86,7 +85,7 @@ class Task:
     Parameters
     ----------
     dataset : Sequences
-        With or without images.
+        With its images, if it has some: they count in its hash, and are let go of then.
     names : iterable of str
         Of `METRICS`, or ``"all"``.
     protocol : Protocol
@@ -96,7 +95,7 @@ class Task:
     """
 
     def __init__(self, dataset: Sequences, names: Iterable[str], protocol: Protocol, num_networks: int) -> None:
-        self.dataset, self.not_measured = dataset, dict[str, str]()
+        self.dataset, self.not_measured = replace(dataset, images=None), dict[str, str]()
         self.everything = ALL in (names := list(names))
         self.names = _names(names, dataset.is_discrete, num_networks, self.not_measured)
         self.rows = split_frames(dataset, protocol.part, protocol.split, protocol.split_seed)
@@ -295,8 +294,6 @@ def evaluate(
     if isinstance(dataset, Sequences):
         data, source = dataset, Source(None, None)
     else:
-        from datagen.store import load
-
         data, source = load(dataset, lazy=True), Source(str(dataset), fingerprint(dataset))
     given = dict(encoder) if isinstance(encoder, Mapping) else {0: encoder}
     if not given or any(isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0 for seed in given):
@@ -314,8 +311,8 @@ def evaluate(
         task.check_width(saved[seed][0].shape[1], labels[seed])
         if saved[seed][1] is not None:
             task.only(cast(NDArray[np.int64], saved[seed][1]))
-    for seed, each in calls.items():  # one image of each, so that what cannot be is known at once
-        first = encode(each, data, task.rows[:1], where, labels[seed])
+    for seed, each in calls.items():  # two images of each, so that what cannot be is known at once
+        first = encode(each, data, task.rows[:2], where, labels[seed])
         task.check_width(first.shape[1], labels[seed])
     latents: dict[str, NDArray[np.float32]] = {}
     for seed, each in given.items():
@@ -434,13 +431,16 @@ def evaluate_run(
         raise UsageError(f"{path}: is where the run in {folder} had its dataset, and no file now; pass --data")
     if ALL not in names and "udr" in names and len(networks) < 2:
         raise UsageError("udr compares the networks of several seeds, and this run has one")
-    frames, described = load_frames(path, device)
+    described = describe_file(path)
     if described.sha256 != run.dataset.sha256:
         if data is None:
             again = "pass it as --data to score on it all the same"
             raise DatagenError(f"{path}: changed since the run in {folder}; {again}")
         told = msgspec.structs.replace(told, trained_on=f"another file ({str(run.dataset.sha256)[:8]})")
-    task = Task(frames.dataset, names, told, len(networks))
+    dataset = load(path, lazy=True)
+    task = Task(dataset, names, told, len(networks))
+    frames = Frames.of(dataset, device)
+    del dataset
     for network in networks.values():
         if (network.channels, network.image_size) != frames.image_shape[:2]:
             raise DatagenError(
@@ -469,40 +469,37 @@ def _protocol_of_run(folder: Path, run: Run, protocol: Protocol | str | None, ch
     settings = run.settings
     if protocol is None:
         protocol = settings.split_protocol
-        changes = {"split_seed": settings.split_seed, **{k: v for k, v in changes.items() if v is not None}}
+        changes = {"split_seed": settings.split_seed} | {k: v for k, v in changes.items() if v is not None}
+    changes = {field: value for field, value in changes.items() if value is not None}
     if isinstance(protocol, str):
-        told, name = make_protocol(protocol, **changes), protocol if protocol in NAMED else None
+        told = make_protocol(protocol, **changes)
     else:
-        changes = {field: value for field, value in changes.items() if value is not None}
-        told, name = msgspec.structs.replace(protocol, **changes), protocol.name
-    mine = (settings.split_protocol, settings.split, settings.split_seed)
+        told = msgspec.structs.replace(protocol, **changes)
     trained_on = "everything"
-    if mine == (told.split, "train", told.split_seed):
+    if (settings.split_protocol, settings.split, settings.split_seed) == (told.split, "train", told.split_seed):
         trained_on = ""
     elif settings.split_protocol != "release":
         of_seed = f", split seed {settings.split_seed}" if settings.split_seed else ""
         trained_on = f"{settings.split} of {settings.split_protocol}{of_seed}"
     distance = settings.max_delta_t if settings.prior is None else None
-    if name is not None:
-        asked = NAMED[name].protocol
-        if trained_on:
-            how = "without --protocol" if asked.split == "release" else f"with --protocol {asked.split}"
-            raise UsageError(
-                f"{folder}: was trained on {trained_on}, and {name} scores networks that were trained on "
-                f"{'everything' if asked.split == 'release' else f'train of {asked.split}'}; train {how}, or "
-                f"name a split instead ({told.split})"
-            )
-        if asked.max_delta_t is not None and asked.max_delta_t != distance:
-            have = f"max_delta_t {distance}" if distance is not None else f"pairs by {settings.prior}"
-            raise UsageError(
-                f"{folder}: was trained with {have}, and {name} is of max_delta_t {asked.max_delta_t}; train with "
-                f"--protocol {name}, or name a split instead ({told.split})"
-            )
-        return told
-    if told.max_delta_t not in (None, distance):
-        raise UsageError(f"{folder}: was trained with max_delta_t {distance}, not {told.max_delta_t}")
     prior = None if settings.prior is None else pairs_in_words(settings)
-    return msgspec.structs.replace(told, trained_on=trained_on, max_delta_t=distance, prior=prior)
+    have = f"max_delta_t {distance}" if distance is not None else f"pairs by {prior}"
+    instead = f"name a split instead ({told.split})"
+    if isinstance(protocol, str) and protocol not in NAMED:
+        if told.max_delta_t not in (None, distance):
+            raise UsageError(f"{folder}: was trained with {have}, not with max_delta_t {told.max_delta_t}")
+        return msgspec.structs.replace(told, trained_on=trained_on, max_delta_t=distance, prior=prior)
+    name = protocol if isinstance(protocol, str) else f"protocol {told.id}"
+    if trained_on != told.trained_on:
+        own = "everything" if told.split == "release" else f"train of {told.split}"
+        raise UsageError(
+            f"{folder}: was trained on {trained_on or own}, and {name} scores networks that were trained on "
+            f"{told.trained_on or own}; train so (--protocol), or {instead}"
+        )
+    if told.max_delta_t not in (None, distance) or told.prior not in (None, prior):
+        asked = f"max_delta_t {told.max_delta_t}" if told.max_delta_t is not None else f"pairs by {told.prior}"
+        raise UsageError(f"{folder}: was trained with {have}, and {name} is of {asked}; train so, or {instead}")
+    return told
 
 
 def _notes_of_run(folder: Path, task: Task, run: Run, newest: Checkpoint) -> list[str]:
