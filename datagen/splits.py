@@ -66,9 +66,10 @@ def split_sequences(
         If the file does not say which object or video its sequences show.
     """
     _check(dataset, split, protocol, seed, SPLIT_PROTOCOLS[:-1])
+    chosen = _sequences(dataset, split, protocol, seed)
     if protocol == "random":
         warnings.warn(_LEAKS, DatagenWarning, stacklevel=2)
-    return _sequences(dataset, split, protocol, seed)
+    return chosen
 
 
 _LEAKS = (
@@ -122,9 +123,9 @@ def split_frames(dataset: Sequences, split: str, protocol: str = "by-object", se
         ends = np.round(np.cumsum((0, *_SHARES)) * len(firsts)).astype(np.int64)
         part = SPLITS.index(split)
         return firsts[np.sort(order[ends[part] : ends[part + 1]])]
+    chosen = _sequences(dataset, split, protocol, seed)
     if protocol == "random":
         warnings.warn(_LEAKS, DatagenWarning, stacklevel=2)
-    chosen = _sequences(dataset, split, protocol, seed)
     return np.flatnonzero(np.isin(dataset.sequence_of_frame(), chosen))
 
 

@@ -32,9 +32,19 @@ from slowvae.protocols import NAMED, Protocol, make_protocol
 from slowvae.results import Result, Source, read_result, summary, versions, write_result
 from slowvae.runs import DataFile, Run, load_newest, network_of, read_run
 from slowvae.scores import MAX_TRAIN, as_json, check_names, measure
-from slowvae.settings import pairs_in_words, settings_json
+from slowvae.settings import Settings, pairs_in_words, settings_json
 
-__all__ = ["ALL", "Task", "departures", "describe_file", "encode_all", "evaluate", "evaluate_run", "load_frames"]
+__all__ = [
+    "ALL",
+    "Task",
+    "departures",
+    "describe_file",
+    "encode_all",
+    "evaluate",
+    "evaluate_run",
+    "fill_in",
+    "load_frames",
+]
 
 ALL = "all"
 """Stands for every metric that applies."""
@@ -475,31 +485,37 @@ def _protocol_of_run(folder: Path, run: Run, protocol: Protocol | str | None, ch
         told = make_protocol(protocol, **changes)
     else:
         told = msgspec.structs.replace(protocol, **changes)
-    trained_on = "everything"
-    if (settings.split_protocol, settings.split, settings.split_seed) == (told.split, "train", told.split_seed):
-        trained_on = ""
-    elif settings.split_protocol != "release":
-        of_seed = f", split seed {settings.split_seed}" if settings.split_seed else ""
-        trained_on = f"{settings.split} of {settings.split_protocol}{of_seed}"
-    distance = settings.max_delta_t if settings.prior is None else None
-    prior = None if settings.prior is None else pairs_in_words(settings)
+    own = fill_in(told, settings)
+    trained_on, distance, prior = own.trained_on, own.max_delta_t, own.prior
     have = f"max_delta_t {distance}" if distance is not None else f"pairs by {prior}"
     instead = f"name a split instead ({told.split})"
     if isinstance(protocol, str) and protocol not in NAMED:
         if told.max_delta_t not in (None, distance):
             raise UsageError(f"{folder}: was trained with {have}, not with max_delta_t {told.max_delta_t}")
-        return msgspec.structs.replace(told, trained_on=trained_on, max_delta_t=distance, prior=prior)
+        return own
     name = protocol if isinstance(protocol, str) else f"protocol {told.id}"
     if trained_on != told.trained_on:
-        own = "everything" if told.split == "release" else f"train of {told.split}"
+        train = "everything" if told.split == "release" else f"train of {told.split}"
         raise UsageError(
-            f"{folder}: was trained on {trained_on or own}, and {name} scores networks that were trained on "
-            f"{told.trained_on or own}; train so (--protocol), or {instead}"
+            f"{folder}: was trained on {trained_on or train}, and {name} scores networks that were trained on "
+            f"{told.trained_on or train}; train so (--protocol), or {instead}"
         )
     if told.max_delta_t not in (None, distance) or told.prior not in (None, prior):
         asked = f"max_delta_t {told.max_delta_t}" if told.max_delta_t is not None else f"pairs by {told.prior}"
         raise UsageError(f"{folder}: was trained with {have}, and {name} is of {asked}; train so, or {instead}")
     return told
+
+
+def fill_in(protocol: Protocol, settings: Settings) -> Protocol:
+    """Return a protocol with what the settings of a run say of its training."""
+    trained_on = "everything"
+    if (settings.split_protocol, settings.split, settings.split_seed) == (protocol.split, "train", protocol.split_seed):
+        trained_on = ""
+    elif settings.split_protocol != "release":
+        of_seed = f", split seed {settings.split_seed}" if settings.split_seed else ""
+        trained_on = f"{settings.split} of {settings.split_protocol}{of_seed}"
+    distance, prior = (settings.max_delta_t, None) if settings.prior is None else (None, pairs_in_words(settings))
+    return msgspec.structs.replace(protocol, trained_on=trained_on, max_delta_t=distance, prior=prior)
 
 
 def _notes_of_run(folder: Path, task: Task, run: Run, newest: Checkpoint) -> list[str]:
