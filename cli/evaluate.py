@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from cli._common import (
     INPUT,
     OUTPUT,
+    Choice,
     Whole,
     check_outputs,
     echo,
@@ -21,7 +21,7 @@ from cli._common import (
     quiet_option,
 )
 from cli.train import DISTANCE, SEEDS, device_option, protocol_options
-from datagen.errors import UsageError
+from datagen.errors import unknown_choice
 from slowvae.protocols import CHECKPOINTS, VARIANTS, Protocol
 
 if TYPE_CHECKING:
@@ -51,9 +51,7 @@ class _Metrics(click.ParamType):
             ctx.exit()
         unknown = [name for name in names if name not in METRICS and name != "all"]
         if unknown:
-            close = get_close_matches(unknown[0], METRICS, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are all, {', '.join(METRICS)}"
-            raise UsageError(f"unknown metric {unknown[0]!r}; {hint}")
+            raise unknown_choice("metric", unknown[0], ["all", *METRICS])
         return names
 
 
@@ -78,14 +76,14 @@ class _Metrics(click.ParamType):
 )
 @click.option(
     "--variant",
-    type=click.Choice(VARIANTS),
+    type=Choice(VARIANTS),
     help="Of the MCC: factors padded with noise; as they are; assigned on one half and scored on the other.  "
     "[default: klindt2021]",
 )
-@click.option("--correlation", type=click.Choice(["spearman", "pearson"]), help="Of the MCC.  [default: spearman]")
+@click.option("--correlation", type=Choice(["spearman", "pearson"]), help="Of the MCC.  [default: spearman]")
 @click.option(
     "--checkpoint",
-    type=click.Choice(list(CHECKPOINTS)),
+    type=Choice(list(CHECKPOINTS)),
     help="Of a run: the last, the best by agreement of its seeds, or by the labels.  [default: last]",
 )
 @click.option("--max-delta-t", type=DISTANCE, help="Of a FILE: the distance of the pairs that were trained on.")
@@ -248,7 +246,7 @@ def _baselines(
     wanted = list(BASELINE_ENCODERS) if names == "all" else [each.strip() for each in names.split(",")]
     for each in wanted:
         if each not in BASELINE_ENCODERS:
-            raise UsageError(f"unknown baseline {each!r}; there are all, {', '.join(BASELINE_ENCODERS)}")
+            raise unknown_choice("baseline", each, ["all", *BASELINE_ENCODERS])
     results = []
     for each in wanted:
         result = evaluate_baseline(

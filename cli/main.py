@@ -133,8 +133,8 @@ def _run_command(args: list[str] | None) -> int:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
         return _fail(error.format_message().replace("\n\t", " ") + hint, error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("stopped", _STOPPED)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        return _fail(f"stopped; {stop}" if str(stop) else "stopped", _STOPPED)
     except DatagenError as error:
         return _fail(str(error), error.exit_code)
     except (MemoryError, RuntimeError) as error:

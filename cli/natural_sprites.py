@@ -57,6 +57,14 @@ from cli._common import (
     show_default="2",
     help="Frames of a run.",
 )
+@click.option(
+    "--motion",
+    default="natural",
+    show_default=True,
+    metavar="LAW",
+    help="How x, y and scale change: natural, or with the same start and variance laplace, normal, gennorm:SHAPE, "
+    "scale-mixture:SPREAD or ar1.",
+)
 @click.option("--discrete", is_flag=True, help="Put x, y and scale on a grid of 32, 32 and 6 values.")
 @click.option(
     "--shapes",
@@ -81,6 +89,7 @@ def command(
     pairs: int,
     seed: int,
     length: int,
+    motion: str,
     discrete: bool,
     shapes: str,
     colors: str,
@@ -99,6 +108,7 @@ def command(
     Example:
       datagen natural-sprites --transitions downscale_keepaspect.csv --out sprites.h5 --seed 0
       datagen natural-sprites --source train.json --out sprites.npz --discrete
+      datagen natural-sprites --transitions downscale_keepaspect.csv --motion gennorm:0.5 --out sparse.h5
     """
     if (transitions is None) == (not sources):
         raise click.UsageError("give either --transitions or --source")
@@ -110,9 +120,10 @@ def command(
     from datagen.files import size_of
     from datagen.measure import measure
     from datagen.store.tables import load
-    from natsprites import build
+    from natsprites import Motion, build
     from natsprites.sampling import read_color
 
+    law = Motion.read(motion)
     store.check_suffix(out)
     check_outputs([out], overwrite, inputs=[transitions, *sources])
     show_progress = not (quiet or as_json)
@@ -134,6 +145,7 @@ def command(
         table,
         pairs,
         seed,
+        motion=law,
         discrete=discrete,
         shapes=split_names(shapes),
         colors=[read_color(name) for name in split_names(colors)],
@@ -154,4 +166,7 @@ def command(
             f"{parameters['transitions_without_outliers']:,} of {parameters['transitions']:,} "
             "transitions are no outliers"
         )
+        if law.law != "natural":
+            again = parameters["changes_drawn_again"]
+            echo(f"motion {law}: {again:.1%} of the changes led out of the frame and were drawn again")
         echo(f"{out}: {pairs:,} runs of {length} frames, {size / 1e6:.1f} MB")

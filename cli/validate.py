@@ -8,6 +8,7 @@ import click
 
 from cli._common import (
     MAX_COUNT,
+    Choice,
     Whole,
     check_outputs,
     dataset_argument,
@@ -18,6 +19,7 @@ from cli._common import (
     print_table,
     prior_options,
     quiet_option,
+    when_stopped,
 )
 from cli.train import DISTANCE, SEEDS, device_option, pair_settings
 from datagen.errors import FailedCheckError
@@ -27,12 +29,10 @@ from slowvae.validate import BUDGETS, validate
 
 @click.command("validate")
 @dataset_argument
-@click.option(
-    "--train", "model", type=click.Choice(list(MODELS)), help="Also train this model and compare what it recovers."
-)
+@click.option("--train", "model", type=Choice(list(MODELS)), help="Also train this model and compare what it recovers.")
 @click.option(
     "--budget",
-    type=click.Choice(list(BUDGETS)),
+    type=Choice(list(BUDGETS)),
     default="quick",
     show_default=True,
     help="How long to train: minutes on two cores, or the published 300,000 iterations.",
@@ -41,7 +41,7 @@ from slowvae.validate import BUDGETS, validate
 @click.option(
     "--baseline",
     "baselines",
-    type=click.Choice(BASELINES),
+    type=Choice(BASELINES),
     multiple=True,
     help="What to compare with; may be given several times.  [default: all]",
 )
@@ -50,7 +50,7 @@ from slowvae.validate import BUDGETS, validate
     "--max-delta-t", type=DISTANCE, help="Largest distance within a pair, in frames.  [default: 20; paper: 5]"
 )
 @prior_options()
-@click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
+@click.option("--amp", type=Choice(["bf16"]), help="Compute the networks in lower precision.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html, report.json and the runs.")
 @device_option
 @json_option
@@ -86,6 +86,9 @@ def command(
     """
     file = find_dataset(file, as_json)
     check_outputs(folders=[out], inputs=[file])
+    if model is not None:
+        kept = f"the same command goes on with what was trained, in {out}"
+        when_stopped("nothing was written; with --out the trainings are kept" if out is None else kept)
     drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
     options = {"iterations": iterations, "max_delta_t": max_delta_t, "amp": amp, **drawn_by}
     changes = {name: value for name, value in options.items() if value is not None}

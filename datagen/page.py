@@ -134,7 +134,7 @@ class Page:
         Its parts, in order.
     lead : str
         A sentence before the verdict.
-    status : {"pass", "warn", "fail"}, optional
+    status : {"pass", "note", "warn", "fail"}, optional
         The colour of the verdict.
     """
 

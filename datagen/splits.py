@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.arguments import check_choice, check_whole
+from datagen.arguments import check_choice, check_instance, check_whole
 from datagen.datasets import Sequences
 from datagen.errors import DatagenError, DatagenWarning, UsageError
 from datagen.pairs import first_frames
@@ -64,6 +64,14 @@ def split_sequences(
         are asked of ``"release"``.
     DatagenError
         If the file does not say which object or video its sequences show.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> masks = [np.ones((10, 8, 8), dtype=bool)] * 20
+    >>> dataset = Sequences.from_masks(masks, object_id=np.arange(20) // 2, video="one")
+    >>> split_sequences(dataset, "test")  # both sequences of one object
+    array([2, 3])
     """
     _check(dataset, split, protocol, seed, SPLIT_PROTOCOLS[:-1])
     chosen = _sequences(dataset, split, protocol, seed)
@@ -134,8 +142,7 @@ def _check(dataset: Sequences, split: str, protocol: str, seed: int, protocols: 
     check_choice("split", split, SPLITS)
     check_choice("protocol", protocol, protocols)
     check_whole("seed", seed, 0, (1 << 64) - 1)
-    if not isinstance(dataset, Sequences):
-        raise UsageError(f"dataset is a {type(dataset).__name__}; give a Sequences, as datagen.load returns")
+    check_instance("dataset", dataset, Sequences, "as datagen.load returns")
     if protocol == "release" and split != "train":
         raise UsageError(
             f"the release has no {split} part; take protocol='by-object' or protocol='by-sequence' to have one"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from datagen.rates import wrong_rates
 
@@ -62,6 +63,14 @@ class Transitions:
     ------
     UsageError
         If a column is of another type or shape, T is below 2, or a rate is neither above 0 nor NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> names, numbers = np.array(["", ""]), np.arange(2)
+    >>> y = x = np.array([[4.0, 5.0], [1.0, 1.0]])
+    >>> Transitions(names, names, numbers, names, numbers, numbers, y, x, np.array([[9, 9], [9, 16]]))
+    Transitions(2 rows of 2 frames; int64 area, float64 x, y)
     """
 
     source: NDArray[np.str_]
@@ -150,8 +159,7 @@ class Transitions:
         by : {"category", "source", "video"}
             The column.
         """
-        if by not in ("category", "source", "video"):
-            raise UsageError(f"cannot group by {by!r}; choose from category, source, video")
+        check_choice("column", by, ("category", "source", "video"))
         values = getattr(self, by)
         for value in np.unique(values):
             yield str(value), self.select(values == value)

@@ -47,6 +47,13 @@ class SampledPairs(Sequence[Item]):
     ----------
     tensors : tuple of Tensor
         What an item holds, with a batch dimension in front.
+
+    Examples
+    --------
+    >>> import torch
+    >>> batch = SampledPairs((torch.zeros(8, 1, 64, 64), torch.zeros(8, 1, 64, 64)))
+    >>> len(batch), batch[:2]
+    (8, SampledPairs((2, 1, 64, 64), (2, 1, 64, 64)))
     """
 
     def __init__(self, tensors: Item) -> None:

@@ -12,13 +12,15 @@ from datagen.lazy import lazy_names
 if TYPE_CHECKING:
     from natsprites.dataset import NaturalSprites
     from natsprites.grid import sprite_grid
+    from natsprites.motion import Motion
     from natsprites.pipeline import build
     from natsprites.renderer import Renderer
     from natsprites.torch_renderer import TorchRenderer
 
-__all__ = ["NaturalSprites", "Renderer", "TorchRenderer", "build", "sprite_grid"]
+__all__ = ["Motion", "NaturalSprites", "Renderer", "TorchRenderer", "build", "sprite_grid"]
 
 _HOMES = {
+    "Motion": "motion",
     "NaturalSprites": "dataset",
     "Renderer": "renderer",
     "TorchRenderer": "torch_renderer",

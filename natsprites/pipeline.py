@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from datagen.arguments import check_instance, is_whole
 from datagen.datasets import SPRITE_FACTORS, Sequences
-from datagen.errors import UsageError
+from datagen.errors import UsageError, shown
 from datagen.manifest import make_manifest
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
 from datagen.readers import describe_sources
 from datagen.transitions import Transitions
+from natsprites.motion import Motion, Moved
 from natsprites.renderer import Renderer
 from natsprites.sampling import NATURAL_SHAPES, FactorSpace, factor_space
 from natsprites.shapes import SHAPES
@@ -29,6 +32,7 @@ def build(
     pairs: int = 100_000,
     seed: int = 0,
     *,
+    motion: str | Motion = "natural",
     discrete: bool = False,
     shapes: Sequence[str] = NATURAL_SHAPES,
     colors: ArrayLike = ((1.0, 1.0, 1.0),),
@@ -51,6 +55,9 @@ def build(
         Number of runs N of T frames (of pairs, when ``T == 2``).
     seed : int
         Seed of all draws. The first n runs are the same for every N.
+    motion : str or Motion
+        The law by which x, y and scale change from where each transition begins (`natsprites.Motion`), such as
+        ``"normal"`` or ``"gennorm:0.5"``.
     discrete : bool
         Whether x, y and scale lie on a grid, as in the discrete variant (`natsprites.sampling.factor_space`).
     shapes : sequence of str
@@ -78,21 +85,39 @@ def build(
     ------
     UsageError
         If an argument is out of range, or if colours are asked for together with `factors_only`: they are no factors,
-        so such a file could not hold them.
+        so such a file could not hold them;
+        or for another law of motion together with `discrete`, whose grid is too coarse to tell laws apart.
     DatagenError
-        If the transitions cannot serve (`natsprites.sampling.factor_space`).
+        If the transitions cannot serve (`natsprites.sampling.factor_space`, `natsprites.Motion.move`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> names, numbers = np.full(50, ""), np.arange(50)
+    >>> y, x = rng.uniform(20, 44, (2, 50, 1)) + rng.laplace(0, 1, (2, 50, 2))
+    >>> area = rng.integers(100, 900, (50, 1)) + rng.integers(0, 20, (50, 2))
+    >>> moved = Transitions(names, names, numbers, names, numbers, numbers, y, x, area)
+    >>> build(moved, pairs=100, image_size=32)
+    Sequences(sprite-sequences: 100 sequences, 200 frames of 32 x 32 uint8; factors x, y, scale, orientation, shape)
     """
-    if pairs < 1:
-        raise UsageError(f"{pairs} pairs: must be at least 1")
-    if seed < 0:
-        raise UsageError(f"seed {seed}: must be at least 0")
+    check_instance("transitions", transitions, Transitions, "as datagen.load returns of a table")
+    if not is_whole(pairs, 1, 2**62):
+        raise UsageError(f"{shown(pairs)} pairs: must be at least 1, and whole")
+    if not is_whole(seed, 0, 2**64 - 1):
+        raise UsageError(f"seed {shown(seed)}: must be at least 0, and whole")
     check_workers(workers)
+    motion = Motion.read(motion)
+    if discrete and motion.law != "natural":
+        raise UsageError(f"motion {motion} is of continuous factors; leave out discrete")
     space = factor_space(transitions, discrete, shapes, colors)
     if factors_only and (space.colors != 1).any():
         raise UsageError("a file of factors only cannot hold colours; leave out the colours or keep the images")
     renderer = Renderer(image_size)
     drawn = space.draw(pairs, seed)
     factors = space.factors(drawn)
+    moved = motion.move(space.motion, drawn[:, 0], seed)
+    factors[:, :, :3] = moved.values
     images = None
     if not factors_only:
         frames = factors.shape[:2]
@@ -122,6 +147,7 @@ def build(
             "image_size": image_size,
             "transitions": len(transitions),
             "transitions_without_outliers": len(space.motion),
+            **(_law(motion, moved) if motion.law != "natural" else {}),
         },
         sources=describe_sources(sorted({str(source) for source in np.unique(transitions.source)} - {""})),
         inputs=inputs or {},
@@ -135,6 +161,17 @@ def build(
         fps=None if np.isnan(transitions.fps).all() else transitions.fps[transition],
         manifest={**manifest, "shape_codes": _codes(space), "factor_values": _values(space)},
     )
+
+
+def _law(motion: Motion, moved: Moved) -> dict[str, Any]:
+    """Return what the manifest says of a law that is not the measured one."""
+    names = SPRITE_FACTORS[:3]
+    return {
+        "motion": str(motion),
+        "measured_standard_deviation": dict(zip(names, moved.asked.tolist(), strict=True)),
+        "standard_deviation": dict(zip(names, moved.found.tolist(), strict=True)),
+        "changes_drawn_again": moved.redrawn,
+    }
 
 
 def _codes(space: FactorSpace) -> dict[str, int]:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from slowvae.evaluation import evaluate
     from slowvae.model import SlowVAE
     from slowvae.pcl import PCL
+    from slowvae.pipeline import train
     from slowvae.runs import load
 
-__all__ = ["PCL", "AdaGVAE", "BetaVAE", "SlowVAE", "evaluate", "load", "metrics"]
+__all__ = ["PCL", "AdaGVAE", "BetaVAE", "SlowVAE", "evaluate", "load", "metrics", "train"]
 
 # torch takes seconds to import, and the metrics need none of it.
 _HOMES = {
@@ -26,6 +27,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "load": "runs",
     "metrics": "metrics",
+    "train": "pipeline",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -90,9 +90,19 @@ class Frames:
 
     def at(self, rows: Tensor | slice) -> Tensor:
         """Return images as float32 in [0, 1], (*rows.shape, C, H, H), on the device."""
+        return self.images(self.fetch(rows))
+
+    def fetch(self, rows: Tensor | slice) -> Tensor:
+        """Return the bytes of images, uint8 (*rows.shape, P) or (*rows.shape, C, H, H), on the device."""
         if isinstance(rows, Tensor):
             rows = rows.to(self.pixels.device)
-        found = self.pixels[rows].to(self.device, non_blocking=True)
+        found = self.pixels[rows]
+        if found.device.type != self.device.type:
+            found = found.pin_memory()  # from other memory the copy would be waited for
+        return found.to(self.device, non_blocking=True)
+
+    def images(self, found: Tensor) -> Tensor:
+        """Return images as float32 in [0, 1] from their bytes, as `fetch` returns them."""
         if self.pixels.ndim > 2:
             return found.float() / 255
         size = self.image_shape[1] * self.image_shape[2]
@@ -174,7 +184,7 @@ class PairOrder:
             second_images(self._firsts[:1], dataset, prior, np.random.default_rng(0))  # which says what does not fit
         self._prior, self._dataset = prior, dataset
         self._seeds, self._batch_size, self._max_delta_t = seeds, batch_size, max_delta_t
-        self._device = frames.device
+        self._device = frames.pixels.device
         self._epoch, self._rows = -1, torch.empty(0)
         pairs = len(self._firsts)
         if pairs < batch_size // 2:
@@ -182,7 +192,7 @@ class PairOrder:
         self.batches_per_epoch = pairs // (batch_size // 2)
 
     def batch(self, iteration: int) -> Tensor:
-        """Return the frames of a batch, int64 (S, B) on the device; 0 and 1 are a pair, 2 and 3, ..."""
+        """Return the frames of a batch, int64 (S, B) where the pixels lie; 0 and 1 are a pair, 2 and 3, ..."""
         epoch, place = divmod(iteration, self.batches_per_epoch)
         if epoch != self._epoch:
             self._rows = torch.from_numpy(np.stack([self._draw(seed, epoch) for seed in self._seeds], axis=1))

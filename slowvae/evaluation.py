@@ -138,7 +138,7 @@ class Task:
         names = np.array(self.dataset.factor_names)
         self.factor_names: list[str] = names[changing].tolist()
         self.left_out: list[str] = names[~changing].tolist()
-        if not self.factor_names:
+        if not self.factor_names and self.names != ["udr"]:
             raise UsageError("no factor of the frames to be scored changes; there is nothing to recover")
         self.groups = self.dataset.sequence_of_frame()[self.rows]
 

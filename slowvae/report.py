@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datagen.extras import has_extra
-from datagen.files import atomic_path
+from datagen.files import atomic_path, make_folder
 from datagen.page import Page, Picture, Section, Table, page_html
 from datagen.records import json_text
 
@@ -23,7 +23,7 @@ __all__ = ["draw_pictures", "report_page", "write_report"]
 def write_report(report: Report, folder: str | Path) -> None:
     """Write ``report.html`` and ``report.json`` into a folder, made if need be."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     texts = {"report.json": json_text(report.to_json()), "report.html": page_html(report_page(report))}
     for name, text in texts.items():
         with atomic_path(folder / name) as temporary:

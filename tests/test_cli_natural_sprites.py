@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from cli.main import datagen, main
 from datagen import store
+from datagen.errors import UsageError
 from datagen.store.tables import load
 from natsprites import build
 
@@ -52,6 +53,20 @@ def test_the_files_that_its_help_names(table, tmp_path, suffix):
     np.testing.assert_array_equal(store.load(out).images, build(load(table), pairs=6, seed=0, image_size=32).images)
 
 
+def test_another_law_of_motion_is_told_with_what_it_lost(table, tmp_path):
+    out = tmp_path / "sprites.npz"
+    result = run(
+        "--transitions", table, "--out", str(out), "--pairs", "40", "--motion", "gennorm:0.5", "--factors-only"
+    )
+    assert result.exit_code == 0, result.output
+    expected = build(load(table), pairs=40, seed=0, motion="gennorm:0.5", factors_only=True)
+    np.testing.assert_array_equal(store.load(out).factors, expected.factors)
+    assert f"{expected.manifest['parameters']['changes_drawn_again']:.1%} of the changes led out" in result.output
+    refused = run("--transitions", table, "--out", str(tmp_path / "other.npz"), "--motion", "gennorm:fast")
+    assert isinstance(refused.exception, UsageError)
+    assert "no number follows the colon" in str(refused.exception)
+
+
 def test_factors_only_and_quiet(table, tmp_path):
     out = tmp_path / "factors.npz"
     result = run("--transitions", table, "--out", str(out), "--pairs", "6", "--factors-only", "--quiet")
@@ -62,7 +77,7 @@ def test_factors_only_and_quiet(table, tmp_path):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--shapes", "heart"], 2, "no shape 'heart'"),
+        (["--shapes", "heart"], 2, "unknown shape 'heart'"),
         (["--colors", "octarine"], 2, "no colour 'octarine'"),
         (["--pairs", "0"], 2, "0 pairs"),
         (["--discrete"], 1, "of the 32 bins of"),

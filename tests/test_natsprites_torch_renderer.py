@@ -117,17 +117,19 @@ def test_a_sprite_is_found_by_descent():
     assert [value.item() for value in found[:3]] == pytest.approx([0.55, 0.45, 0.32], abs=0.01)
 
 
-@pytest.mark.parametrize(("shape", "message"), [(["heart"], "no shape 'heart'"), (["square", "square"], "shapes of 2")])
+@pytest.mark.parametrize(
+    ("shape", "message"), [(["heart"], "unknown shape 'heart'"), (["square", "square"], "shapes of 2")]
+)
 def test_bad_arguments_get_one_clear_line(shape, message):
     one = torch.tensor([0.5])
     with pytest.raises(UsageError, match=message):
         TorchRenderer().render(one, one, one, one, shape)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_draws_the_smooth_scene():
+@pytest.mark.gpu
+def test_a_gpu_draws_the_smooth_scene(gpu):
     factors, codes = natural_factors(100, random_transitions())
-    images = TorchRenderer("cuda").render(*factors, codes)
+    images = TorchRenderer(str(gpu)).render(*factors, codes)
     torch.testing.assert_close(images.cpu(), TorchRenderer().smooth(codes, *factors), rtol=0, atol=0.1)
 
 

@@ -5,12 +5,11 @@ One entry per release. What a card or a deposit says of a dataset is taken from 
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from datagen.errors import UsageError
+from datagen.errors import UsageError, unknown_choice
 from datagen.grids.sets import SETS
 
 __all__ = ["PAPER", "RELEASES", "Paper", "Release", "find_release"]
@@ -84,6 +83,11 @@ class Release:
     arrays : dict of str to str
         sha256 of its arrays (`datagen.store.sha256_array`), by which it is known. Where there are none, as for a table
         from which sprites are drawn, no dataset file is the published one.
+
+    Examples
+    --------
+    >>> RELEASES["kitti-masks"].counts
+    {'sequences': 2120, 'frames': 84626, 'pairs': 82506}
     """
 
     name: str
@@ -244,7 +248,14 @@ def find_release(name: str) -> Release:
     ------
     UsageError
         If there is none of this name; for a source of raw annotations it says how to have it.
+
+    Examples
+    --------
+    >>> find_release("kitti-masks").file
+    'kitti_peds_v2.pickle'
     """
+    if not isinstance(name, str):
+        raise unknown_choice("release", name, RELEASES)
     if name in RELEASES:
         return RELEASES[name]
     from datagen.readers import annotated_sets
@@ -255,6 +266,4 @@ def find_release(name: str) -> Release:
     if re.fullmatch(r"[0-9]+", name):
         raise UsageError(f"{name}: a record of Zenodo is asked for by --zenodo {name}, or by its DOI")
     known = [*RELEASES, *SETS]
-    alike = difflib.get_close_matches(name.lower().replace("_", "-").replace(" ", "-"), [*known, *by_hand], n=1)
-    hint = f"did you mean {alike[0]}? There are" if alike else "there are"
-    raise UsageError(f"unknown release {name[:100]!r}; {hint} {', '.join(known)}")
+    raise unknown_choice("release", name, known, by_hand)

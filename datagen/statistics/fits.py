@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from datagen.jit import njit
 from datagen.statistics.columns import check_column
@@ -46,6 +47,11 @@ class Interval:
         Its ends.
     level : float
         The share of repetitions in which it is meant to hold the true value.
+
+    Examples
+    --------
+    >>> Interval(0.4, 0.6)
+    Interval(low=0.4, high=0.6, level=0.95)
     """
 
     low: float
@@ -72,6 +78,14 @@ class Fit:
         Whether a parameter stopped at the end of the range searched, so that it is no estimate.
     shape_interval : Interval, optional
         Of the shape, from resampled objects.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values, counts = np.unique(np.random.default_rng(0).laplace(size=500), return_counts=True)
+    >>> fit = fit_distributions(values, counts, ("laplace",))["laplace"]
+    >>> round(fit.parameters["scale"], 2)
+    1.01
     """
 
     parameters: dict[str, float]
@@ -121,8 +135,8 @@ def fit_distributions(
     counts = check_column(counts, "counts", 2)
     if len(counts) != len(values) or (np.diff(values) <= 0).any() or (counts <= 0).any():
         raise UsageError("values must ascend, with a count above 0 each; np.unique(..., return_counts=True) gives both")
-    if unknown := [name for name in names if name not in ALL_FITS]:
-        raise UsageError(f"unknown distribution {unknown[0]!r}; choose from {', '.join(ALL_FITS)}")
+    for name in names:
+        check_choice("distribution", name, ALL_FITS)
     data = PowerSums.of(values, counts)
     # Powers of up to MAX_SHAPE of changes of 1e16 or 1e-17 are no numbers; such are fitted in a unit near their range.
     extent = float(values[-1] - values[0])

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import UsageError
+from datagen.arguments import is_whole
+from datagen.errors import UsageError, shown
 from datagen.transitions import Transitions
 
 __all__ = ["MIN_OTHERS", "Distance", "at_distance", "at_time", "objects_of", "without_ego_motion"]
@@ -42,8 +43,8 @@ def at_distance(table: Transitions, delta_t: int) -> Transitions:
     UsageError
         If `delta_t` is below 1, or the table is not one of pairs.
     """
-    if delta_t < 1:
-        raise UsageError(f"frame distance {delta_t}: must be at least 1")
+    if not is_whole(delta_t, 1, 2**31):
+        raise UsageError(f"frame distance {shown(delta_t)}: must be at least 1, and whole")
     runs = table.runs(delta_t + 1)
     ends = [0, delta_t]
     return replace(runs, y=runs.y[:, ends], x=runs.x[:, ends], area=runs.area[:, ends])
@@ -102,8 +103,8 @@ def at_time(table: Transitions, delta_ms: float) -> tuple[Transitions, list[Dist
     UsageError
         If the time is not above 0, or no row has a rate.
     """
-    if not 0 < delta_ms < np.inf:
-        raise UsageError(f"time distance of {delta_ms} ms: must be above 0")
+    if not (isinstance(delta_ms, int | float) and 0 < delta_ms < np.inf):
+        raise UsageError(f"time distance of {shown(delta_ms)} ms: must be above 0")
     unknown = np.isnan(table.fps)
     if unknown.all():
         raise UsageError(

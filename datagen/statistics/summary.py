@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import UsageError
+from datagen.arguments import check_choice, check_instance, is_whole, texts_of
+from datagen.errors import UsageError, shown
+from datagen.fragments import fragment_html
 from datagen.statistics.bootstrap import MIN_OBJECTS, ObjectBootstrap
 from datagen.statistics.columns import varies
 from datagen.statistics.dependence import Correlation, correlations
@@ -35,13 +37,13 @@ __all__ = [
 BY = ("category", "source", "video", "sequence")
 """What transitions can be grouped by. A video is told by its source and name; MOTS calls it a sequence."""
 
-_MOST_NAMES = 3
+_MOST_NAMES, _MOST_GROUPS = 3, 50
 
 MIN_TRANSITIONS = 10
 """A group of fewer says only how many."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Group:
     """The statistics of one group of transitions. Dicts are by factor; a factor named in `not_enough` is in no other.
 
@@ -77,6 +79,11 @@ class Group:
         Why a factor has no figures.
     verdict : str
         Whether the group is temporally sparse, in words.
+
+    Examples
+    --------
+    >>> Group("dog", n=3, objects=1, verdict="not enough data")
+    Group(dog: 3 transitions of 1 objects; not enough data)
     """
 
     name: str
@@ -98,8 +105,11 @@ class Group:
     not_enough: dict[str, str] = field(default_factory=dict)
     verdict: str = ""
 
+    def __repr__(self) -> str:
+        return f"Group({describe_group(self)}: {self.n:,} transitions of {self.objects:,} objects; {self.verdict})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Summary:
     """The statistics of a table.
 
@@ -116,6 +126,11 @@ class Summary:
         Over how many frames of each source the times are that were asked for.
     warnings : list of str
         What makes groups not comparable: rates that are mixed, sources that a distance in time leaves out.
+
+    Examples
+    --------
+    >>> Summary(None, 0, 0, [Group("all", n=3, objects=1, verdict="not enough data")]).to_json()["groups"][0]["n"]
+    3
     """
 
     by: str | None
@@ -124,6 +139,22 @@ class Summary:
     groups: list[Group]
     distances: list[Distance] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"Summary({'; '.join(map(repr, self.groups[:1]))}; {len(self.groups)} groups)"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a line for each group, and the verdict on all transitions."""
+        columns = ["group", "n", "objects", *(f"kurtosis {each}" for each in FACTORS)]
+        columns += [f"shape {each}" for each in FACTORS]
+        rows = []
+        for group in self.groups[:_MOST_GROUPS]:
+            row = [describe_group(group), f"{group.n:,}", f"{group.objects:,}"]
+            row += [describe_value(group.kurtosis.get(each), group.kurtosis_interval.get(each)) for each in FACTORS]
+            rows.append(row + [describe_shape(group.fits.get(each, {})) for each in FACTORS])
+        left = len(self.groups) - len(rows)
+        notes = [*self.warnings, *(group.verdict for group in self.groups[:1])]
+        return fragment_html("Summary", columns, rows, [f"and {left:,} more groups", *notes] if left else notes)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts and lists, in the form that docs/stats.schema.json describes."""
@@ -188,16 +219,20 @@ def summarize(
     >>> round(group.kurtosis["x"], 1)
     3.3
     """
-    if by is not None and by not in BY:
-        raise UsageError(f"cannot group by {by!r}; choose from {', '.join(BY)}")
-    if unknown := [name for name in fits if name not in ALL_FITS]:
-        raise UsageError(f"unknown distribution {unknown[0]!r}; choose from {', '.join(ALL_FITS)}")
-    if bootstrap < 0:
-        raise UsageError(f"{bootstrap} bootstrap replicates: must be at least 0")
+    if by is not None:
+        check_choice("grouping", by, BY)
+    for name in texts_of("fits", fits):
+        check_choice("distribution", name, ALL_FITS)
+    check_instance("table", table, Transitions, "as datagen.load returns of a table")
+    if not is_whole(bootstrap, 0, 2**31):
+        raise UsageError(f"{shown(bootstrap)} bootstrap replicates: must be at least 0, and whole")
+    for distance, value in (("delta_t", delta_t), ("delta_ms", delta_ms)):
+        if not isinstance(value, list | tuple) or not all(isinstance(each, int | float) for each in value):
+            raise UsageError(f"{distance}={shown(value)}: must be a tuple of distances, as (1, 2)")
     if not delta_t:
         raise UsageError("no distance given; 1 is that of neighbouring frames")
-    if seed < 0:
-        raise UsageError(f"seed {seed}: must be at least 0")
+    if not is_whole(seed, 0, 2**64 - 1):
+        raise UsageError(f"seed {shown(seed)}: must be at least 0, and whole")
     for factor in FACTORS:
         values = getattr(table, factor)
         # Below the limit, the difference of two numbers is a number of their type, and a whole number's float the same.

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from slowvae.metrics._arrays import Floats, check_arrays, check_seed, check_whole
 from slowvae.metrics._registry import register
@@ -47,6 +48,13 @@ class MCC(Result):
     resampled : ndarray of float64, shape (200,)
         Scores of the bootstrap; empty without an interval. Two scores taken with one seed, of the same samples, drew
         the same: they are paired.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> factors = np.random.default_rng(0).integers(0, 3, size=(300, 2))
+    >>> mcc(factors[:, ::-1], factors, protocol="rectangular").parts["by_factor"]
+    array([1., 1.])
     """
 
     score: float
@@ -125,10 +133,8 @@ def mcc(
     >>> result.assignment.tolist(), round(result.score, 3)
     ([1, 0], 1.0)
     """
-    if method not in METHODS:
-        raise UsageError(f"unknown method {method!r}; there are {', '.join(METHODS)}")
-    if protocol not in VARIANTS:
-        raise UsageError(f"unknown protocol {protocol!r}; there are {', '.join(VARIANTS)}")
+    check_choice("method", method, METHODS)
+    check_choice("protocol", protocol, VARIANTS)
     check_whole("num_samples", num_samples, _FEWEST, 2**53)
     z, y = check_arrays(latents, factors)
     if y.shape[1] > z.shape[1]:
