@@ -35,9 +35,10 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Train": {
         "train": "Train SlowVAE or a baseline on a dataset file.",
-        "evaluate": "Score the networks of a run.",
+        "evaluate": "Score the networks of a run, or any encoder.",
         "sweep": "Search hyper-parameters without labels, here or on a cluster.",
         "table": "Put the scores of runs into one table.",
+        "leaderboard": "Rank results, each among those of its protocol.",
         "validate": "Check a dataset file end to end, with a training if asked.",
     },
     "Share": {

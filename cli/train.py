@@ -38,6 +38,22 @@ device_option = click.option(
 )
 
 
+def protocol_options(protocol_help: str, split_help: str) -> Callable[[Function], Function]:
+    """Return the options that say which part of a dataset is meant; `slowvae.protocols` knows the names."""
+    options = (
+        click.option("--protocol", metavar="NAME", help=f"{protocol_help}  [default: release, no split]"),
+        click.option("--split", "part", type=Choice(["train", "val", "test"]), help=split_help),
+        click.option("--split-seed", type=Whole(0, 2**63 - 1), help="Of the split.  [default: 0]"),
+    )
+
+    def add(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
 def settings_options(seeds: str) -> Callable[[Function], Function]:
     """Return the options of a run's settings, but for the hyper-parameters of the model."""
     options = (
@@ -72,6 +88,11 @@ def settings_options(seeds: str) -> Callable[[Function], Function]:
         click.option(
             "--save-every", type=Whole(1, MAX_COUNT), help="Iterations between checkpoints.  [default: the preset's]"
         ),
+        click.option(
+            "--keep-every",
+            type=Whole(1, MAX_COUNT),
+            help="Iterations between checkpoints that stay.  [default: the preset's]",
+        ),
     )
 
     def add(function: Function) -> Function:
@@ -101,6 +122,7 @@ def pair_settings(*options: Any) -> dict[str, Any]:
     type=Real(0, 1e6, min_open=True),
     help="Rate of the Laplace prior on latents.  [default: 6]",
 )
+@protocol_options("What is trained on: a split, or the name of a publication.", "Which part; train by default.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder, with the settings that it has.")
 @device_option
 @json_option
@@ -116,6 +138,9 @@ def command(
     as_json: bool,
     quiet: bool,
     loss_rate: float | None,
+    protocol: str | None,
+    part: str | None,
+    split_seed: int | None,
     prior: str | None,
     rate: float | None,
     random_rate: bool,
@@ -133,18 +158,23 @@ def command(
     \b
     Example:
       datagen train kitti.npz --model slowvae --out runs/kitti --seeds 0,1,2
+      datagen train kitti.npz --protocol by-object --out runs/kitti-by-object
       datagen train shapes3d.h5 --prior laplace --rate 1 --out runs/shapes3d-lap
     """
     check_outputs(folders=[out], inputs=[file])
     when_stopped(f"what was trained is kept in {out}, and the same command with --resume goes on with it")
-    from slowvae.pipeline import left_out, train
-    from slowvae.runs import read_run
+    from slowvae.protocols import training_settings
 
     if prior is None and rate is not None:
         raise click.UsageError("--rate is of the pairs of a grid, with --prior laplace; the model's is --rate-prior")
+    of_protocol = training_settings(protocol, part, split_seed, changes["max_delta_t"])
     drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
-    changes = {name: value for name, value in {**changes, "rate": loss_rate, **drawn_by}.items() if value is not None}
+    changes |= {"rate": loss_rate, **of_protocol, **drawn_by}
+    changes = {name: value for name, value in changes.items() if value is not None}
     changes["seeds"] = seeds
+    from slowvae.pipeline import left_out, train
+    from slowvae.runs import read_run
+
     show_progress = not (quiet or as_json)
     train(file, out, preset, model=model, device=device, resume=resume, show_progress=show_progress, **changes)
     settings, notes = read_run(out).settings, left_out()

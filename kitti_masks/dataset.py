@@ -26,7 +26,7 @@ from datagen.datasets import MASK_FACTORS, Sequences
 from datagen.errors import BadInputError, UsageError
 from datagen.lazy_array import LazyArray
 from datagen.pairs import first_frames, second_frames
-from datagen.splits import Protocol, Split, split_sequences
+from datagen.splits import Split, SplitProtocol, split_sequences
 
 __all__ = ["KittiMasks", "SampledPairs"]
 
@@ -148,7 +148,7 @@ class KittiMasks(Dataset[Item]):
         *,
         seed: int | None = None,
         split: Split | None = None,
-        protocol: Protocol | None = None,
+        protocol: SplitProtocol | None = None,
         sequence_length: int | None = None,
         delta_t: int | None = None,
         download: bool = False,

@@ -17,7 +17,9 @@ from datagen.grids.pairs import second_images
 from datagen.grids.priors import Prior
 from datagen.lazy_array import parts
 from datagen.pairs import first_frames, second_frames
+from datagen.splits import split_frames
 from slowvae import device as devices
+from slowvae.settings import Settings
 
 __all__ = ["Frames", "PairOrder"]
 
@@ -39,12 +41,15 @@ class Frames:
         Where images are wanted.
     dataset : Sequences
         All else.
+    firsts : ndarray of int64, or None
+        The frames that pairs may begin with, of a part of a split; None for all.
     """
 
     pixels: Tensor
     image_shape: tuple[int, int, int]
     device: torch.device
     dataset: Sequences
+    firsts: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, dataset: Sequences, device: torch.device) -> Frames:
@@ -104,6 +109,23 @@ class Frames:
         bits = _bits(self.device)[found.int()].flatten(-2)[..., :size]
         return bits.unflatten(-1, self.image_shape)
 
+    def part(self, settings: Settings) -> Frames:
+        """Return the same frames with pairs of the part of a split alone that a run is trained on.
+
+        Raises
+        ------
+        UsageError
+            If the dataset cannot be split so, or the part is empty.
+        """
+        if settings.split_protocol == "release":
+            return self
+        chosen = split_frames(self.dataset, settings.split, settings.split_protocol, settings.split_seed)
+        if not len(chosen):
+            raise UsageError(
+                f"the split {settings.split_protocol} leaves nothing for {settings.split}: too little to split"
+            )
+        return replace(self, firsts=chosen)
+
     def shuffled(self, seed: int) -> Frames:
         """Return the same frames in random order over all sequences: the same pictures without their time."""
         order = np.random.default_rng(seed).permutation(len(self))
@@ -155,6 +177,9 @@ class PairOrder:
                 "a prior draws pairs of a grid; the dataset holds sequences, which have pairs of their own"
             )
         self._firsts, self._lasts, _ = first_frames(dataset.offsets, reach=1 if prior is None else 0)
+        if frames.firsts is not None:
+            kept = np.isin(self._firsts, frames.firsts)
+            self._firsts, self._lasts = self._firsts[kept], self._lasts[kept]
         if prior is not None:
             second_images(self._firsts[:1], dataset, prior, np.random.default_rng(0))  # which says what does not fit
         self._prior, self._dataset = prior, dataset

@@ -17,7 +17,7 @@ from datagen.grids.pairs import second_images
 from datagen.pairs import first_frames
 from slowvae import metrics
 from slowvae.batches import Frames
-from slowvae.evaluate import encode_all
+from slowvae.evaluation import encode_all
 from slowvae.figures import traversals
 from slowvae.model import VAE, Encoder
 from slowvae.runs import DataFile, build, read_log
@@ -193,9 +193,13 @@ def _examples(
     return Examples(np.moveaxis(np.stack(samples), 2, -1).astype(np.uint8), moved, latents, factors, names, correlation)
 
 
-def pixel_components(frames: Frames, number: int) -> NDArray[np.float32]:
-    """Return the first principal components of the pixels of all frames, (N, number), from 5,000 of the frames."""
-    rows = torch.from_numpy(np.random.default_rng(0).permutation(len(frames))[:5000]).to(frames.device)
+def pixel_components(frames: Frames, number: int, fitted_on: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+    """Return the first principal components of the pixels of all frames, (N, number), from 5,000 of the frames.
+
+    These are drawn from `fitted_on`, by default from all.
+    """
+    drawn = np.random.default_rng(0).permutation(len(frames) if fitted_on is None else fitted_on)[:5000]
+    rows = torch.from_numpy(drawn).to(frames.device)
     sample = frames.at(rows).flatten(1)
     mean = sample.mean(0)
     with torch.random.fork_rng(devices=[]):

@@ -26,7 +26,7 @@ from datagen.files import atomic_path, check_folder
 from datagen.progress import progress_bar
 from datagen.records import read_record, write_record
 from slowvae.device import find_device, use_threads
-from slowvae.evaluate import describe_file, evaluate_run, load_frames
+from slowvae.evaluation import describe_file, evaluate_run, load_frames
 from slowvae.runs import locked
 from slowvae.settings import Settings, model_class, settings_json
 from slowvae.trainer import train
@@ -365,7 +365,7 @@ class _Task:
         factors = len(frames.dataset.changing_factors()[1])
         labelled = 0 < factors <= self.settings.z_dim  # else there is no MCC, which nothing depends on
         del frames  # read again there; a device need not hold it twice
-        scores = evaluate_run(folder, device, ("mcc", "udr") if labelled else ("udr",))
+        scores = evaluate_run(folder, device, ("mcc", "udr") if labelled else ("udr",)).to_json()
         agreement = [value for value in scores["udr"].values() if value is not None]
         trial = msgspec.structs.replace(
             self.trial, udr=float(np.mean(agreement)) if agreement else None, udr_of_seeds=scores["udr"]

@@ -213,6 +213,7 @@ def train(
             if not resume:
                 raise UsageError(f"{folder}: holds a run already; pass --resume to go on with it")
             _check_same(folder, settings, dataset)
+        frames = frames.part(settings)
         with devices.out_of_memory(_REMEDY):
             seeds_of = devices.split_seeds(settings.seeds, frames.device)
             stacks = [Stack(seeds, frames, settings) for seeds in seeds_of]

@@ -119,7 +119,7 @@ def validate(
         from slowvae.batches import Frames
         from slowvae.comparison import compare
         from slowvae.device import describe, find_device
-        from slowvae.evaluate import describe_file
+        from slowvae.evaluation import describe_file
 
         settings = make_settings(BUDGETS[budget], train, **{"seeds": tuple(seeds), **(changes or {})})
         chosen = list(baselines if baselines is not None else baselines_of(settings))

@@ -131,7 +131,7 @@ def test_trials_are_runs_ranked_by_udr(done):
         run = runs.read_run(folder)
         assert run.settings == replace(TINY, gamma=(1, 10, 5)[trial["number"]])
         assert (run.status, runs.load(folder).keys()) == ("finished", {0, 1})
-        scores = json.loads((folder / "scores.json").read_text())
+        scores = json.loads((folder / "result.json").read_text())
         assert trial["udr_of_seeds"] == scores["udr"]
         assert trial["udr"] == pytest.approx(np.mean(list(scores["udr"].values())), rel=1e-12)
         assert (trial["mcc"], trial["mcc_deviation"]) == (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +32,7 @@ __all__ = [
     "TABLE_SUFFIXES",
     "arrays_of",
     "check_suffix",
+    "content_hash",
     "fingerprint",
     "holds_manifest",
     "is_folder",
@@ -115,6 +116,29 @@ def fingerprint(path: str | Path) -> str:
     if is_folder(path):
         return sha256_file(check_input(check_input(path, folder=True) / "zarr.json"))
     return sha256_file(check_input(path))
+
+
+def content_hash(dataset: Sequences, columns: Sequence[str] = ()) -> str:
+    """Return what tells the content of a dataset from others, whatever the format of its file and its manifest.
+
+    Parameters
+    ----------
+    dataset : Sequences
+        Images that are read lazily are read once, part by part.
+    columns : sequence of str
+        Columns that count too, such as those that a split goes by.
+
+    Returns
+    -------
+    str
+        The sha256 of those of its images, factors with their names, and offsets. They are computed, not those that the
+        manifest claims.
+    """
+    digest = hashlib.sha256("".join(f"{name}\0" for name in dataset.factor_names).encode())
+    arrays: list[AnyArray] = [dataset.factors, dataset.offsets, *(dataset.columns[name] for name in columns)]
+    for array in arrays if dataset.images is None else [dataset.images, *arrays]:
+        digest.update(f"{array.shape} {sha256_array(array)}\0".encode())
+    return digest.hexdigest()
 
 
 def save(
