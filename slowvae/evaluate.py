@@ -50,8 +50,10 @@ def describe_file(path: str | Path) -> DataFile:
 
 
 @torch.no_grad()
-def encode_all(network: Encoder, frames: Frames, batch_size: int = 500) -> NDArray[np.float32]:
-    """Return the posterior means of all frames.
+def encode_all(
+    network: Encoder, frames: Frames, batch_size: int = 500, rows: NDArray[np.int64] | None = None
+) -> NDArray[np.float32]:
+    """Return the posterior means of all frames, or of some.
 
     Parameters
     ----------
@@ -60,13 +62,17 @@ def encode_all(network: Encoder, frames: Frames, batch_size: int = 500) -> NDArr
     frames : Frames
     batch_size : int
         Frames at a time.
+    rows : ndarray of int64, optional
+        Only these frames, in this order.
 
     Returns
     -------
     ndarray of float32, shape (N, Z)
     """
-    parts = (frames.at(slice(first, first + batch_size)) for first in range(0, len(frames), batch_size))
-    return torch.cat([network.encode(part)[0] for part in parts]).cpu().numpy()
+    starts = range(0, len(frames) if rows is None else len(rows), batch_size)
+    batches = (slice(first, first + batch_size) for first in starts)
+    chosen = batches if rows is None else (torch.from_numpy(rows[batch]) for batch in batches)
+    return torch.cat([network.encode(frames.at(part))[0] for part in chosen]).cpu().numpy()
 
 
 def evaluate_run(

@@ -180,6 +180,8 @@ def train(
     KeyboardInterrupt
         If Ctrl-C was pressed; the run was saved before.
     """
+    # Says what cannot be trained on before anything is made.
+    PairOrder(frames, settings.seeds[:1], settings.batch_size, settings.max_delta_t, settings.make_prior())
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
