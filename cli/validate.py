@@ -22,6 +22,7 @@ from cli._common import (
     when_stopped,
 )
 from cli.train import DISTANCE, SEEDS, device_option, pair_settings
+from datagen.checks import MEANINGS, kind_of
 from datagen.errors import FailedCheckError
 from slowvae.settings import BASELINES, MODELS
 from slowvae.validate import BUDGETS, validate
@@ -37,7 +38,7 @@ from slowvae.validate import BUDGETS, validate
     show_default=True,
     help="How long to train: minutes on two cores, or the published 300,000 iterations.",
 )
-@click.option("--seeds", type=SEEDS, default="0", show_default=True, help="Of the trainings, e.g. 0,1,2.")
+@click.option("--seeds", type=SEEDS, default="0,1,2", show_default=True, help="Of the trainings; one is indicative.")
 @click.option(
     "--baseline",
     "baselines",
@@ -104,7 +105,9 @@ def command(
     elif not quiet:
         rows = [(finding.status, finding.name, finding.detail) for finding in report.findings]
         print_table(str(file), ["", "check", "detail"], rows)
-        echo(f"verdict: {report.verdict}")
+        kinds = dict.fromkeys(kind_of(finding.name) for finding in report.findings)
+        print_table("What they mean, and what to do", ["check", ""], [(kind, MEANINGS[kind]) for kind in kinds])
+        echo(report.summary)
     elif report.verdict == "fail":
         failed = ", ".join(finding.name for finding in report.findings if finding.status == "fail")
         raise FailedCheckError(f"{file}: fails ({failed})")

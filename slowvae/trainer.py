@@ -201,6 +201,8 @@ def train(
     KeyboardInterrupt
         If Ctrl-C was pressed, or `stop` was set; the run was saved before.
     """
+    # Says what cannot be trained on before anything is made.
+    PairOrder(frames, settings.seeds[:1], settings.batch_size, settings.max_delta_t, settings.make_prior())
     folder = make_folder(folder)
     with locked(folder):
         dataset = dataset or DataFile(None, None)

@@ -258,6 +258,12 @@ def test_uniform_pairs_are_no_baseline_of_what_has_none(tmp_path):
         compare(Frames.of(squares(), CPU), Settings(prior="uniform"), tmp_path, ["uniform"])
 
 
+def test_a_refused_validation_leaves_no_run(data, tmp_path):
+    done = run("validate", data, "--train", "slowvae", "--out", tmp_path / "report", "--iterations", "4")
+    assert "name a prior" in done.output + str(done.exception)
+    assert not (tmp_path / "report").exists()
+
+
 def test_validate_trains_on_a_grid(data, tmp_path):
     quick = ["--iterations", "4", "--baseline", "uniform", "--json"]
     done = run("validate", data, "--train", "slowvae", "--prior", "laplace", "--out", tmp_path / "report", *quick)
