@@ -23,7 +23,7 @@ from slowvae import device as devices
 from slowvae.batches import Frames
 from slowvae.comparison import pixel_components
 from slowvae.encoders import digest
-from slowvae.evaluation import Task, departures, describe_file, encode_all
+from slowvae.evaluation import Encoded, Task, departures, describe_file, encode_all
 from slowvae.model import Encoder
 from slowvae.protocols import Protocol, make_protocol
 from slowvae.results import Result, Source
@@ -165,7 +165,7 @@ def evaluate_baseline(
     found = baseline_latents(baseline, frames, task.rows, trained_on, seeds, z_dim, iterations, show_progress)
     latents = {str(seed): z for seed, z in found.items()}
     return task.result(
-        latents,
+        {seed: Encoded(z) for seed, z in latents.items()},
         name=baseline,
         entry=BASELINE_ENCODERS[baseline],
         data=Source(described.path, described.sha256),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -27,7 +27,7 @@ from slowvae.checkpoints import Checkpoint, all_checkpoints, load_checkpoint
 from slowvae.device import describe, find_device
 from slowvae.encoders import Encodes, Latents, check_rows, digest, encode
 from slowvae.metrics import METRICS
-from slowvae.model import Encoder
+from slowvae.model import VAE, Encoder
 from slowvae.protocols import NAMED, Protocol, make_protocol
 from slowvae.results import Result, Source, read_result, summary, versions, write_result
 from slowvae.runs import DataFile, Run, load_newest, network_of, read_run
@@ -36,6 +36,7 @@ from slowvae.settings import Settings, pairs_in_words, settings_json
 
 __all__ = [
     "ALL",
+    "Encoded",
     "Task",
     "departures",
     "describe_file",
@@ -62,7 +63,22 @@ def describe_file(path: str | Path) -> DataFile:
     return DataFile(str(path), fingerprint(path))
 
 
-@torch.no_grad()
+class Encoded(NamedTuple):
+    """What a network makes of frames.
+
+    Attributes
+    ----------
+    latents : ndarray of float32, shape (N, Z)
+        The posterior means.
+    divergence : ndarray of float64, shape (Z,), or None
+        Kullback-Leibler divergence of each latent's posterior from a standard normal, in nats, the mean over the
+        frames; None of a network that has no posterior.
+    """
+
+    latents: NDArray[np.float32]
+    divergence: NDArray[np.float64] | None = None
+
+
 def encode_all(
     network: Encoder, frames: Frames, batch_size: int = 500, rows: NDArray[np.int64] | None = None
 ) -> NDArray[np.float32]:
@@ -82,11 +98,25 @@ def encode_all(
     -------
     ndarray of float32, shape (N, Z)
     """
+    return _encode(network, frames, batch_size, rows).latents
+
+
+@torch.no_grad()
+def _encode(network: Encoder, frames: Frames, batch_size: int = 500, rows: NDArray[np.int64] | None = None) -> Encoded:
+    """Return the latents of frames, as `encode_all` does, and how much each of them says."""
     if rows is None:
         places: list[Any] = [slice(first, first + batch_size) for first in range(0, len(frames), batch_size)]
     else:
         places = list(torch.from_numpy(rows).split(batch_size))
-    return torch.cat([network.encode(frames.at(place))[0] for place in places]).cpu().numpy()
+    means, divergences = [], []
+    for place in places:
+        mu, logvar = network.encode(frames.at(place))
+        means.append(mu)
+        divergences.append((mu.square() + logvar.exp() - logvar - 1).sum(dim=0) / 2)
+    latents = torch.cat(means).cpu().numpy()
+    if not isinstance(network, VAE):
+        return Encoded(latents)
+    return Encoded(latents, torch.stack(divergences).double().sum(dim=0).cpu().numpy() / len(latents))
 
 
 class Task:
@@ -149,8 +179,9 @@ class Task:
             number = self.factors.shape[1]
             raise UsageError(f"{name}: {width} latents for {number} factors; {needy[0]} needs one for each")
 
-    def scores(self, latents: Mapping[str, NDArray[np.float32]]) -> dict[str, Any]:
+    def scores(self, encoded: Mapping[str, Encoded]) -> dict[str, Any]:
         """Score latents of the rows by seed, and return what a `Result` holds of that."""
+        latents = {seed: each.latents for seed, each in encoded.items()}
         seeds: dict[str, dict[str, Any]] = {seed: {} for seed in latents}
         resampled: dict[str, list[float]] = {}
         for name in (each for each in self.names if METRICS[each].score):
@@ -165,7 +196,7 @@ class Task:
         agreement = None
         if "udr" in self.names:
             with self._reasons("udr", {}):
-                agreement = self.udr(latents)
+                agreement = self.udr(encoded)
         return {"seeds": seeds, "resampled": resampled, "udr": agreement}
 
     def measure(self, name: str, latents: NDArray[np.float32]) -> dict[str, Any]:
@@ -183,11 +214,13 @@ class Task:
             latents, self.factors, told.correlation, told.variant, told.num_samples, told.seed, self.groups, False
         ).score
 
-    def udr(self, latents: Mapping[str, NDArray[np.float32]]) -> dict[str, float]:
-        """Return how far each network agrees with the others."""
+    def udr(self, encoded: Mapping[str, Encoded]) -> dict[str, float]:
+        """Return how far each network agrees with the others, by the latents that are not collapsed."""
         chosen = np.random.default_rng(self.protocol.seed).permutation(len(self.rows))[:MAX_TRAIN]
-        agreement = metrics.udr([z[chosen] for z in latents.values()])
-        return dict(zip(latents, agreement.tolist(), strict=True))
+        known = [each.divergence for each in encoded.values() if each.divergence is not None]
+        divergences = known if len(known) == len(encoded) else None
+        agreement = metrics.udr([each.latents[chosen] for each in encoded.values()], divergences)
+        return dict(zip(encoded, agreement.tolist(), strict=True))
 
     @contextmanager
     def _reasons(self, name: str, seeds: dict[str, dict[str, Any]]) -> Iterator[None]:
@@ -201,7 +234,7 @@ class Task:
             for scores in seeds.values():
                 scores.pop(name, None)
 
-    def result(self, encoded: Mapping[str, NDArray[np.float32]], **told: Any) -> Result:
+    def result(self, encoded: Mapping[str, Encoded], **told: Any) -> Result:
         """Score latents of the rows by seed."""
         scored = self.scores(encoded)
         if not any(scored["seeds"].values()) and not scored["udr"]:
@@ -332,7 +365,7 @@ def evaluate(
             z, known = saved[seed]
             latents[str(seed)] = z[task.rows if known is None else np.searchsorted(known, task.rows)]
     return task.result(
-        latents,
+        {seed: Encoded(z) for seed, z in latents.items()},
         name=name or next(iter(labels.values())),
         entry="encoder" if calls else "latents",
         data=source,
@@ -462,9 +495,9 @@ def evaluate_run(
             )
     task.check_width(newest.settings.z_dim, str(folder))
     notes = _notes_of_run(folder, task, run, newest)
-    latents, checkpoints = _latents_of_run(folder, newest, task, frames, show_progress, notes)
+    encoded, checkpoints = _encoded_by_run(folder, newest, task, frames, show_progress, notes)
     result = task.result(
-        latents,
+        encoded,
         name=name or run.settings.model,
         entry="run",
         data=Source(described.path, described.sha256),
@@ -539,17 +572,17 @@ def _notes_of_run(folder: Path, task: Task, run: Run, newest: Checkpoint) -> lis
     return notes + departures(told, newest.iteration, len(settings.seeds), settings.z_dim, num_pairs)
 
 
-def _latents_of_run(
+def _encoded_by_run(
     folder: Path, newest: Checkpoint, task: Task, frames: Frames, show_progress: bool, notes: list[str]
-) -> tuple[dict[str, NDArray[np.float32]], dict[str, int]]:
-    """Return the latents of the checkpoint that is to be scored, by seed, and where it was chosen its iteration."""
+) -> tuple[dict[str, Encoded], dict[str, int]]:
+    """Return what the checkpoint to be scored makes of the rows, by seed, and its iteration if it was chosen."""
     rows = None if len(task.rows) == len(frames) else task.rows
     seeds, how = newest.settings.seeds, task.protocol.checkpoint
 
-    def encoded(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
+    def encoded(checkpoint: Checkpoint) -> dict[str, Encoded]:
         found = {}
         for seed in progress_bar(seeds, "encoding", show=show_progress):
-            found[str(seed)] = encode_all(network_of(checkpoint, seed).to(frames.device), frames, rows=rows)
+            found[str(seed)] = _encode(network_of(checkpoint, seed).to(frames.device), frames, rows=rows)
         return found
 
     if how == "last":
@@ -559,15 +592,15 @@ def _latents_of_run(
     paths = all_checkpoints(folder / "checkpoints")
     if len(paths) == 1:
         notes.append("the run kept one checkpoint, so there was nothing to choose from; train with --keep-every")
-    best: dict[str, tuple[float, int, NDArray[np.float32]]] = {}
+    best: dict[str, tuple[float, int, Encoded]] = {}
     for path in paths:
         checkpoint = load_checkpoint(path)
-        latents = encoded(checkpoint)
+        of_seeds = encoded(checkpoint)
         if how == "udr":
-            values = dict.fromkeys(latents, float(np.mean(list(task.udr(latents).values()))))
+            values = dict.fromkeys(of_seeds, float(np.mean(list(task.udr(of_seeds).values()))))
         else:
-            values = {seed: task.quick_mcc(z) for seed, z in latents.items()}
+            values = {seed: task.quick_mcc(each.latents) for seed, each in of_seeds.items()}
         for seed, value in values.items():
             if seed not in best or value >= best[seed][0]:  # the later one of equals
-                best[seed] = value, checkpoint.iteration, latents[seed]
-    return {seed: z for seed, (_, _, z) in best.items()}, {seed: at for seed, (_, at, _) in best.items()}
+                best[seed] = value, checkpoint.iteration, of_seeds[seed]
+    return {seed: each for seed, (_, _, each) in best.items()}, {seed: at for seed, (_, at, _) in best.items()}

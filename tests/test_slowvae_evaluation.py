@@ -16,12 +16,12 @@ from datagen.datasets import Sequences
 from datagen.errors import DatagenError, UsageError
 from datagen.splits import split_frames
 from datagen.store import content_hash
-from slowvae import evaluation
+from slowvae import PCL, evaluation, metrics
 from slowvae.baselines import BASELINE_ENCODERS, baseline_latents, evaluate_baseline
 from slowvae.batches import Frames, PairOrder
-from slowvae.evaluation import evaluate_run
+from slowvae.evaluation import Encoded, Task, evaluate_run
 from slowvae.metrics import METRICS, mcc
-from slowvae.protocols import Protocol
+from slowvae.protocols import Protocol, make_protocol
 from slowvae.runs import load
 from slowvae.trainer import train
 
@@ -230,6 +230,33 @@ def test_another_split_says_what_was_trained_on(run):
     random = evaluate_run(run, CPU, protocol="random-pairs", out=run.parent / "random.json")
     assert "a random split leaks" in " ".join(random.notes)
     assert len({each.protocol.id for each in (whole, other, random)}) == 3
+
+
+def test_udr_leaves_out_latents_that_are_collapsed(dataset):
+    # Equal noise, as of one collapsed latent, would be an agreement of nothing; its divergence says that it is none.
+    rng = np.random.default_rng(0)
+    task = Task(dataset, ["udr"], make_protocol("release"), 2)
+    told, noise = rng.normal(size=(2, len(task.rows), 2)), 1e-3 * rng.normal(size=(len(task.rows), 1))
+    shared, own = np.concatenate([told[0][:, :1], noise], axis=1), np.concatenate([told[1][:, :1], noise], axis=1)
+    kept = np.array([1.0, 1e-6])
+    pair = {"0": shared.astype(np.float32), "1": own.astype(np.float32)}
+    assert min(task.udr({seed: Encoded(z) for seed, z in pair.items()}).values()) > 0.4
+    informed = task.udr({seed: Encoded(z, kept) for seed, z in pair.items()})
+    expected = metrics.udr([z[:, :1] for z in pair.values()])
+    assert list(informed.values()) == pytest.approx(expected.tolist(), abs=1e-12)
+    assert max(expected) < 0.2
+
+
+def test_the_divergence_of_a_run_s_latents_is_that_of_their_posteriors(run, dataset):
+    network, frames = load(run)[0], Frames.of(dataset, CPU)
+    found = evaluation._encode(network, frames, batch_size=7)
+    with torch.no_grad():
+        mu, logvar = network.encode(frames.at(slice(0, len(frames))))
+        posterior = torch.distributions.Normal(mu.double(), (logvar.double() / 2).exp())
+        expected = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0)).mean(dim=0)
+    np.testing.assert_allclose(found.divergence, expected.numpy(), rtol=1e-5)
+    pcl = PCL(z_dim=3, image_size=frames.image_shape[1])
+    assert evaluation._encode(pcl, frames).divergence is None
 
 
 @pytest.mark.parametrize("how", ["udr", "labels"])
