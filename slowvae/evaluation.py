@@ -388,7 +388,9 @@ def _claims(protocol: Protocol, num_seeds: int, z_dim: int) -> list[str]:
     return notes + departures(protocol, None, num_seeds, z_dim)
 
 
-def departures(protocol: Protocol, iterations: int | None, num_seeds: int, z_dim: int) -> list[str]:
+def departures(
+    protocol: Protocol, iterations: int | None, num_seeds: int, z_dim: int, num_pairs: int | None = None
+) -> list[str]:
     """Say what differs from how a named protocol's scores were published."""
     if protocol.name is None:
         return []
@@ -398,6 +400,7 @@ def departures(protocol: Protocol, iterations: int | None, num_seeds: int, z_dim
         ("iterations", named.iterations, iterations),
         ("seeds", named.seeds, num_seeds),
         ("latents", named.z_dim, z_dim),
+        ("training pairs", named.pairs, num_pairs),
     ):
         if asked is not None and have is not None and asked != have:
             found.append(f"{protocol.name} was published with {asked:,} {what}, this has {have:,}")
@@ -563,7 +566,10 @@ def _notes_of_run(folder: Path, task: Task, run: Run, newest: Checkpoint) -> lis
         notes.append("the checkpoint was chosen by the labels that it is scored on")
     if newest.iteration < settings.iterations:
         notes.append(f"after {newest.iteration:,} of {settings.iterations:,} iterations")
-    return notes + departures(told, newest.iteration, len(settings.seeds), settings.z_dim)
+    num_pairs = None
+    if told.split == "random-pairs":
+        num_pairs = len(split_frames(task.dataset, "train", told.split, told.split_seed))
+    return notes + departures(told, newest.iteration, len(settings.seeds), settings.z_dim, num_pairs)
 
 
 def _encoded_by_run(

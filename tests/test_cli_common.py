@@ -297,7 +297,7 @@ def test_signals_leave_nothing_behind(tmp_path, number, code, told):
     [
         (["info", "{file}"], "datagen.info.describe", "nothing was written"),
         (["convert", "{file}", "{tmp}/k.h5"], "datagen.files.size_of", "written before: {tmp}/k.h5"),
-        (["train", "{file}", "--out", "{tmp}/run"], "slowvae.pipeline.load_frames", "what was trained is kept in "),
+        (["train", "{file}", "--out", "{tmp}/run"], "slowvae.pipeline.load", "what was trained is kept in "),
         (["validate", "{file}", "--train", "slowvae"], "cli.validate.validate", "with --out the trainings are kept"),
         (
             ["validate", "{file}", "--train", "slowvae", "--out", "{tmp}/v"],

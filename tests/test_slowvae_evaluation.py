@@ -307,6 +307,11 @@ def test_what_differs_from_a_publication_is_noted(dataset, file, tmp_path):
     assert "published with 10 seeds, this has 1" in notes
     with pytest.raises(UsageError, match=r"was trained with max_delta_t 5, and klindt2021-0.05s is of max_delta_t 1"):
         evaluate_run(tmp_path / "run", CPU, protocol="klindt2021-0.05s")
+    pairs = replace(SMALL, z_dim=4, max_delta_t=5, iterations=2, split_protocol="random-pairs")
+    train(Frames.of(dataset, CPU), pairs, tmp_path / "pairs", evaluation.describe_file(file))
+    leap = evaluate_run(tmp_path / "pairs", CPU, protocol="leap2022")
+    assert "leap2022 was published with 2,560 training pairs, this has 144" in leap.notes
+    assert "there was nothing to choose from" in " ".join(leap.notes)
     held = evaluate_run(tmp_path / "run", CPU, protocol="by-object", variant="rectangular", out=tmp_path / "x.json")
     assert held.protocol.trained_on == "everything"
     with pytest.raises(UsageError, match="UDR compares"):
