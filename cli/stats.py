@@ -171,12 +171,13 @@ def _print(summary: Summary) -> None:
         if whole.best
     ]
     print_table(f"{whole.name}: {whole.n:,} transitions of {whole.objects:,} objects", ["", *FACTORS], rows)
-    if whole.correlations:
+    if whole.dependence:
+        n = next(iter(whole.dependence.values())).n
         print_table(
-            "dependence",
-            ["", *whole.correlations],
+            f"dependence, every object and frame once ({n:,} transitions)",
+            ["", *whole.dependence],
             [
-                (what, *(describe_value(getattr(item, key), None) for item in whole.correlations.values()))
+                (what, *(describe_value(getattr(item, key), None) for item in whole.dependence.values()))
                 for what, key in (
                     ("Pearson", "pearson"),
                     ("p", "pearson_p"),
@@ -184,7 +185,7 @@ def _print(summary: Summary) -> None:
                     ("p", "spearman_p"),
                     ("mutual information", "mutual_information"),
                 )
-                if all(getattr(item, key) is not None for item in whole.correlations.values())
+                if all(getattr(item, key) is not None for item in whole.dependence.values())
             ],
         )
     if len(summary.groups) > 1:

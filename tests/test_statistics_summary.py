@@ -137,7 +137,7 @@ def test_moments_are_those_of_scipy():
 
 def test_correlations_are_those_of_scipy():
     table = drifting(0.6)
-    got = summarize(table, fits=()).groups[0].correlations["area-y"]
+    got = summarize(table, fits=()).groups[0].dependence["area-y"]
     area, y = table.differences("area"), table.differences("y")
     assert (got.pearson, got.pearson_p) == pytest.approx(tuple(stats.pearsonr(area, y)))
     assert (got.spearman, got.spearman_p) == pytest.approx(tuple(stats.spearmanr(area, y)))

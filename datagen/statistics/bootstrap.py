@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
+from datagen.intervals import Interval
 from datagen.progress import progress_bar
 from datagen.statistics.columns import check_column, varies
-from datagen.statistics.fits import Interval
 from datagen.statistics.gennorm import MAX_SHAPE, MIN_SHAPE, Gennorm, WholeNumbers, fit_gennorm_rounded
 
 __all__ = ["MIN_OBJECTS", "ObjectBootstrap"]

@@ -25,12 +25,15 @@ class Correlation:
 
     Attributes
     ----------
+    n : int
+        Number of transitions.
     pearson, pearson_p, spearman, spearman_p : float
         Coefficients and the p-values of their being 0, for independent transitions.
     mutual_information : float, optional
         In nats, from the distances to the nearest neighbours.
     """
 
+    n: int
     pearson: float
     pearson_p: float
     spearman: float
@@ -76,6 +79,7 @@ def correlations(columns: dict[str, NDArray[np.float64]], seed: int | None = Non
             # Spearman's coefficient is Pearson's of the ranks; its p-value is that of Student's t.
             spearman = stats.pearsonr(ranks[first], ranks[second])
             result[f"{first}-{second}"] = Correlation(
+                n=len(columns[first]),
                 pearson=float(pearson.statistic),
                 pearson_p=float(pearson.pvalue),
                 spearman=float(spearman.statistic),

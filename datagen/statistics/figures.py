@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from datagen.errors import DatagenError
 from datagen.extras import extra
 from datagen.files import atomic_path, check_output
-from datagen.statistics.fits import ROUNDED, Interval, distribution
+from datagen.intervals import Interval
+from datagen.statistics.fits import ROUNDED, distribution
 from datagen.statistics.summary import Group, Summary, describe_group, shape_fit
 from datagen.transitions import FACTORS, Transitions
 

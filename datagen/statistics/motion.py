@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
+from datagen.statistics.objects import number_rows, objects_of
 from datagen.transitions import Transitions
 
-__all__ = ["MIN_OTHERS", "Distance", "at_distance", "at_time", "objects_of", "without_ego_motion"]
+__all__ = ["MIN_OTHERS", "Distance", "at_distance", "at_time", "without_ego_motion"]
 
 MIN_OTHERS = 2
 """A frame's common motion is told from at least this many other objects."""
-
-
-def objects_of(table: Transitions) -> NDArray[np.int64]:
-    """Return a number for the object of each row, int64 (N,), told apart by (source, video, object_id)."""
-    return _numbers(table.source, table.video, table.object_id)
 
 
 def at_distance(table: Transitions, delta_t: int) -> Transitions:
@@ -153,7 +148,7 @@ def without_ego_motion(table: Transitions) -> Transitions:
     """
     if len(table) and (table.video == "").any():
         raise UsageError("the table does not say which video a row is of, so that no frame's motion can be told")
-    frames = _numbers(table.source, table.video, table.frame)
+    frames = number_rows(table.source, table.video, table.frame)
     individuals, individual = np.unique(np.stack([frames, objects_of(table)], axis=1), axis=0, return_inverse=True)
     rows = np.bincount(individual, minlength=len(individuals))
     first = np.flatnonzero(np.diff(individuals[:, 0], prepend=-1))
@@ -183,12 +178,3 @@ def _median_of_others(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return ascending[position + (position >= rank)]
 
     return (other((others - 1) // 2) + other(others // 2)) / 2
-
-
-def _numbers(*columns: NDArray[Any]) -> NDArray[np.int64]:
-    """Return a number for each row, the same where all columns are; its order is that of the columns."""
-    number = np.zeros(len(columns[0]), dtype=np.int64)
-    for column in columns:
-        _, place = np.unique(column, return_inverse=True)
-        _, number = np.unique(number * (place.max(initial=0) + 1) + place, return_inverse=True)
-    return number

@@ -44,7 +44,7 @@ def save_report(
     path = check_output(path, overwrite)
     whole = summary.groups[0]
     tables = [_moments(whole), *(_fits(whole, factor) for factor in whole.fits if whole.fits[factor])]
-    if whole.correlations:
+    if whole.dependence:
         tables.append(_dependence(whole))
     sections = [Section("All transitions", tables=tables, text=summary.warnings)]
     if whole.mean:
@@ -105,13 +105,14 @@ def _fits(group: Group, factor: str) -> Table:
 def _dependence(group: Group) -> Table:
     kinds = {"Pearson (p)": ("pearson", "pearson_p"), "Spearman (p)": ("spearman", "spearman_p")}
     columns, rows = ["factors", *kinds], []
-    for pair, item in group.correlations.items():
+    for pair, item in group.dependence.items():
         rows.append([pair, *(f"{getattr(item, r):.3f} ({getattr(item, p):.2g})" for r, p in kinds.values())])
         if item.mutual_information is not None:
             rows[-1].append(f"{item.mutual_information:.3f}")
     if len(rows[0]) > len(columns):
         columns.append("mutual information (nats)")
-    return Table("Dependence", columns, rows)
+    n = next(iter(group.dependence.values())).n
+    return Table(f"Dependence, of {n:,} transitions: every object and frame once", columns, rows)
 
 
 def _groups(groups: Sequence[Group]) -> Table:

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
+from datagen.intervals import Interval
 from datagen.statistics.bootstrap import MIN_OBJECTS, ObjectBootstrap
 from datagen.statistics.columns import varies
 from datagen.statistics.dependence import Correlation, correlations
-from datagen.statistics.fits import ALL_FITS, PAPER_FITS, ROUNDED, Fit, Interval, fit_distributions
+from datagen.statistics.fits import ALL_FITS, PAPER_FITS, ROUNDED, Fit, fit_distributions
 from datagen.statistics.gennorm import Gennorm
-from datagen.statistics.motion import Distance, at_distance, at_time, objects_of, without_ego_motion
+from datagen.statistics.motion import Distance, at_distance, at_time, without_ego_motion
+from datagen.statistics.objects import join_windows, objects_of, once_per_frame
 from datagen.transitions import FACTORS, Transitions
 
 __all__ = [
@@ -69,7 +71,10 @@ class Group:
     best : dict of str to dict of str to str
         The best distribution by ``log_likelihood``, ``aic`` and ``bic``.
     correlations : dict of str to Correlation
-        By pair of factors, ``"area-x"``.
+        Of all transitions, as published, by pair of factors, ``"area-x"``.
+    dependence : dict of str to Correlation
+        The same of every object and frame once (`objects.once_per_frame`): copies of an object in overlapping windows
+        are no further observations. Mutual information is here.
     sparse : dict of str to bool or None
         Whether the shape is below 1 with its whole interval; false if it is above with its whole interval, None if
         the interval holds 1 or there is none.
@@ -94,6 +99,7 @@ class Group:
     fits: dict[str, dict[str, Fit]] = field(default_factory=dict)
     best: dict[str, dict[str, str]] = field(default_factory=dict)
     correlations: dict[str, Correlation] = field(default_factory=dict)
+    dependence: dict[str, Correlation] = field(default_factory=dict)
     sparse: dict[str, bool | None] = field(default_factory=dict)
     not_enough: dict[str, str] = field(default_factory=dict)
     verdict: str = ""
@@ -115,7 +121,8 @@ class Summary:
     distances : list of Distance
         Over how many frames of each source the times are that were asked for.
     warnings : list of str
-        What makes groups not comparable: rates that are mixed, sources that a distance in time leaves out.
+        What to know of the figures: rates that are mixed, sources that a distance in time leaves out, objects that the
+        table does not name.
     """
 
     by: str | None
@@ -207,7 +214,8 @@ def summarize(
             row = int(np.argmax(wrong))
             what = "too large" if np.isfinite(values[row]).all() else "not a finite number"
             raise UsageError(f"the table holds a value of {factor} that is {what} (row {row + 1}); leave such rows out")
-    warned = [mixed] if (mixed := _mixed_rates(table)) else []
+    table, how = join_windows(table)
+    warned = list(filter(None, [_mixed_rates(table), how]))
     distances: list[Distance] = []
     groups = []
     for frames, time in [*((each, None) for each in delta_t), *((None, each) for each in delta_ms)]:
@@ -221,6 +229,8 @@ def summarize(
         for removed in (False, True) if ego_motion else (False,):
             part = without_ego_motion(near) if removed else near
             objects = objects_of(part)
+            single = np.zeros(len(part), dtype=bool)
+            single[once_per_frame(part, seed)] = True
             columns = {factor: part.differences(factor) for factor in FACTORS}
             for name, rows in _groups(part, by):
                 group = Group(name, len(rows), len(np.unique(objects[rows])), frames, time, removed)
@@ -230,6 +240,7 @@ def summarize(
                         {factor: column[rows] for factor, column in columns.items()},
                         {factor: float(abs(getattr(part, factor)[rows]).max(initial=0)) for factor in FACTORS},
                         objects[rows],
+                        single[rows],
                         fits,
                         bootstrap,
                         seed,
@@ -297,7 +308,7 @@ def describe_fit(fit: Fit) -> dict[str, str]:
         "log-likelihood": f"{fit.log_likelihood:.7g}",
         "AIC": f"{fit.aic:.7g}",
         "BIC": f"{fit.bic:.7g}",
-        "KS (p)": f"{fit.ks:.4g} ({fit.ks_p:.3g})",
+        "KS (p)": f"{fit.ks_once:.4g} ({fit.ks_once_p:.3g})",
     }
 
 
@@ -323,6 +334,7 @@ def _describe(
     columns: dict[str, NDArray[Any]],
     sizes: dict[str, float],
     objects: NDArray[np.int64],
+    single: NDArray[np.bool_],
     fits: tuple[str, ...],
     bootstrap: int,
     seed: int,
@@ -345,7 +357,7 @@ def _describe(
         group.sd[factor] = float(values.std())
         group.kurtosis[factor], group.skewness[factor] = _higher_moments(column)
         group.zeros[factor] = float(np.mean(values == 0))
-        group.fits[factor] = fit_distributions(distinct, counts, fits)
+        group.fits[factor] = fit_distributions(distinct, counts, fits, values[single])
         if fits:
             group.best[factor] = _best(group.fits[factor])
         if replicates is not None:
@@ -358,7 +370,13 @@ def _describe(
                     group.fits[factor][name] = replace(fit, shape_interval=interval)
         if shaped := shape_fit(group.fits[factor]):
             group.sparse[factor] = _is_sparse(shaped)
-    group.correlations.update(correlations(described, seed if mutual_information else None))
+    group.correlations.update(correlations(described))
+    once = {
+        factor: values[single]
+        for factor, values in described.items()
+        if _why_none(columns[factor][single], sizes[factor]) is None
+    }
+    group.dependence.update(correlations(once, seed if mutual_information else None))
     return replace(group, verdict=_verdict(group))
 
 
