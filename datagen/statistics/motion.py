@@ -11,7 +11,7 @@ from datagen.errors import UsageError
 from datagen.statistics.objects import number_rows, objects_of
 from datagen.transitions import Transitions
 
-__all__ = ["MIN_OTHERS", "Distance", "at_distance", "at_time", "without_ego_motion"]
+__all__ = ["MIN_OTHERS", "Distance", "at_distance", "at_time", "frames_at", "without_ego_motion"]
 
 MIN_OTHERS = 2
 """A frame's common motion is told from at least this many other objects."""
@@ -73,6 +73,13 @@ class Distance:
         return f"{self.delta_ms:g} ms: {which} ({self.fps:g} a second), which are {self.exact_ms:.4g} ms"
 
 
+def frames_at(fps: NDArray[np.float32], delta_ms: float) -> NDArray[np.int64]:
+    """Return how many frames are nearest to a time in milliseconds, int64 (N,), at known rates (N,); 0 below a half."""
+    rates = np.unique(fps)
+    exact = np.array([float(str(rate)) for rate in rates])  # 29.97, not the float32 nearest to it
+    return np.floor(delta_ms * exact / 1000 + 0.5).astype(np.int64)[np.searchsorted(rates, fps)]
+
+
 def at_time(table: Transitions, delta_ms: float) -> tuple[Transitions, list[Distance], list[str]]:
     """Return the transitions over a time, by the nearest whole number of frames at each row's own rate.
 
@@ -112,7 +119,7 @@ def at_time(table: Transitions, delta_ms: float) -> tuple[Transitions, list[Dist
     for rate in np.unique(table.fps[~unknown]):
         rows, fps = table.fps == rate, float(str(rate))  # 29.97, not the float32 nearest to it
         sources = np.unique(table.source[rows]).tolist()
-        frames = int(delta_ms * fps / 1000 + 0.5)
+        frames = int(frames_at(np.array([rate]), delta_ms)[0])
         if frames:
             distances += [Distance(delta_ms, source, fps, frames, 1000 * frames / fps) for source in sources]
             parts.append(at_distance(table.select(rows), frames))

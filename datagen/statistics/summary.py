@@ -17,8 +17,10 @@ from datagen.statistics.columns import varies
 from datagen.statistics.dependence import Correlation, correlations
 from datagen.statistics.fits import ALL_FITS, PAPER_FITS, ROUNDED, Fit, fit_distributions
 from datagen.statistics.gennorm import Gennorm
-from datagen.statistics.motion import Distance, at_distance, at_time, without_ego_motion
-from datagen.statistics.objects import join_windows, objects_of, once_per_frame
+from datagen.statistics.motion import Distance, at_distance, at_time, frames_at, without_ego_motion
+from datagen.statistics.objects import join_windows, number_rows, objects_of, once_per_frame
+from datagen.statistics.published import Published, published_figures
+from datagen.statistics.within import LEVELS, Level, Series, Within, sparsity_kind, within
 from datagen.transitions import FACTORS, Transitions
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "describe_group",
     "describe_shape",
     "describe_value",
+    "describe_within",
     "shape_fit",
     "summarize",
 ]
@@ -80,6 +83,10 @@ class Group:
         the interval holds 1 or there is none.
     not_enough : dict of str to str
         Why a factor has no figures.
+    within : dict of str to dict of str to Within
+        By what shares a scale (``"pooled"``, ``"video"``, ``"object"``), then by factor; empty unless asked for.
+    kind : dict of str to str or None
+        Which kind of sparsity there is (`within.sparsity_kind`), at the finest level asked for.
     verdict : str
         Whether the group is temporally sparse, in words.
     """
@@ -102,6 +109,8 @@ class Group:
     dependence: dict[str, Correlation] = field(default_factory=dict)
     sparse: dict[str, bool | None] = field(default_factory=dict)
     not_enough: dict[str, str] = field(default_factory=dict)
+    within: dict[str, dict[str, Within]] = field(default_factory=dict)
+    kind: dict[str, str | None] = field(default_factory=dict)
     verdict: str = ""
 
 
@@ -120,6 +129,8 @@ class Summary:
         the shared motion.
     distances : list of Distance
         Over how many frames of each source the times are that were asked for.
+    published : Published or None
+        What was published of these data, where they are known (`published.published_figures`).
     warnings : list of str
         What to know of the figures: rates that are mixed, sources that a distance in time leaves out, objects that the
         table does not name.
@@ -131,6 +142,7 @@ class Summary:
     groups: list[Group]
     distances: list[Distance] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    published: Published | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts and lists, in the form that docs/stats.schema.json describes."""
@@ -148,6 +160,7 @@ def summarize(
     delta_ms: tuple[float, ...] = (),
     ego_motion: bool = False,
     mutual_information: bool = False,
+    levels: tuple[Level, ...] = (),
     show_progress: bool = False,
 ) -> Summary:
     """Compute the statistics of a transition table (paper, section 3 and its table 5).
@@ -173,6 +186,9 @@ def summarize(
         Give everything once more without the motion that all objects of a frame share.
     mutual_information : bool
         Estimate it for each pair of factors.
+    levels : tuple of str
+        Take out the scale of each ``"video"`` or ``"object"`` too, and say which kind of sparsity there is
+        (`datagen.statistics.within`).
     show_progress : bool
         Draw progress bars where standard error is a terminal.
 
@@ -205,6 +221,12 @@ def summarize(
         raise UsageError("no distance given; 1 is that of neighbouring frames")
     if seed < 0:
         raise UsageError(f"seed {seed}: must be at least 0")
+    if unknown_level := [level for level in levels if level not in LEVELS]:
+        raise UsageError(f"cannot take out scales within {unknown_level[0]!r}; choose from video, object")
+    if "video" in levels and (table.video == "").any():
+        raise UsageError("the table does not say which video a row is of, so that no video's scale can be told")
+    # What shares a scale, from coarse to fine, beginning with all changes, to compare with.
+    asked = tuple(level for level in LEVELS if level in levels or level == "pooled") if levels else ()
     for factor in FACTORS:
         values = getattr(table, factor)
         # Below the limit, the difference of two numbers is a number of their type, and a whole number's float the same.
@@ -231,6 +253,7 @@ def summarize(
             objects = objects_of(part)
             single = np.zeros(len(part), dtype=bool)
             single[once_per_frame(part, seed)] = True
+            series = _series(part, objects, frames, time) if asked else None
             columns = {factor: part.differences(factor) for factor in FACTORS}
             for name, rows in _groups(part, by):
                 group = Group(name, len(rows), len(np.unique(objects[rows])), frames, time, removed)
@@ -241,14 +264,22 @@ def summarize(
                         {factor: float(abs(getattr(part, factor)[rows]).max(initial=0)) for factor in FACTORS},
                         objects[rows],
                         single[rows],
+                        series.select(rows[single[rows]]) if series else None,
                         fits,
                         bootstrap,
                         seed,
                         mutual_information,
+                        asked,
                         show_progress,
                     )
                 )
-    return Summary(by, bootstrap, seed, groups, distances, list(dict.fromkeys(warned)))
+    return Summary(by, bootstrap, seed, groups, distances, list(dict.fromkeys(warned)), published_figures(table))
+
+
+def _series(table: Transitions, objects: NDArray[np.int64], frames: int | None, delta_ms: float | None) -> Series:
+    """Say which transitions over a distance follow each other; in time, each goes over frames of its own rate."""
+    steps = np.full(len(table), frames, dtype=np.int64) if delta_ms is None else frames_at(table.fps, delta_ms)
+    return Series(objects, number_rows(table.source, table.video), table.frame, steps)
 
 
 def _mixed_rates(table: Transitions) -> str | None:
@@ -282,12 +313,26 @@ def describe_value(value: float | None, interval: Interval | None = None) -> str
     return f"{value:.4g}" + (f" [{interval.low:.3g}, {interval.high:.3g}]" if interval else "")
 
 
-def describe_shape(fits: dict[str, Fit]) -> str:
+def describe_shape(fits: dict[str, Fit], with_interval: bool = True) -> str:
     """Return the shape that says how sparse a factor is, with its interval, as a table shows it."""
     fit = shape_fit(fits)
     if fit is None:
         return ""
-    return "at the bound" if fit.at_bound else describe_value(fit.parameters["shape"], fit.shape_interval)
+    if fit.at_bound:
+        return "at the bound"
+    return describe_value(fit.parameters["shape"], fit.shape_interval if with_interval else None)
+
+
+def describe_within(found: Within) -> dict[str, str]:
+    """Return the lines of a table that tell of changes whose scales are taken out, the shape first."""
+    lines = {"shape": "at the bound" if found.at_bound else describe_value(found.shape)}
+    if found.shape_interval:
+        lines["95 % interval"] = str(found.shape_interval)
+    if found.scale_spread:
+        lines["spread of scales (log)"] = f"{found.scale_spread:.3g}"
+    lines["excess kurtosis"] = describe_value(found.kurtosis)
+    lines |= {f"autocorrelation, lag {lag}": f"{value:.3f}" for lag, value in found.autocorrelation.items()}
+    return lines
 
 
 def describe_group(group: Group) -> str:
@@ -303,7 +348,7 @@ def describe_fit(fit: Fit) -> dict[str, str]:
     parameters = ", ".join(f"{name} {value:.4g}" for name, value in fit.parameters.items())
     lines = {"parameters": parameters + (" (at the bound: no estimate)" if fit.at_bound else "")}
     if fit.shape_interval:
-        lines["shape interval"] = f"{fit.shape_interval.low:.3g} to {fit.shape_interval.high:.3g}"
+        lines["shape interval"] = str(fit.shape_interval)
     return lines | {
         "log-likelihood": f"{fit.log_likelihood:.7g}",
         "AIC": f"{fit.aic:.7g}",
@@ -335,10 +380,12 @@ def _describe(
     sizes: dict[str, float],
     objects: NDArray[np.int64],
     single: NDArray[np.bool_],
+    series: Series | None,
     fits: tuple[str, ...],
     bootstrap: int,
     seed: int,
     mutual_information: bool,
+    levels: tuple[Level, ...],
     show_progress: bool,
 ) -> Group:
     """Return `group` with its figures, from the differences of each factor and how large its values are."""
@@ -377,7 +424,14 @@ def _describe(
         if _why_none(columns[factor][single], sizes[factor]) is None
     }
     group.dependence.update(correlations(once, seed if mutual_information else None))
-    return replace(group, verdict=_verdict(group))
+    copies = None if replicates is None else replicates.copies
+    for level in levels:
+        assert series is not None
+        found = {factor: within(values, series, level, copies, seed) for factor, values in once.items()}
+        group.within[level] = {factor: each for factor, each in found.items() if each is not None}
+    for factor in once if levels else ():
+        group.kind[factor] = sparsity_kind(*(group.within[level].get(factor) for level in (levels[0], levels[-1])))
+    return replace(group, verdict=_verdict(group, bool(bootstrap)))
 
 
 def _why_none(column: NDArray[Any], size: float) -> str | None:
@@ -436,7 +490,16 @@ def _is_sparse(fit: Fit) -> bool | None:
     return interval.high < 1
 
 
-def _verdict(group: Group) -> str:
+_KINDS = {
+    "sparse": "is sparse in itself",
+    "mixture": "is a mixture of scales",
+    "both": "is sparse in itself and a mixture of scales",
+    "neither": "is neither",
+    None: "cannot be told",
+}
+
+
+def _verdict(group: Group, resampled: bool) -> str:
     """Return in words whether the changes of each factor are temporally sparse."""
     if not group.mean:
         return "not enough data"
@@ -451,11 +514,11 @@ def _verdict(group: Group) -> str:
             parts.append(f"{factor} cannot be told (too few different values to fit a shape)")
         elif fit.shape_interval is None:
             side = "below" if fit.parameters["shape"] < 1 else "not below"
-            parts.append(f"{factor} cannot be told without an interval (shape {shape}, {side} 1)")
+            why = f"for too few objects, {group.objects} of {MIN_OBJECTS}," if resampled else "without an interval"
+            parts.append(f"{factor} cannot be told {why} (shape {shape}, {side} 1)")
         else:
-            interval = f"{fit.shape_interval.low:.3g} to {fit.shape_interval.high:.3g}"
             word = {True: "is sparse", False: "is not sparse", None: "cannot be told"}[sparse]
-            parts.append(f"{factor} {word} (shape {shape}, {interval})")
+            parts.append(f"{factor} {word} (shape {shape}, {fit.shape_interval})")
     values = list(group.sparse.values())
     if all(values) and not group.not_enough:
         head = "temporally sparse: every shape is below 1 with its whole interval"
@@ -463,4 +526,13 @@ def _verdict(group: Group) -> str:
         head = "not temporally sparse in every factor"
     else:
         head = "undecided"
-    return f"{head}; {', '.join(parts)}"
+    told = f"{head}; {', '.join(parts)}"
+    if group.kind:
+        level = list(group.within)[-1]
+        kinds = []
+        for factor, kind in group.kind.items():
+            inside = group.within[level].get(factor)
+            interval = f", {inside.shape_interval}" if inside and inside.shape_interval else ""
+            kinds.append(f"{factor} {_KINDS[kind]}" + (f" (shape {inside.shape:.3g}{interval})" if inside else ""))
+        told += f"; with the scale of each {level} taken out, {', '.join(kinds)}"
+    return told
