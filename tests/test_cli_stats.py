@@ -119,7 +119,7 @@ def test_pictures_and_report(file, tmp_path, capsys):
     report = tmp_path / "stats.html"
     code, out, _ = run(capsys, file, "--figures", folder, "--report", report, "--quiet")
     assert (code, out) == (0, "")
-    assert {path.suffix for path in folder.iterdir()} == {".png", ".pdf"}
+    assert {path.suffix for path in folder.iterdir()} == {".png", ".pdf", ".svg"}
     assert report.read_text().startswith("<!doctype html>")
     for option in (["--report", report], ["--figures", folder]):
         code, _, err = run(capsys, file, *option)

@@ -11,7 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from datagen.errors import UsageError
 from datagen.statistics.columns import check_column, varies
 
-__all__ = ["MAX_SAMPLES", "Correlation", "correlations", "mutual_information"]
+__all__ = ["MAX_PAIRS", "MAX_SAMPLES", "Correlation", "correlations", "mutual_information"]
+
+MAX_PAIRS = 1_000_000
+"""Coefficients are those of at most this many random transitions, which tell them to a thousandth."""
 
 MAX_SAMPLES = 20_000
 """Mutual information is estimated from at most this many random transitions, as published."""

@@ -11,7 +11,15 @@ from datagen.errors import UsageError
 from datagen.files import atomic_path, check_output
 from datagen.page import Page, Picture, Section, Table, page_html
 from datagen.statistics.figures import draw
-from datagen.statistics.summary import Group, Summary, describe_fit, describe_group, describe_shape, describe_value
+from datagen.statistics.summary import (
+    Group,
+    Summary,
+    describe_fit,
+    describe_group,
+    describe_shape,
+    describe_value,
+    describe_within,
+)
 from datagen.transitions import FACTORS, Transitions
 
 __all__ = ["check_suffix", "save_report"]
@@ -44,6 +52,7 @@ def save_report(
     path = check_output(path, overwrite)
     whole = summary.groups[0]
     tables = [_moments(whole), *(_fits(whole, factor) for factor in whole.fits if whole.fits[factor])]
+    tables += [_within(whole)] if whole.within else []
     if whole.dependence:
         tables.append(_dependence(whole))
     sections = [Section("All transitions", tables=tables, text=summary.warnings)]
@@ -100,6 +109,16 @@ def _fits(group: Group, factor: str) -> Table:
     rows = [(name, *(lines.get(column, "") for column in columns)) for name, lines in described.items()]
     caption = f"Fits to {factor}; best by log-likelihood {best['log_likelihood']}, AIC {best['aic']}, BIC {best['bic']}"
     return Table(caption, ["distribution", *columns], rows)
+
+
+def _within(group: Group) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for level, found in group.within.items():
+        lines = {factor: describe_within(each) for factor, each in found.items()}
+        for what in dict.fromkeys(key for each in lines.values() for key in each):
+            name = level if level == "pooled" else f"within {level}"
+            rows.append((f"{name}: {what}", *(lines.get(factor, {}).get(what, "") for factor in FACTORS)))
+    return Table("Shape with scales taken out, every object and frame once", ["", *FACTORS], rows)
 
 
 def _dependence(group: Group) -> Table:

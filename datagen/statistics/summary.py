@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from datagen.errors import UsageError
 from datagen.intervals import Interval
 from datagen.statistics.bootstrap import MIN_OBJECTS, ObjectBootstrap
-from datagen.statistics.columns import varies
-from datagen.statistics.dependence import Correlation, correlations
+from datagen.statistics.columns import tally, varies
+from datagen.statistics.dependence import MAX_PAIRS, Correlation, correlations
 from datagen.statistics.fits import ALL_FITS, PAPER_FITS, ROUNDED, Fit, fit_distributions
 from datagen.statistics.gennorm import Gennorm
 from datagen.statistics.motion import Distance, at_distance, at_time, frames_at, without_ego_motion
@@ -28,6 +28,7 @@ __all__ = [
     "MIN_TRANSITIONS",
     "Group",
     "Summary",
+    "describe_distance",
     "describe_fit",
     "describe_group",
     "describe_shape",
@@ -231,6 +232,8 @@ def summarize(
         values = getattr(table, factor)
         # Below the limit, the difference of two numbers is a number of their type, and a whole number's float the same.
         limit = float(np.finfo(values.dtype).max) / 4 if values.dtype.kind == "f" else 2.0**53
+        if -limit <= values.min(initial=0) and values.max(initial=0) <= limit:
+            continue
         wrong = ~(abs(values.astype(np.float64)) <= limit).all(axis=1)
         if wrong.any():
             row = int(np.argmax(wrong))
@@ -256,15 +259,15 @@ def summarize(
             series = _series(part, objects, frames, time) if asked else None
             columns = {factor: part.differences(factor) for factor in FACTORS}
             for name, rows in _groups(part, by):
-                group = Group(name, len(rows), len(np.unique(objects[rows])), frames, time, removed)
+                group = Group(name, len(single[rows]), _count_distinct(objects[rows]), frames, time, removed)
                 groups.append(
                     _describe(
                         group,
                         {factor: column[rows] for factor, column in columns.items()},
-                        {factor: float(abs(getattr(part, factor)[rows]).max(initial=0)) for factor in FACTORS},
+                        {factor: _largest(getattr(part, factor)[rows]) for factor in FACTORS},
                         objects[rows],
                         single[rows],
-                        series.select(rows[single[rows]]) if series else None,
+                        series.select(np.arange(len(part))[rows][single[rows]]) if series else None,
                         fits,
                         bootstrap,
                         seed,
@@ -337,10 +340,18 @@ def describe_within(found: Within) -> dict[str, str]:
 
 def describe_group(group: Group) -> str:
     """Return a group's name with what was done to its transitions."""
-    distance = f", {group.delta_t} frames" if group.delta_t != 1 else ""
+    usual = group.delta_t == 1 and not group.ego_motion_removed
+    return group.name if usual else f"{group.name}, {describe_distance(group)}"
+
+
+def describe_distance(group: Group) -> str:
+    """Return how far apart a group's frames are, and whether the shared motion was taken off."""
+    parts = []
     if group.delta_ms is not None:
-        distance = f", {group.delta_ms:g} ms"
-    return f"{group.name}{distance}{', ego-motion removed' if group.ego_motion_removed else ''}"
+        parts.append(f"{group.delta_ms:g} ms")
+    elif group.delta_t != 1 or not group.ego_motion_removed:
+        parts.append(f"{group.delta_t} {'frame' if group.delta_t == 1 else 'frames'}")
+    return ", ".join([*parts, *(["ego-motion removed"] if group.ego_motion_removed else [])])
 
 
 def describe_fit(fit: Fit) -> dict[str, str]:
@@ -357,9 +368,9 @@ def describe_fit(fit: Fit) -> dict[str, str]:
     }
 
 
-def _groups(table: Transitions, by: str | None) -> Iterator[tuple[str, NDArray[np.int64]]]:
+def _groups(table: Transitions, by: str | None) -> Iterator[tuple[str, NDArray[np.int64] | slice]]:
     """Yield the name and the rows of each group."""
-    yield "all", np.arange(len(table))
+    yield "all", slice(None)
     if by is None:
         return
     if by in ("video", "sequence"):
@@ -372,6 +383,23 @@ def _groups(table: Transitions, by: str | None) -> Iterator[tuple[str, NDArray[n
     ends = np.cumsum(np.bincount(place, minlength=len(names)))
     for name, begin, end in zip(names, np.append(0, ends[:-1]), ends, strict=False):
         yield str(name), order[begin:end]
+
+
+def _sampled(columns: dict[str, NDArray[np.float64]], count: int, seed: int) -> dict[str, NDArray[np.float64]]:
+    """Return the same rows of all columns, `MAX_PAIRS` of them where there are more."""
+    if count <= MAX_PAIRS:
+        return columns
+    rows = np.unique(np.random.default_rng(seed).integers(0, count, MAX_PAIRS))
+    return {factor: values[rows] for factor, values in columns.items()}
+
+
+def _count_distinct(numbers: NDArray[np.int64]) -> int:
+    """Return how many different numbers there are; those in order are not sorted."""
+    return len(np.unique(numbers[np.append(True, np.diff(numbers) != 0)])) if len(numbers) else 0
+
+
+def _largest(values: NDArray[Any]) -> float:
+    return float(max(values.max(initial=0), -values.min(initial=0)))
 
 
 def _describe(
@@ -398,13 +426,13 @@ def _describe(
             group.not_enough[factor] = why
             continue
         values = column.astype(np.float64)
-        distinct, counts = np.unique(values, return_counts=True)
+        distinct, counts = tally(values)
         described[factor] = values
         group.mean[factor] = float(values.mean())
         group.sd[factor] = float(values.std())
         group.kurtosis[factor], group.skewness[factor] = _higher_moments(column)
         group.zeros[factor] = float(np.mean(values == 0))
-        group.fits[factor] = fit_distributions(distinct, counts, fits, values[single])
+        group.fits[factor] = fit_distributions(distinct, counts, fits, None if single.all() else values[single])
         if fits:
             group.best[factor] = _best(group.fits[factor])
         if replicates is not None:
@@ -417,13 +445,17 @@ def _describe(
                     group.fits[factor][name] = replace(fit, shape_interval=interval)
         if shaped := shape_fit(group.fits[factor]):
             group.sparse[factor] = _is_sparse(shaped)
-    group.correlations.update(correlations(described))
+    group.correlations.update(correlations(_sampled(described, len(single), seed)))
     once = {
-        factor: values[single]
+        factor: values if single.all() else values[single]
         for factor, values in described.items()
-        if _why_none(columns[factor][single], sizes[factor]) is None
+        if single.all() or _why_none(columns[factor][single], sizes[factor]) is None
     }
-    group.dependence.update(correlations(once, seed if mutual_information else None))
+    if single.all() and not mutual_information:
+        group.dependence.update(group.correlations)
+    else:
+        sample = _sampled(once, int(single.sum()), seed)
+        group.dependence.update(correlations(sample, seed if mutual_information else None))
     copies = None if replicates is None else replicates.copies
     for level in levels:
         assert series is not None

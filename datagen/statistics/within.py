@@ -47,8 +47,8 @@ LAGS = (1, 2, 5)
 _GRID = np.geomspace(MIN_SHAPE, MAX_SHAPE, 137)
 """Shapes at which the sums of powers are taken, 4 % apart; between them their logarithms are cubic."""
 
-_LOW = np.array([np.log(MIN_SHAPE), -6.0, -np.inf])  # of log shape, log a and log m
-_HIGH = np.array([np.log(MAX_SHAPE), 9.0, np.inf])  # at which a scales differ by a hundredth, which is not at all
+_LOW = np.array([np.log(MIN_SHAPE), -6.0, -100.0])  # of log shape, log a and log m
+_HIGH = np.array([np.log(MAX_SHAPE), 9.0, 100.0])  # at which a scales differ by a hundredth, which is not at all
 _TINY = 1e-300
 _BLOCK = 1 << 18  # numbers held at once while replicates are fitted
 
@@ -359,7 +359,7 @@ class _Model:
             value, gradient = self.gradient(theta[None], copies[None])
             return -float(value[0]), -gradient[0]
 
-        bounds = [(_LOW[0], _HIGH[0]), (_HIGH[1] if self.groups == 1 else _LOW[1], _HIGH[1]), (None, None)]
+        bounds = [(_LOW[0], _HIGH[0]), (_HIGH[1] if self.groups == 1 else _LOW[1], _HIGH[1]), (_LOW[2], _HIGH[2])]
         options = {"ftol": 1e-13, "gtol": 1e-8, "maxiter": 300}
         found = [minimize(loss, each, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for each in starts]
         # The highest inner maximum: towards shape 0 the likelihood of repeated values grows without bound.
@@ -406,7 +406,7 @@ class _Model:
                 moving = abs(here - before).max(axis=1) > 1e-5
                 if not moving.any():
                     break
-            for row in np.flatnonzero(moving):  # where the curvature is another
+            for row in np.flatnonzero(moving).tolist():  # where the curvature is another
                 here[row] = self._climb(of_part[row], [theta])
             fitted.append(here)
         return np.concatenate(fitted)
