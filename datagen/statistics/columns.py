@@ -91,7 +91,7 @@ def tally(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
         counts = np.zeros(int(high - low) + 1, dtype=np.int64)
         for block in blocks:
             counts += np.bincount((values[block] - low).astype(np.int64), minlength=len(counts))
-        return low + np.flatnonzero(counts), counts[counts > 0]
+        return (low + np.flatnonzero(counts)).astype(np.float64), counts[counts > 0]
     median = float(np.median(values[:: max(1, len(values) // _MANY)]))
     width = 1 << (32 - _DROPPED)
     counts, sums = np.zeros(width, dtype=np.int64), np.zeros(width)
