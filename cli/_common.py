@@ -429,8 +429,11 @@ def print_left_out(lines: Sequence[str]) -> None:
         echo(f"left out: {len(lines) - _MOST_LINES} more, which are in the manifest")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers to the right, texts to the left, whatever the terminal's width allows."""
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], width_of_pipe: int = 120) -> None:
+    """Print a table; numbers to the right, texts to the left, whatever the terminal's width allows.
+
+    A pipe has no width of its own; it is given one so that little is folded.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -446,7 +449,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_row(*(Text(printable(_cell(value))) for value in row))  # a plain text would be read as markup
     console = Console()
     if not console.is_terminal:
-        console.width = 120  # a pipe has no width; do not fold to the default of 80
+        console.width = width_of_pipe
     with _to_standard_output():
         console.print(table)
 

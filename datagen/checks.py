@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError
+from datagen.intervals import REPLICATES
 from datagen.lazy_array import parts
 from datagen.manifest import StoredArray, typed_manifest
 from datagen.moments import latents_of_masks
@@ -74,7 +75,6 @@ MEANINGS = {
 }
 """Kind of check -> what it means when it passes, and what to do when it does not. ``...`` is a factor or a baseline."""
 
-_RESAMPLES = 200
 _GRID_SAMPLES = 500
 """Images of a grid that are compared with others."""
 _STRANGERS = 8
@@ -560,7 +560,7 @@ def _look(dataset: Sequences, seed: int) -> list[Check]:
     roughness, sequence = _roughness(dataset.images[rows]), dataset.sequence_of_frame()[rows]
     size = dataset.num_sequences
     weights = np.stack(
-        [np.ones(size), *(np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(_RESAMPLES))]
+        [np.ones(size), *(np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(REPLICATES))]
     )
     within = rows - dataset.offsets[sequence] >= dataset.lengths[sequence] / 2
     said, figures, differ = [], [], False
@@ -600,7 +600,7 @@ def _sparsity(dataset: Sequences, seed: int) -> list[Check]:
         return []  # their motion is that of their transition table
     from datagen.statistics.summary import shape_fit, summarize
 
-    group = summarize(dataset.transitions(), fits=("gennorm",), bootstrap=_RESAMPLES, seed=seed).groups[0]
+    group = summarize(dataset.transitions(), fits=("gennorm",), bootstrap=REPLICATES, seed=seed).groups[0]
     checks = []
     for name, fits in group.fits.items():
         fit = shape_fit(fits)
@@ -692,7 +692,7 @@ def ratio_interval(
     sums = np.stack(
         [[np.bincount(number, column, size) for column in array.T] for array in (near, far)]
     )  # (2, K, groups)
-    weights = np.stack([np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(_RESAMPLES)])
+    weights = np.stack([np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(REPLICATES)])
     above, below = sums @ weights.T  # (K, resamples) each
     low, high = np.nanquantile(above / np.where(below > 0, below, np.nan), [0.025, 0.975], axis=1)
     return near.sum(axis=0) / far.sum(axis=0), low, high

@@ -511,8 +511,8 @@ class Sequences:
         """Return the table of all pairs of neighbouring frames of masks, in order.
 
         Positions stay float32 and areas are int64, as in the release's table: their differences, and so every
-        statistic, are taken in these types. Where a file does not say the object, the number of the sequence stands for
-        it.
+        statistic, are taken in these types. Where a file does not say the object, -1 less the number of the sequence
+        stands for it.
 
         Raises
         ------
@@ -529,7 +529,7 @@ class Sequences:
         return Transitions(
             source=column["source"],
             video=column["video"],
-            object_id=np.where(column["object_id"] >= 0, column["object_id"], of_sequence),
+            object_id=np.where(column["object_id"] >= 0, column["object_id"], -1 - of_sequence),
             category=column["category"],
             window=column["window"],
             frame=np.where(column["first_frame"] >= 0, column["first_frame"] + step, step),

@@ -45,7 +45,8 @@ class Transitions:
     video : ndarray of str, shape (N,)
         The video or sequence inside the source, e.g. ``"0002"``; empty where a file does not say.
     object_id : ndarray of int64, shape (N,)
-        The object inside the video (for the release's tables: the annotation).
+        The object inside the video (for the release's tables: the annotation). Below 0 where a file does not say it: -1
+        less the number of the sequence stands for it.
     category : ndarray of str, shape (N,)
         Its category, e.g. ``"pedestrian"``.
     window : ndarray of int64, shape (N,)
