@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from datagen import __version__
+from datagen.arguments import check_instance, texts_of
 from datagen.datasets import Sequences
 from datagen.errors import DatagenError, UsageError
-from datagen.files import check_output
+from datagen.files import as_path, check_output
 from datagen.progress import progress_bar
 from datagen.splits import split_frames
 from datagen.store import content_hash, fingerprint, load
@@ -60,6 +61,7 @@ def load_frames(path: str | Path, device: torch.device) -> tuple[Frames, DataFil
 
 def describe_file(path: str | Path) -> DataFile:
     """Say which file a run is trained on."""
+    path = as_path(path, "file")
     return DataFile(str(path), fingerprint(path))
 
 
@@ -136,7 +138,7 @@ class Task:
 
     def __init__(self, dataset: Sequences, names: Iterable[str], protocol: Protocol, num_networks: int) -> None:
         self.dataset, self.not_measured = replace(dataset, images=None), dict[str, str]()
-        self.everything = ALL in (names := list(names))
+        self.everything = ALL in (names := list(texts_of("metrics", names)))
         self.names = _names(names, dataset.is_discrete, num_networks, self.not_measured)
         self.rows = split_frames(dataset, protocol.part, protocol.split, protocol.split_seed)
         if not len(self.rows):
@@ -342,6 +344,7 @@ def evaluate(
     if not given or any(isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0 for seed in given):
         raise UsageError("several encoders are given by their seeds, whole numbers of at least 0: {0: one, 1: other}")
     told = make_protocol(protocol) if isinstance(protocol, str) else protocol
+    check_instance("protocol", told, Protocol, "or its name, such as by-object")
     task = Task(data, metrics, told, len(given))
     where = find_device(device)
     labels = {seed: name or _label(each) for seed, each in given.items()}
