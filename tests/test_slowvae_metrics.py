@@ -843,6 +843,23 @@ def test_published_numbers_and_seed_0_are_the_defaults(metric):
     assert "seed" in told
 
 
+def test_factors_are_cut_into_2_to_1000_bins():
+    rng = np.random.default_rng(0)
+    latents, factors = rng.normal(size=(2500, 2)), rng.normal(size=(2500, 2))
+    for bins in (2, 1000):
+        metrics.mig(latents, factors, factor_bins=bins)
+    for bins in (1, 1001):
+        with pytest.raises(UsageError, match="factor_bins"):
+            metrics.mig(latents, factors, factor_bins=bins)
+
+
+def test_held_out_takes_halves_of_three_samples_and_no_fewer():
+    latents, members = np.random.default_rng(0).normal(size=(6, 2)), np.repeat([0, 1], 3)
+    assert 0 <= metrics.mcc(latents, latents, protocol="held-out", groups=members, intervals=False).score <= 1
+    with pytest.raises(UsageError, match="at least 3 each"):
+        metrics.mcc(latents[:5], latents[:5], protocol="held-out", groups=members[:5], intervals=False)
+
+
 def test_modularity_says_which_latent_is_of_one_factor_and_counts_a_constant_one_as_of_none():
     factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 10)
     latents = np.stack([factors[:, 0], 2 * factors[:, 0] + factors[:, 1], np.zeros(40)], axis=1)
