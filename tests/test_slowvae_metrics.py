@@ -677,6 +677,82 @@ def test_boosting_equals_scikit_learn(num_classes, num_features):
     assert (test == theirs.predict(x_test)).mean() >= agreement
 
 
+def searched_everywhere(x: np.ndarray, y: np.ndarray, stages: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the importance and predictions of boosted trees that look at every place, by sums of one after another."""
+    n, classes = len(x), np.unique(y)
+    order = np.argsort(x, axis=0, kind="stable")
+    importance = np.zeros(x.shape[1])
+    raw = np.log(np.array([[np.mean(y == c)] * n for c in classes]))
+
+    def split(inside: np.ndarray, residual: np.ndarray, depth: int, step: np.ndarray) -> None:
+        total, best, parts = residual[order[inside[order[:, 0]], 0]].cumsum()[-1], 0.0, None
+        for z in range(x.shape[1] if depth < 3 else 0):
+            rows = order[inside[order[:, z]], z]
+            left = np.arange(1.0, len(rows))
+            gap = len(rows) * residual[rows].cumsum()[:-1] - left * total
+            gain = gap**2 / (left * (len(rows) - left)) * (x[rows[1:], z] > x[rows[:-1], z] + np.float32(1e-7))
+            if gain.max(initial=0) > best:
+                best, place = gain.max(), gain.argmax() + 1
+                parts = z, [np.isin(np.arange(n), part) for part in (rows[:place], rows[place:])]
+        if parts is None:
+            size = np.abs(residual[inside])
+            step[inside] = 0.1 * (len(classes) - 1) / len(classes) * residual[inside].sum() / (size * (1 - size)).sum()
+            return
+        importance[parts[0]] += best / inside.sum() / n
+        for part in parts[1]:
+            split(part, residual, depth + 1, step)
+
+    for _ in range(stages):
+        odds = np.exp(raw - raw.max(axis=0))
+        residuals, steps = (classes[:, None] == y) - odds / odds.sum(axis=0), np.empty_like(raw)
+        for residual, step in zip(residuals, steps, strict=True):
+            split(np.full(n, fill_value=True), residual, 0, step)
+        raw += steps
+    return importance / importance.sum(), classes[raw.argmax(axis=0)]
+
+
+@pytest.mark.parametrize(("scale", "digits"), [(1, 9), (1, 1), (1e-6, 9)])
+def test_boosting_finds_the_splits_that_a_search_of_every_place_finds(scale, digits):
+    from slowvae.metrics._boosting import boost
+
+    # Of a single feature, for several would often be equally good. Rounded, it has many samples of the same value, and
+    # made small many that are not told apart.
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 1))
+    y = np.searchsorted([-1, 0, 0.3, 1], np.sin(3 * x[:, 0]) + x[:, 0] / 2 + 0.5 * rng.normal(size=len(x)))
+    x = (np.round(x, digits) * scale).astype(np.float32)
+    for stages in (1, 8):
+        importance, predicted = searched_everywhere(x, y, stages)
+        told = boost(x, y, x, stages)
+        np.testing.assert_array_equal(told[0], importance)
+        np.testing.assert_array_equal(told[1], predicted)
+        np.testing.assert_array_equal(told[2], predicted)
+    assert len(set(predicted)) > 1
+
+
+def test_no_split_inside_a_bin_is_better_than_its_bound():
+    from slowvae.metrics._boosting import _excess
+
+    rng = np.random.default_rng(0)
+    closest = np.inf
+    for _ in range(300):
+        n = int(rng.integers(3, 40))
+        residual = rng.choice([1, -1], size=n, p=[0.2, 0.8]) * rng.random(n) ** rng.choice([0.2, 1, 5])
+        begin = int(rng.integers(0, n - 1))
+        end = int(rng.integers(begin + 1, n + 1))
+        up, down = np.maximum(residual, 0), np.maximum(-residual, 0)
+        steep = [1 / side.max() if side.any() else 1.0 for side in (up, down)]
+        about = (float(n), residual.sum(), 1e-9, *steep)
+        here = (up[begin:end].sum(), down[begin:end].sum(), float(end - begin), residual[:begin].sum(), float(begin))
+        left = np.arange(begin + 1, min(end, n - 1) + 1)
+        gap = n * residual.cumsum()[left - 1] - left * residual.sum()
+        best = (gap**2 / (left * (n - left))).max()
+        assert _excess(*here, about, best) >= 0
+        if best > 1e-6:
+            closest = min(closest, _excess(*here, about, best) / best / (n - 1))
+    assert closest < 1e-3  # and it is no looser than it has to be where a bin holds one sample
+
+
 def test_boosting_of_nothing_to_tell_has_no_importance():
     from slowvae.metrics._boosting import boost
 
