@@ -149,7 +149,7 @@ def test_summary_says_which_kind_and_fits_the_schema():
 
 def test_wrong_levels():
     table = drifting(1.0, objects=2)
-    with pytest.raises(UsageError, match="within 'planet'"):
+    with pytest.raises(UsageError, match="unknown level 'planet'"):
         summarize(table, levels=("planet",))
     nameless = type(table)(**{**vars(table), "video": np.full(len(table), "")})
     with pytest.raises(UsageError, match="which video"):

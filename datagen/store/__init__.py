@@ -133,6 +133,12 @@ def content_hash(dataset: Sequences, columns: Sequence[str] = ()) -> str:
     str
         The sha256 of those of its images, factors with their names, and offsets. They are computed, not those that the
         manifest claims.
+
+    Examples
+    --------
+    >>> one, other = (Sequences.from_masks([np.full((2, 4, 4), value)]) for value in (True, True))
+    >>> content_hash(one) == content_hash(other)
+    True
     """
     digest = hashlib.sha256("".join(f"{name}\0" for name in dataset.factor_names).encode())
     arrays: list[AnyArray] = [dataset.factors, dataset.offsets, *(dataset.columns[name] for name in columns)]
