@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from datagen.errors import DatagenError, UsageError, printable
+from datagen.errors import DatagenError, UsageError, did_you_mean, printable
 
 if TYPE_CHECKING:
     from datagen.datasets import Sequences
@@ -22,6 +22,7 @@ __all__ = [
     "MAX_COUNT",
     "MAX_SEED",
     "OUTPUT",
+    "Choice",
     "Numbers",
     "Real",
     "Whole",
@@ -88,6 +89,19 @@ class Real(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{_short(str(value))} is too large.", param, ctx)
         return number
+
+
+class Choice(click.Choice):
+    """One of some names; a mistyped one is answered with the one it was most likely meant for."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the name."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            if close := did_you_mean(value, map(str, self.choices)):
+                self.fail(f"{error.message.removesuffix('.')}; did you mean {close!r}?", param, ctx)
+            raise
 
 
 class Numbers(click.ParamType):
@@ -249,7 +263,7 @@ def prior_options(default: str | None = None) -> Callable[[Function], Function]:
     options = (
         click.option(
             "--prior",
-            type=click.Choice(["uniform", "laplace", "natural"]),
+            type=Choice(["uniform", "laplace", "natural"]),
             default=default,
             show_default=default is not None,
             help="What the second image of a pair is drawn by, of a grid.",

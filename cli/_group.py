@@ -3,41 +3,70 @@
 from __future__ import annotations
 
 import importlib
-from difflib import get_close_matches
 from typing import Any
 
 import click
 
 from datagen import __version__
+from datagen.errors import did_you_mean
 
-__all__ = ["COMMANDS", "datagen"]
+__all__ = ["COMMANDS", "GROUPS", "Group", "datagen"]
 
-COMMANDS: dict[str, str] = {
-    "sample": "Make a small synthetic input to try things with.",
-    "formats": "List the annotations that are read.",
-    "kitti-masks": "Build KITTI Masks from MOTS annotations.",
-    "masks": "Build sequences of masks from any annotated video.",
-    "transitions": "Measure how objects move from frame to frame.",
-    "natural-sprites": "Build Natural Sprites from a table of transitions.",
-    "grid": "Read dSprites, 3D Shapes, Cars3D, small NORB or MPI3D.",
-    "pairs": "Draw pairs of images of a grid by a prior.",
-    "info": "Describe a dataset file.",
-    "preview": "Draw sequences of a dataset file.",
-    "convert": "Convert a dataset file to another format.",
-    "stats": "Measure how objects move: kurtosis, fits, intervals, a verdict.",
-    "verify": "Check a dataset file or a package, also against another or the release.",
-    "download": "Fetch a published release.",
-    "package": "Make a folder ready to publish.",
-    "publish": "Send such a folder to Zenodo or to the Hugging Face Hub.",
-    "train": "Train SlowVAE or a baseline on a dataset file.",
-    "evaluate": "Score the networks of a run.",
-    "table": "Put the scores of runs into one table.",
-    "validate": "Check a dataset file end to end, by training on it if asked.",
+GROUPS: dict[str, dict[str, str]] = {
+    "Build": {
+        "sample": "Make a small synthetic input to try things with.",
+        "formats": "List the annotations that are read.",
+        "kitti-masks": "Build KITTI Masks from MOTS annotations.",
+        "masks": "Build sequences of masks from any annotated video.",
+        "natural-sprites": "Build Natural Sprites from a table of transitions.",
+        "grid": "Read dSprites, 3D Shapes, Cars3D, small NORB or MPI3D.",
+        "pairs": "Draw pairs of images of a grid by a prior.",
+        "convert": "Convert a dataset file to another format.",
+    },
+    "Look": {
+        "info": "Describe a dataset file.",
+        "preview": "Draw sequences of a dataset file.",
+    },
+    "Measure": {
+        "transitions": "Measure how objects move from frame to frame.",
+        "stats": "Say how objects move: kurtosis, fits, intervals, a verdict.",
+        "verify": "Check a dataset file or a package, or compare two.",
+    },
+    "Train": {
+        "train": "Train SlowVAE or a baseline on a dataset file.",
+        "evaluate": "Score the networks of a run.",
+        "table": "Put the scores of runs into one table.",
+        "validate": "Check a dataset file end to end, with a training if asked.",
+    },
+    "Share": {
+        "download": "Fetch a published release or an established benchmark.",
+        "package": "Make a folder ready to publish.",
+        "publish": "Send such a folder to Zenodo or to the Hugging Face Hub.",
+    },
 }
-"""Command name -> its one-line help. Each lives in the module of the same name (dashes as underscores) as `command`."""
+"""What the commands are for -> command name -> its one-line help.
+
+Each lives in the module of the same name (dashes as underscores) as `command`.
+"""
+
+COMMANDS: dict[str, str] = {name: text for commands in GROUPS.values() for name, text in commands.items()}
+"""Command name -> its one-line help."""
 
 
-class _LazyGroup(click.Group):
+class Group(click.Group):
+    """A group that answers a mistyped command with the one it was most likely meant for."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command's name, itself, and the arguments that are left for it."""
+        names = self.list_commands(ctx)
+        if args[0] not in names and (close := did_you_mean(args[0], names)):
+            raise click.UsageError(f"No such command {args[0]!r}; did you mean {close!r}?", ctx)
+        return super().resolve_command(ctx, args)
+
+
+class _LazyGroup(Group):
     """A group that imports a command's module when the command is called, and none of them for its own help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -48,14 +77,6 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"cli.{cmd_name.replace('-', '_')}").command
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        close = [] if args[0] in COMMANDS else get_close_matches(args[0].lower().replace("_", "-"), COMMANDS, 1)
-        if close:
-            raise click.UsageError(f"No such command {args[0]!r}; did you mean {close[0]!r}?", ctx)
-        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -69,8 +90,10 @@ class _LazyGroup(click.Group):
         return code
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        widest = max(map(len, COMMANDS))  # one column of texts for all groups
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(widest), text) for name, text in commands.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cli._common import INPUT, echo, json_option, print_json, print_table, seed_option
+from cli._common import INPUT, Choice, echo, json_option, print_json, print_table, seed_option
 from cli.train import device_option
-from datagen.errors import UsageError
+from datagen.errors import unknown_choice
 from slowvae.protocols import PROTOCOLS, Protocol
 
 # What is shown beside the number that stands for a score of several parts.
@@ -37,9 +36,7 @@ class _Metrics(click.ParamType):
             ctx.exit()
         unknown = [name for name in names if name not in METRICS]
         if unknown:
-            close = get_close_matches(unknown[0], METRICS, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(METRICS)}"
-            raise UsageError(f"unknown metric {unknown[0]!r}; {hint}")
+            raise unknown_choice("metric", unknown[0], METRICS)
         return names
 
 
@@ -54,7 +51,7 @@ class _Metrics(click.ParamType):
 )
 @click.option(
     "--protocol",
-    type=click.Choice(PROTOCOLS),
+    type=Choice(PROTOCOLS),
     default="klindt2021",
     show_default=True,
     help="Of the MCC: factors padded with noise; as they are; assigned on one half and scored on the other.",

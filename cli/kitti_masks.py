@@ -8,6 +8,7 @@ import click
 
 from cli._common import (
     OUTPUT,
+    Choice,
     Real,
     answer_of_masks,
     check_outputs,
@@ -36,7 +37,7 @@ from cli._common import (
 )
 @click.option(
     "--preset",
-    type=click.Choice(["paper", "clean"]),
+    type=Choice(["paper", "clean"]),
     default="paper",
     show_default=True,
     help="As published, or with the published defects corrected.",
@@ -48,7 +49,7 @@ from cli._common import (
 @click.option("--include-cars", is_flag=True, help="Keep cars as well as pedestrians.")
 @click.option(
     "--annotations",
-    type=click.Choice(["txt", "png"]),
+    type=Choice(["txt", "png"]),
     help="Which to read.  [default: txt, and png of sequences without txt]",
 )
 @fps_of_source_option

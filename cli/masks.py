@@ -8,6 +8,7 @@ import click
 
 from cli._common import (
     OUTPUT,
+    Choice,
     Real,
     Whole,
     answer_of_masks,
@@ -38,7 +39,7 @@ from cli._common import (
 @click.option("--out", required=True, type=OUTPUT, help="The dataset: .npz, .h5 or .zarr.")
 @click.option(
     "--view",
-    type=click.Choice(["kitti", "youtube", "square"]),
+    type=Choice(["kitti", "youtube", "square"]),
     default="kitti",
     show_default=True,
     help="How frames become windows: as in KITTI Masks, as in the table of YouTube-VOS, or one of the whole frame.",

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from cli._common import Whole, check_outputs, echo, json_option, overwrite_option, print_json, quiet_option, seed_option
+from cli._group import Group
 
 
-@click.group("sample")
+@click.group("sample", cls=Group)
 def command() -> None:
     """Make a small synthetic input to try things with.
 

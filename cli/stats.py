@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli._common import (
+    Choice,
     Numbers,
     Whole,
     check_outputs,
@@ -38,10 +39,8 @@ _TIMES = Numbers(1, 3_600_000, most=100, otherwise="is no list of whole numbers;
 @click.option(
     "--fit-laplace", is_flag=True, help="Fit the generalised normal (generalised Laplace), Laplace and normal."
 )
-@click.option(
-    "--fit", type=click.Choice(["laplace", "all"]), help="Fit those three, or Student's t and Cauchy as well."
-)
-@click.option("--by", type=click.Choice(["category", "source", "video", "sequence"]), help="Also give each of these.")
+@click.option("--fit", type=Choice(["laplace", "all"]), help="Fit those three, or Student's t and Cauchy as well.")
+@click.option("--by", type=Choice(["category", "source", "video", "sequence"]), help="Also give each of these.")
 @click.option(
     "--bootstrap",
     type=Whole(0, 1_000_000),  # the ends of an interval no longer change in their third digit

@@ -11,6 +11,7 @@ from cli._common import (
     INPUT,
     MAX_COUNT,
     MAX_SEED,
+    Choice,
     Numbers,
     Real,
     Whole,
@@ -43,10 +44,10 @@ def pair_settings(*options: Any) -> dict[str, Any]:
 @click.command("train")
 @click.argument("file", type=INPUT)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
-@click.option("--model", type=click.Choice(list(MODELS)), default="slowvae", show_default=True)
+@click.option("--model", type=Choice(list(MODELS)), default="slowvae", show_default=True)
 @click.option(
     "--preset",
-    type=click.Choice(list(PRESETS)),
+    type=Choice(list(PRESETS)),
     default="klindt2021",
     show_default=True,
     help="klindt2021: as published. quick: 2,000 larger steps on pairs further apart.",
@@ -68,7 +69,7 @@ def pair_settings(*options: Any) -> dict[str, Any]:
     "--max-delta-t", type=DISTANCE, help="Largest distance within a pair, in frames.  [default: 5; quick: 20]"
 )
 @prior_options()
-@click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
+@click.option("--amp", type=Choice(["bf16"]), help="Compute the networks in lower precision.")
 @click.option("--compile", is_flag=True, default=None, help="Use torch.compile.")
 @click.option(
     "--log-every", type=Whole(1, MAX_COUNT), help="Iterations between lines of the log.  [default: the preset's]"
@@ -109,18 +110,19 @@ def command(
       datagen train shapes3d.h5 --prior laplace --rate 1 --out runs/shapes3d-lap
     """
     check_outputs(folders=[out], inputs=[file])
-    from slowvae.pipeline import train_file
+    from slowvae.pipeline import left_out, train
+    from slowvae.runs import read_run
 
     if prior is None and rate is not None:
         raise click.UsageError("--rate is of the pairs of a grid, with --prior laplace; the model's is --rate-prior")
     drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
     changes = {name: value for name, value in {**changes, "rate": loss_rate, **drawn_by}.items() if value is not None}
-    answer = train_file(
-        file, out, device, preset, model, {**changes, "seeds": seeds}, resume, show_progress=not (quiet or as_json)
-    )
+    changes["seeds"] = seeds
+    show_progress = not (quiet or as_json)
+    train(file, out, preset, model=model, device=device, resume=resume, show_progress=show_progress, **changes)
+    settings, notes = read_run(out).settings, left_out()
     if as_json:
+        answer = {"folder": str(out), "iterations": settings.iterations, "seeds": list(settings.seeds), "notes": notes}
         print_json(answer)
     elif not quiet:
-        echo(f"{out}: {answer['iterations']:,} iterations, seeds {', '.join(map(str, answer['seeds']))}")
-        for line in answer["notes"]:
-            echo(line)
+        echo(f"{out}: {settings.iterations:,} iterations, seeds {', '.join(map(str, settings.seeds))}", *notes)

@@ -8,6 +8,7 @@ import click
 
 from cli._common import (
     OUTPUT,
+    Choice,
     Whole,
     automatic_option,
     check_outputs,
@@ -44,14 +45,14 @@ from cli._common import (
 )
 @click.option(
     "--preset",
-    type=click.Choice(["paper", "clean"]),
+    type=Choice(["paper", "clean"]),
     default="paper",
     show_default=True,
     help="clean is --view coverage.",
 )
 @click.option(
     "--view",
-    type=click.Choice(["youtube", "kitti", "square", "frame", "coverage"]),
+    type=Choice(["youtube", "kitti", "square", "frame", "coverage"]),
     help="How frames become windows: as in the table of YouTube-VOS, as in KITTI Masks, one of the whole frame made "
     "square, the frame as it is, or as youtube with the aspect ratio kept and exact coverage measured."
     "  [default: youtube]",

@@ -8,6 +8,7 @@ import click
 
 from cli._common import (
     MAX_COUNT,
+    Choice,
     Whole,
     check_outputs,
     dataset_argument,
@@ -27,12 +28,10 @@ from slowvae.validate import BUDGETS, validate
 
 @click.command("validate")
 @dataset_argument
-@click.option(
-    "--train", "model", type=click.Choice(list(MODELS)), help="Also train this model and compare what it recovers."
-)
+@click.option("--train", "model", type=Choice(list(MODELS)), help="Also train this model and compare what it recovers.")
 @click.option(
     "--budget",
-    type=click.Choice(list(BUDGETS)),
+    type=Choice(list(BUDGETS)),
     default="quick",
     show_default=True,
     help="How long to train: minutes on two cores, or the published 300,000 iterations.",
@@ -41,7 +40,7 @@ from slowvae.validate import BUDGETS, validate
 @click.option(
     "--baseline",
     "baselines",
-    type=click.Choice(BASELINES),
+    type=Choice(BASELINES),
     multiple=True,
     help="What to compare with; may be given several times.  [default: all]",
 )
@@ -50,7 +49,7 @@ from slowvae.validate import BUDGETS, validate
     "--max-delta-t", type=DISTANCE, help="Largest distance within a pair, in frames.  [default: 20; paper: 5]"
 )
 @prior_options()
-@click.option("--amp", type=click.Choice(["bf16"]), help="Compute the networks in lower precision.")
+@click.option("--amp", type=Choice(["bf16"]), help="Compute the networks in lower precision.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html, report.json and the runs.")
 @device_option
 @json_option

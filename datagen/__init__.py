@@ -1,21 +1,59 @@
 """What the tools of this project share: readers, views, transitions, dataset files, statistics.
 
-Importing this package is cheap: nothing heavy (torch, cv2, scipy, numba) is loaded until it is used.
+`load` reads what the tools write; `build_masks` and `read_grid` make datasets, `summarize` measures transitions. The
+packages that are named here hold the rest. Importing this one is cheap: nothing heavy (torch, cv2, scipy, numba) is
+loaded until it is used.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from datagen.lazy import lazy_names
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from datagen.datasets import Sequences
+    from datagen import grids, readers, releases, statistics, store
+    from datagen.build import build_masks
+    from datagen.datasets import Factor, Sequences
+    from datagen.grids.reading import read_grid
+    from datagen.statistics.summary import summarize
     from datagen.transitions import Transitions
 
-__all__ = ["__version__", "load"]
+__all__ = [
+    "Factor",
+    "Sequences",
+    "Transitions",
+    "__version__",
+    "build_masks",
+    "grids",
+    "load",
+    "read_grid",
+    "readers",
+    "releases",
+    "statistics",
+    "store",
+    "summarize",
+]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Factor": "datasets",
+    "Sequences": "datasets",
+    "Transitions": "transitions",
+    "build_masks": "build",
+    "grids": "grids",
+    "read_grid": "datagen.grids.reading",
+    "readers": "readers",
+    "releases": "releases",
+    "statistics": "statistics",
+    "store": "store",
+    "summarize": "datagen.statistics.summary",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
 
 def load(path: str | Path, lazy: bool = False) -> Sequences | Transitions:
@@ -55,7 +93,3 @@ def load(path: str | Path, lazy: bool = False) -> Sequences | Transitions:
 
         return tables.load(path)
     return store.load(path, lazy)
-
-
-def __dir__() -> list[str]:
-    return __all__

@@ -6,14 +6,13 @@ import inspect
 import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import UsageError
+from datagen.errors import UsageError, shown, unknown_choice
 
 __all__ = [
     "RandomState",
@@ -28,18 +27,6 @@ __all__ = [
 ]
 
 RandomState = np.random.RandomState | np.random.Generator
-
-_LONGEST = 60
-"""Characters of a wrong value that a message repeats."""
-
-
-def _shown(value: object) -> str:
-    """Return a wrong value as a message shows it: as it is written if that is short, else its type."""
-    try:
-        text = repr(value)
-    except Exception:  # of a foreign class, or a number of more digits than Python prints
-        text = ""
-    return text if text and len(text) <= _LONGEST and text.isprintable() else f"({type(value).__name__})"
 
 
 def find_file(name: str, path: Any, release: str, download: bool) -> Path:
@@ -68,7 +55,7 @@ def find_file(name: str, path: Any, release: str, download: bool) -> Path:
         If the file cannot be fetched.
     """
     if not isinstance(path, str | os.PathLike):
-        raise UsageError(f"{name}={_shown(path)}: must be a file or a folder")
+        raise UsageError(f"{name}={shown(path)}: must be a file or a folder")
     from datagen.store import is_folder
 
     path = Path(path)
@@ -107,7 +94,7 @@ def check_whole(name: str, value: Any, least: int, most: int = (1 << 63) - 1) ->
         If it is anything else: a float (of whole value, too), a bool, a text, or out of bounds.
     """
     if not is_whole(value, least, most):
-        raise UsageError(f"{name}={_shown(value)}: must be a whole number, at least {least} and at most {most}")
+        raise UsageError(f"{name}={shown(value)}: must be a whole number, at least {least} and at most {most}")
     return int(value)
 
 
@@ -120,9 +107,7 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
         If it is anything else.
     """
     if not isinstance(value, str) or value not in choices:
-        alike = get_close_matches(value.lower().replace("_", "-"), choices, 1) if isinstance(value, str) else []
-        hint = f"did you mean {alike[0]!r}? There are" if alike else "there are"
-        raise UsageError(f"unknown {name} {_shown(value)}; {hint} {', '.join(choices)}")
+        raise unknown_choice(name, value, choices)
 
 
 def check_items(indices: Iterable[Any], count: int) -> NDArray[np.int64]:
@@ -176,7 +161,7 @@ def check_random_state(value: Any) -> RandomState:
         return value
     if not is_whole(value, 0, (1 << 64) - 1):
         raise UsageError(
-            f"random_state={_shown(value)}: must be a seed (a whole number, at least 0), or a numpy.random.RandomState "
+            f"random_state={shown(value)}: must be a seed (a whole number, at least 0), or a numpy.random.RandomState "
             "or Generator"
         )
     return np.random.default_rng(int(value))
@@ -193,7 +178,7 @@ def check_transform(transform: Any) -> None:
     if transform is None:
         return
     if not callable(transform):
-        raise UsageError(f"transform={_shown(transform)}: must be a function of a tensor (T, C, H, W), or None")
+        raise UsageError(f"transform={shown(transform)}: must be a function of a tensor (T, C, H, W), or None")
     try:
         inspect.signature(transform).bind(None)
     except TypeError as error:

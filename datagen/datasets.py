@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import DatagenError, UsageError
+from datagen.errors import DatagenError, UsageError, unknown_choice
 from datagen.lazy_array import AnyArray
 from datagen.manifest import make_manifest
 from datagen.moments import latents_of_masks
@@ -492,7 +492,7 @@ class Sequences:
 
 def _check_names(columns: Mapping[str, Any]) -> None:
     if unknown := sorted(columns.keys() - COLUMNS.keys()):
-        raise UsageError(f"unknown column {unknown[0]!r}; there are {', '.join(COLUMNS)}")
+        raise unknown_choice("column", unknown[0], COLUMNS)
 
 
 def _column(name: str, value: Any, count: int) -> NDArray[Any]:

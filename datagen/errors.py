@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,15 @@ __all__ = [
     "FailedCheckError",
     "OutputError",
     "UsageError",
+    "did_you_mean",
     "printable",
     "quote",
+    "shown",
+    "unknown_choice",
 ]
+
+_LONGEST = 60
+"""Characters of a wrong value that a message repeats."""
 
 
 class DatagenWarning(UserWarning):
@@ -125,3 +132,68 @@ def quote(text: object, most: int = 200) -> str:
     """
     shown = printable(str(text)[: 10 * most])
     return shown if len(shown) <= most else f"{shown[: most // 2]}...{shown[-(most - most // 2 - 3) :]}"
+
+
+def shown(value: object) -> str:
+    """Return a wrong value as a message shows it: as it is written if that is short, else its type.
+
+    Examples
+    --------
+    >>> shown(1.5), shown("x" * 100)
+    ('1.5', '(str)')
+    """
+    try:
+        text = repr(value)
+    except Exception:  # of a foreign class, or a number of more digits than Python prints
+        text = ""
+    return text if text and len(text) <= _LONGEST and text.isprintable() else f"({type(value).__name__})"
+
+
+def did_you_mean(value: object, choices: Iterable[str]) -> str | None:
+    """Return the one of some names that a mistyped one most likely stands for; None where none is like it.
+
+    Case, and which of dash, underscore and blank joins words, make no difference.
+
+    Examples
+    --------
+    >>> did_you_mean("Kitti_mask", ["kitti-masks", "natural-sprites"])
+    'kitti-masks'
+    """
+    from difflib import get_close_matches
+
+    def plain(name: str) -> str:
+        return name.lower().replace("_", "-").replace(" ", "-")
+
+    names = {plain(name): name for name in choices}
+    # Of what is very long only the beginning: comparing takes the product of the lengths.
+    found = get_close_matches(plain(value[:_LONGEST]), names, 1) if isinstance(value, str) else []
+    return names[found[0]] if found else None
+
+
+def unknown_choice(what: str, value: object, choices: Iterable[str], others: Iterable[str] = ()) -> UsageError:
+    """Return the error that says of a name that it is none of those there are, and which it may have been meant for.
+
+    Parameters
+    ----------
+    what : str
+        What the name is of: ``"metric"``.
+    value : object
+        What was given.
+    choices : iterable of str
+        The names there are.
+    others : iterable of str
+        More names that may be meant, but are too many, or too special, to be listed.
+
+    Returns
+    -------
+    UsageError
+
+    Examples
+    --------
+    >>> unknown_choice("preset", "quik", ["klindt2021", "quick"])
+    UsageError("unknown preset 'quik'; did you mean 'quick'? There are klindt2021, quick")
+    """
+    choices = list(choices)
+    alike = did_you_mean(value, [*choices, *others])
+    hint = f"did you mean {alike!r}? There are" if alike else "there are"
+    return UsageError(f"unknown {what} {shown(value)}; {hint} {', '.join(choices) or 'none'}")

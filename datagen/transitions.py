@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from datagen.rates import wrong_rates
 
@@ -150,8 +151,7 @@ class Transitions:
         by : {"category", "source", "video"}
             The column.
         """
-        if by not in ("category", "source", "video"):
-            raise UsageError(f"cannot group by {by!r}; choose from category, source, video")
+        check_choice("column", by, ("category", "source", "video"))
         values = getattr(self, by)
         for value in np.unique(values):
             yield str(value), self.select(values == value)

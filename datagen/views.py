@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from datagen.jit import njit
 from datagen.masks import Grid, Masks, cut_at_column
@@ -319,8 +320,7 @@ def make_view(name: str = "youtube", stride: int | None = None) -> View:
     >>> make_view("coverage", stride=16)
     CoverageView(image_size=64, stride=16)
     """
-    if name not in VIEWS:
-        raise UsageError(f"unknown view {name!r}; there are {', '.join(VIEWS)}")
+    check_choice("view", name, VIEWS)
     if name == "youtube":
         return YoutubeView(stride=32 if stride is None else stride)
     if name == "coverage":

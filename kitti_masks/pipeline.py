@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from datagen.arguments import check_choice
 from datagen.build import PlannedVideo, SequenceRule, find_sequences, paint, plan
 from datagen.datasets import Sequences
 from datagen.errors import DatagenError, DatagenWarning, UsageError, quote
@@ -137,8 +138,7 @@ def build(
     ...     build(f"{folder}/mots", "clean", windows=2, image_size=32)
     Sequences(mask-sequences: 13 sequences, 136 frames of 32 x 32 bool; factors y, x, area)
     """
-    if preset not in PRESETS:
-        raise UsageError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
+    check_choice("preset", preset, list(PRESETS))
     if min_area < 1:
         raise UsageError(f"minimum area {min_area}: must be at least 1")
     check_workers(workers)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datagen.errors import UsageError
+from datagen.errors import UsageError, unknown_choice
 
 __all__ = ["SHAPES", "shape_codes"]
 
@@ -91,7 +91,7 @@ def shape_codes(shape: ArrayLike | Sequence[str]) -> NDArray[np.int64]:
     if shape.dtype.kind in "UO":
         names, places = np.unique(shape.astype(str), return_inverse=True)
         if unknown := [name for name in names.tolist() if name not in SHAPES]:
-            raise UsageError(f"no shape {unknown[0]!r:.60}; the shapes are {', '.join(SHAPES)}")
+            raise unknown_choice("shape", unknown[0], SHAPES)
         known = list(SHAPES)
         return np.array([known.index(name) for name in names.tolist()], dtype=np.int64)[places].reshape(shape.shape)
     if shape.dtype.kind not in "iuf" or not np.isin(shape, np.arange(len(SHAPES))).all():

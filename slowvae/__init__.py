@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from slowvae.beta_vae import BetaVAE
     from slowvae.model import SlowVAE
     from slowvae.pcl import PCL
+    from slowvae.pipeline import train
     from slowvae.runs import load
 
-__all__ = ["PCL", "AdaGVAE", "BetaVAE", "SlowVAE", "load", "metrics"]
+__all__ = ["PCL", "AdaGVAE", "BetaVAE", "SlowVAE", "load", "metrics", "train"]
 
 # torch takes seconds to import, and the metrics need none of it.
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "SlowVAE": "model",
     "load": "runs",
     "metrics": "metrics",
+    "train": "pipeline",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

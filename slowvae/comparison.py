@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from datagen.arguments import check_choice
 from datagen.checks import STILL, Check, Status, control_order, ratio_interval
 from datagen.errors import UsageError
 from datagen.grids.pairs import second_images
@@ -124,8 +125,7 @@ def compare(
     """
     baselines = baselines_of(settings) if baselines is None else baselines
     for name in baselines:
-        if name not in BASELINES:
-            raise UsageError(f"unknown baseline {name!r}; there are {', '.join(BASELINES)}")
+        check_choice("baseline", name, BASELINES)
         if name not in baselines_of(settings):
             raise UsageError("the baseline uniform is of a grid whose pairs another prior draws")
     factors, factor_names = frames.dataset.changing_factors()

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from datagen.errors import UsageError
+from datagen.errors import UsageError, unknown_choice
 from slowvae.layers import DenseConv, DenseUpConv, FirstConv, LastConv, UpConv, channels_last
 from slowvae.objectives import slowvae_loss
 
@@ -64,8 +64,7 @@ class Encoder(nn.Module):
         if image_size % 16 or not 16 <= image_size <= 128:
             raise UsageError(f"images of {image_size} pixels: the network takes multiples of 16 from 16 to 128")
         for name in hyperparameters.keys() - self.published.keys():
-            there_are = ", ".join(self.published) or "none"
-            raise UsageError(f"unknown hyper-parameter {name!r} of {type(self).__name__}; there are {there_are}")
+            raise unknown_choice(f"hyper-parameter of {type(self).__name__}", name, self.published)
         self.z_dim, self.channels, self.image_size, self.stack = z_dim, channels, image_size, stack
         self.hyperparameters = {**self.published, **hyperparameters}
         s = stack

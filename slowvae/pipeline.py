@@ -10,6 +10,7 @@ import numpy as np
 
 from datagen.extras import has_extra, missing_extra
 from datagen.files import atomic_path
+from slowvae import trainer
 from slowvae.batches import Frames
 from slowvae.device import find_device
 from slowvae.evaluate import encode_all, load_frames
@@ -18,21 +19,21 @@ from slowvae.metrics import mcc
 from slowvae.model import VAE, Encoder
 from slowvae.runs import read_run
 from slowvae.settings import make_settings
-from slowvae.trainer import train
 
-__all__ = ["draw", "train_file"]
+__all__ = ["draw", "left_out", "train"]
 
 
-def train_file(
+def train(
     file: str | Path,
     folder: str | Path,
-    device: str = "auto",
     preset: str = "klindt2021",
+    *,
     model: str = "slowvae",
-    changes: dict[str, Any] | None = None,
+    device: str = "auto",
     resume: bool = False,
     show_progress: bool = False,
-) -> dict[str, Any]:
+    **changes: Any,
+) -> dict[int, Encoder]:
     """Train a model on a dataset file and draw what it learned.
 
     Parameters
@@ -42,43 +43,57 @@ def train_file(
     folder : str or Path
         The run's folder; see `slowvae.runs`. Pictures are added at the end: ``traversals_<seed>.gif`` and
         ``latents_<seed>.png``.
-    device : str
-        See `slowvae.device.find_device`.
     preset, model : str
         See `slowvae.settings.make_settings`.
-    changes : dict, optional
-        Settings that differ from the preset's.
+    device : str
+        See `slowvae.device.find_device`.
     resume : bool
         Go on with the run in the folder with its own settings, of which only ``iterations`` can be changed. A folder
         without a run begins one.
     show_progress : bool
-        Whether to draw a bar.
+        Draw a bar on a terminal or in a notebook.
+    **changes
+        Settings that differ from the preset's, by the names of `slowvae.settings.Settings`: ``seeds=(0, 1, 2)``.
 
     Returns
     -------
-    dict
-        ``folder``, ``iterations``, ``seeds`` and ``notes`` (what was left out, a line each). JSON types only.
+    dict of int to Encoder
+        The trained networks by their seeds, on the CPU, as `slowvae.load` reads them again.
 
     Raises
     ------
     DatagenError
-        As `slowvae.trainer.train` and `datagen.store.load` do.
+        As `slowvae.trainer.train`, `slowvae.settings.make_settings` and `datagen.store.load` do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from datagen import Sequences, store
+    >>> masks = np.zeros((12, 32, 32), dtype=bool)
+    >>> for t in range(12):
+    ...     masks[t, 4 + t : 12 + t, 8:16] = True
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     manifest = store.save(Sequences.from_masks([masks]), f"{folder}/mine.npz")
+    ...     train(f"{folder}/mine.npz", f"{folder}/run", "quick", iterations=2, batch_size=4, z_dim=3, device="cpu")
+    {0: SlowVAE(z_dim=3, channels=1, image_size=32, beta=1.0, gamma=10.0, rate=6.0)}
     """
-    folder, changes = Path(folder), changes or {}
+    folder = Path(folder)
     settings = make_settings(preset, model, **changes)
     if resume and (folder / "run.json").exists():
         kept = read_run(folder).settings
         settings = replace(kept, iterations=changes.get("iterations", kept.iterations))
     frames, described = load_frames(file, find_device(device))
-    networks = train(frames, settings, folder, described, resume, show_progress)
-    notes = []
-    if not has_extra("tensorboard"):
-        notes.append(missing_extra("tensorboard", "a TensorBoard log"))
-    if not has_extra("figures"):
-        notes.append(missing_extra("figures", "a scatter plot"))
+    networks = trainer.train(frames, settings, folder, described, resume, show_progress)
     for seed, network in networks.items():
         draw(network.to(frames.device), frames, folder, seed)
-    return {"folder": str(folder), "iterations": settings.iterations, "seeds": list(settings.seeds), "notes": notes}
+    return {seed: network.cpu() for seed, network in networks.items()}
+
+
+def left_out() -> list[str]:
+    """Return what `train` leaves out for want of a library, a line each."""
+    wanted = {"tensorboard": "a TensorBoard log", "figures": "a scatter plot"}
+    return [missing_extra(name, what) for name, what in wanted.items() if not has_extra(name)]
 
 
 def draw(network: Encoder, frames: Frames, folder: Path, seed: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from slowvae.metrics import METRICS
 from slowvae.metrics._arrays import check_arrays, check_seed
@@ -32,8 +33,7 @@ def check_names(names: Sequence[str], discrete: bool = True) -> None:
     if not names:
         raise UsageError(f"name a metric; there are {', '.join(METRICS)}")
     for name in names:
-        if name not in METRICS:
-            raise UsageError(f"unknown metric {name!r}; there are {', '.join(METRICS)}")
+        check_choice("metric", name, list(METRICS))
         if not discrete and not METRICS[name].continuous:
             others = ", ".join(each for each, metric in METRICS.items() if metric.continuous)
             raise UsageError(f"{name} needs discrete factors, and these are continuous; there are {others}")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from datagen.errors import UsageError
+from datagen.errors import UsageError, unknown_choice
 
 if TYPE_CHECKING:
     from datagen.grids.priors import Prior
@@ -110,12 +110,16 @@ class Settings:
     keep_every: int = 50_000
 
     def __post_init__(self) -> None:
-        if self.model not in MODELS:
-            raise UsageError(f"unknown model {self.model!r}; there are {', '.join(MODELS)}")
+        if not isinstance(self.model, str) or self.model not in MODELS:
+            raise unknown_choice("model", self.model, MODELS)
         if self.amp not in (None, "bf16"):
             raise UsageError(f"unknown precision {self.amp!r}; there is bf16")
-        if not self.seeds or any(not _is_whole(seed) or not 0 <= seed < 1 << 63 for seed in self.seeds):
-            raise UsageError(f"seeds {self.seeds}: must be whole numbers of at least 0 and below 2^63")
+        if (
+            not isinstance(self.seeds, tuple)
+            or not self.seeds
+            or any(not _is_whole(seed) or not 0 <= seed < 1 << 63 for seed in self.seeds)
+        ):
+            raise UsageError(f"seeds {self.seeds}: must be whole numbers, at least 0 and below 2^63")
         if len(set(self.seeds)) != len(self.seeds) or len(self.seeds) > _MAX_SEEDS:
             raise UsageError(f"seeds {self.seeds[:10]}: must be different, and {_MAX_SEEDS} at most")
         for name, limit in _LIMITS.items():
@@ -206,8 +210,13 @@ def make_settings(preset: str = "klindt2021", model: str = "slowvae", **changes:
     >>> settings.iterations, settings.beta, settings.seeds
     (2000, 8.0, (0, 1))
     """
-    if preset not in PRESETS:
-        raise UsageError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise unknown_choice("preset", preset, PRESETS)
+    names = [each.name for each in fields(Settings)]
+    if unknown := [name for name in changes if name not in names]:
+        raise unknown_choice("setting", unknown[0], names)
+    if isinstance(changes.get("seeds"), list):  # as a notebook has them
+        changes["seeds"] = tuple(changes["seeds"])
     settings = replace(PRESETS[preset], model=model)  # which knows whether there is such a model
     # Of a model without a normal prior a run notes the weight 0.
     return replace(settings, **{"beta": 0.0, **model_class(model).published, **changes})

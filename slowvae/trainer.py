@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
-from datagen.progress import progress_bar
+from datagen.progress import announce_duration, duration_text, progress_bar
 from slowvae import device as devices
 from slowvae.batches import Frames, PairOrder
 from slowvae.checkpoints import Checkpoint, check_tensors, latest_checkpoint, load_checkpoint, save_checkpoint
 from slowvae.model import Encoder
 from slowvae.runs import DataFile, Log, build, load, locked, read_run, write_run
-from slowvae.settings import Settings, settings_json
+from slowvae.settings import PRESETS, Settings, settings_json
 
 __all__ = ["SYNC_EVERY", "Stack", "train"]
 
@@ -269,7 +269,11 @@ def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, sho
                 )
 
     begin, logged = start, start - start % settings.log_every
-    steps = progress_bar(range(start, settings.iterations), "training", show=show_progress)
+    left = range(start, settings.iterations)
+    bar = progress_bar(left, "training", show=show_progress)
+    steps = announce_duration(
+        bar, len(left), SYNC_EVERY, lambda speed: _expected(settings, start, speed), show_progress
+    )
     with (
         closing(Log(folder, start)) as log,
         devices.Executor(stacks[0].device, len(stacks)) as executor,
@@ -297,6 +301,15 @@ def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, sho
                 save_checkpoint(folder / "checkpoints", checkpoint, settings.keep_every)
             if stop.is_set():
                 raise KeyboardInterrupt
+
+
+def _expected(settings: Settings, start: int, speed: float) -> str:
+    """Say how long a training takes at a number of iterations a second."""
+    left, networks = settings.iterations - start, len(settings.seeds)
+    of = f" of {networks} seeds" if networks > 1 else ""
+    text = f"{left:,} iterations{of}: about {duration_text(left / speed)} at {speed:.3g} it/s"
+    quick = PRESETS["quick"].iterations
+    return text + (f"; preset quick: {duration_text(quick / speed)}" if left > quick else "")
 
 
 @contextmanager

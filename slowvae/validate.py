@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from datagen import __version__
+from datagen.arguments import check_choice
 from datagen.checks import Check, check_file, worst
-from datagen.errors import UsageError
 from slowvae.settings import baselines_of, make_settings, settings_json
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ def validate(
     DatagenError
         As the training does.
     """
-    if budget not in BUDGETS:
-        raise UsageError(f"unknown budget {budget!r}; there are {', '.join(BUDGETS)}")
+    check_choice("budget", budget, list(BUDGETS))
     findings, dataset = check_file(path)
     run: dict[str, Any] = {"tool": f"datagen {__version__}"}
     scores: dict[str, dict[str, dict[str, Any]]] = {}

@@ -163,6 +163,13 @@ def test_every_output_is_checked_before_anything_is_built(capsys, mots, file, tm
         (["evaluate", "nowhere", "--metrics", "mcc,nope"], "unknown metric 'nope'"),
         (["evaluate", "nowhere", "--metrics", "mgi"], "did you mean 'mig'"),
         (["kitti_maks"], "did you mean 'kitti-masks'"),
+        (["sample", "youtubevis"], "did you mean 'youtube-vis'"),
+        (["info", "kitti.npz", "--jsn"], "--json"),
+        (["train", "kitti.npz", "--out", "run", "--preset", "quik"], "'quick'; did you mean 'quick'?"),
+        (["train", "kitti.npz", "--out", "run", "--model", "slow-vea"], "did you mean 'slowvae'?"),
+        ([*build, "--out", "k.npz", "--preset", "papr"], "did you mean 'paper'?"),
+        (["download", "natural_sprite"], "did you mean 'natural-sprites'?"),
+        (["masks", "--source", ".", "--out", "m.npz", "--format", "coco_vdi"], "did you mean 'coco-vid'?"),
     ):
         code, out, err = run(capsys, *arguments)
         assert (code, out) == (2, ""), arguments

@@ -77,7 +77,7 @@ def test_factors_only_and_quiet(table, tmp_path):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--shapes", "heart"], 2, "no shape 'heart'"),
+        (["--shapes", "heart"], 2, "unknown shape 'heart'"),
         (["--colors", "octarine"], 2, "no colour 'octarine'"),
         (["--pairs", "0"], 2, "0 pairs"),
         (["--discrete"], 1, "of the 32 bins of"),

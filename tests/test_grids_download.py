@@ -115,7 +115,7 @@ def test_the_command(server, tmp_path, capsys):
     ("name", "hint"), [("shapes-3d", "shapes3d"), ("MPI3D_toy", "mpi3d-toy"), ("dsprite", "dsprites")]
 )
 def test_a_name_that_is_nearly_one_gets_a_hint(name, hint):
-    with pytest.raises(UsageError, match=f"did you mean {hint}"):
+    with pytest.raises(UsageError, match=f"did you mean '{hint}'"):
         find_release(name)
 
 

@@ -210,7 +210,7 @@ def test_nothing_to_draw(shape):
         ({"color": [0, 0, np.nan]}, "outside"),
         ({"color": [0, 0]}, "do not fit together"),
         ({"y": [0.1, 0.2], "x": [0.1, 0.2, 0.3]}, "do not fit together"),
-        ({"shape": "heart"}, "no shape 'heart'"),
+        ({"shape": "heart"}, "unknown shape 'heart'"),
         ({"y": np.zeros((2, 2, 2))}, r"must be \(N,\) or \(N, K\)"),
         ({"color": [0, 0, 1], "grey": True}, "grey colours"),
     ],

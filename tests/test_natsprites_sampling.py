@@ -113,7 +113,7 @@ def with_value(name, value):
         (random_transitions(rows=50).select(slice(0, 0)), {}, DatagenError, "none of the 0 transitions"),
         (random_transitions(rows=2), {}, DatagenError, "none of the 2 transitions"),
         (random_transitions(rows=30), {"discrete": True}, DatagenError, "of the 32 bins of x; give a larger table"),
-        (random_transitions(rows=50), {"shapes": ["heart"]}, UsageError, "no shape 'heart'"),
+        (random_transitions(rows=50), {"shapes": ["heart"]}, UsageError, "unknown shape 'heart'"),
         (random_transitions(rows=50), {"shapes": []}, UsageError, "no shape given"),
         (random_transitions(rows=50), {"colors": [1, 0, 0]}, UsageError, r"colors must be \(C, 3\)"),
     ],

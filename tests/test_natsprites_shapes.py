@@ -44,5 +44,5 @@ def test_names_and_codes_mean_the_same():
     "shape", ["heart", ["square", "heart"], 12, [-1], [0.5], [np.nan], [True]], ids=lambda shape: repr(shape)
 )
 def test_a_shape_that_does_not_exist_is_named(shape):
-    with pytest.raises(UsageError, match=r"no shape 'heart'; the shapes are square|whole numbers from 0 to 11"):
+    with pytest.raises(UsageError, match=r"unknown shape 'heart'; there are square|whole numbers from 0 to 11"):
         shape_codes(shape)

@@ -117,7 +117,9 @@ def test_a_sprite_is_found_by_descent():
     assert [value.item() for value in found[:3]] == pytest.approx([0.55, 0.45, 0.32], abs=0.01)
 
 
-@pytest.mark.parametrize(("shape", "message"), [(["heart"], "no shape 'heart'"), (["square", "square"], "shapes of 2")])
+@pytest.mark.parametrize(
+    ("shape", "message"), [(["heart"], "unknown shape 'heart'"), (["square", "square"], "shapes of 2")]
+)
 def test_bad_arguments_get_one_clear_line(shape, message):
     one = torch.tensor([0.5])
     with pytest.raises(UsageError, match=message):

@@ -602,7 +602,7 @@ def test_a_record_is_named_as_typed(capsys, zenodo, tmp_path, text):
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("kitti_mask", "did you mean kitti-masks?"), ("3931823", "--zenodo 3931823"), ("zzz", "there are")],
+    [("kitti_mask", "did you mean 'kitti-masks'?"), ("3931823", "--zenodo 3931823"), ("zzz", "there are")],
 )
 def test_a_release_that_is_none_gets_a_hint(name, hint):
     with pytest.raises(UsageError) as error:

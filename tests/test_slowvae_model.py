@@ -178,7 +178,7 @@ def test_hyperparameters_are_those_of_the_objective():
     torch.testing.assert_close(terms["total"], expected)
     assert repr(model) == "BetaVAE(z_dim=2, channels=1, image_size=16, beta=3.0)"
     assert repr(PCL(stack=2)) == "PCL(z_dim=10, channels=1, image_size=64, stack=2)"
-    with pytest.raises(UsageError, match="unknown hyper-parameter 'gamma' of BetaVAE; there are beta"):
+    with pytest.raises(UsageError, match="unknown hyper-parameter of BetaVAE 'gamma'; there are beta"):
         BetaVAE(gamma=1.0)
 
 

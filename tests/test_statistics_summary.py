@@ -400,7 +400,7 @@ def test_whatever_the_data_the_answer_is_finite_and_fits_the_schema(seed, count,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"by": "colour"}, "cannot group by 'colour'"),
+        ({"by": "colour"}, "unknown grouping 'colour'"),
         ({"fits": ("gumbel",)}, "unknown distribution 'gumbel'"),
         ({"bootstrap": -1}, "at least 0"),
         ({"delta_t": (0,)}, "at least 1"),

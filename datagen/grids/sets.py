@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from datagen.arguments import check_choice
 from datagen.datasets import Factor
-from datagen.errors import UsageError
 
 __all__ = ["SETS", "GridSet", "SetFile", "find_set"]
 
@@ -254,6 +254,5 @@ def find_set(name: str) -> GridSet:
     >>> find_set("shapes3d").count
     480000
     """
-    if name not in SETS:
-        raise UsageError(f"unknown set {name[:100]!r}; there are {', '.join(SETS)}")
+    check_choice("set", name, list(SETS))
     return SETS[name]

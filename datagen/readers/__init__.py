@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from datagen.arguments import check_choice
 from datagen.errors import DatagenError, UsageError, quote
+from datagen.lazy import public_names
 
 if TYPE_CHECKING:
     from datagen.rates import Rated
@@ -28,6 +29,8 @@ __all__ = [
     "find_videos_of_all",
     "readers",
 ]
+
+__dir__ = public_names(__name__)
 
 _MOST_NAMES = 20
 

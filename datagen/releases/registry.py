@@ -5,12 +5,11 @@ One entry per release. What a card or a deposit says of a dataset is taken from 
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from datagen.errors import UsageError
+from datagen.errors import UsageError, unknown_choice
 from datagen.grids.sets import SETS
 
 __all__ = ["PAPER", "RELEASES", "Paper", "Release", "find_release"]
@@ -255,6 +254,4 @@ def find_release(name: str) -> Release:
     if re.fullmatch(r"[0-9]+", name):
         raise UsageError(f"{name}: a record of Zenodo is asked for by --zenodo {name}, or by its DOI")
     known = [*RELEASES, *SETS]
-    alike = difflib.get_close_matches(name.lower().replace("_", "-").replace(" ", "-"), [*known, *by_hand], n=1)
-    hint = f"did you mean {alike[0]}? There are" if alike else "there are"
-    raise UsageError(f"unknown release {name[:100]!r}; {hint} {', '.join(known)}")
+    raise unknown_choice("release", name, known, by_hand)

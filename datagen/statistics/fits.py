@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from datagen.jit import njit
 from datagen.statistics.columns import check_column
@@ -121,8 +122,8 @@ def fit_distributions(
     counts = check_column(counts, "counts", 2)
     if len(counts) != len(values) or (np.diff(values) <= 0).any() or (counts <= 0).any():
         raise UsageError("values must ascend, with a count above 0 each; np.unique(..., return_counts=True) gives both")
-    if unknown := [name for name in names if name not in ALL_FITS]:
-        raise UsageError(f"unknown distribution {unknown[0]!r}; choose from {', '.join(ALL_FITS)}")
+    for name in names:
+        check_choice("distribution", name, ALL_FITS)
     data = PowerSums.of(values, counts)
     # Powers of up to MAX_SHAPE of changes of 1e16 or 1e-17 are no numbers; such are fitted in a unit near their range.
     extent = float(values[-1] - values[0])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from datagen.statistics.bootstrap import MIN_OBJECTS, ObjectBootstrap
 from datagen.statistics.columns import varies
@@ -188,10 +189,10 @@ def summarize(
     >>> round(group.kurtosis["x"], 1)
     3.3
     """
-    if by is not None and by not in BY:
-        raise UsageError(f"cannot group by {by!r}; choose from {', '.join(BY)}")
-    if unknown := [name for name in fits if name not in ALL_FITS]:
-        raise UsageError(f"unknown distribution {unknown[0]!r}; choose from {', '.join(ALL_FITS)}")
+    if by is not None:
+        check_choice("grouping", by, BY)
+    for name in fits:
+        check_choice("distribution", name, ALL_FITS)
     if bootstrap < 0:
         raise UsageError(f"{bootstrap} bootstrap replicates: must be at least 0")
     if not delta_t:

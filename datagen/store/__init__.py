@@ -19,6 +19,7 @@ import numpy as np
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, OutputError, UsageError
 from datagen.files import atomic_folder, atomic_path, check_input, check_output, sha256_file
+from datagen.lazy import public_names
 from datagen.lazy_array import AnyArray, LazyArray, parts
 from datagen.manifest import ManifestError, typed_manifest
 from datagen.parallel import Spread
@@ -40,6 +41,8 @@ __all__ = [
     "sha256_array",
     "write_store",
 ]
+
+__dir__ = public_names(__name__)
 
 SUFFIXES = {
     **{".npz": "npz", ".h5": "hdf5", ".hdf5": "hdf5", ".zarr": "zarr"},

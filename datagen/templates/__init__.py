@@ -8,7 +8,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from datagen.lazy import public_names
+
 __all__ = ["load_template"]
+
+__dir__ = public_names(__name__)
 
 
 def load_template(name: str, escape: Callable[[Any], Any] | None = None) -> Template:

@@ -11,6 +11,8 @@ Each module registers its metrics by name (`METRICS`), for `slowvae.scores` and 
 
 from __future__ import annotations
 
+from datagen.lazy import public_names
+
 # Metrics are listed in the order of these lines.
 # isort: off
 from slowvae.metrics._mcc import MCC, mcc
@@ -56,6 +58,4 @@ __all__ = [
     "udr",
 ]
 
-
-def __dir__() -> list[str]:
-    return __all__
+__dir__ = public_names(__name__)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from datagen.extras import extra
 from slowvae.metrics._arrays import Floats, check_discrete, check_parts, check_seed, converging, cut_factors
@@ -119,8 +120,7 @@ def dci(
     >>> round(result.disentanglement, 3), round(result.completeness, 3), result.informativeness_test
     (1.0, 1.0, 1.0)
     """
-    if variant not in VARIANTS:
-        raise UsageError(f"unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
+    check_choice("variant", variant, VARIANTS)
     check_seed(seed)
     z, y, z_test, y_test = check_parts(latents_train, factors_train, latents_test, factors_test)
     if continuous and factor_bins is not None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datagen.errors import UsageError
+from datagen.arguments import check_choice
 from datagen.extras import extra
 from slowvae.metrics._arrays import Floats, as_classes, check_arrays, within_its_steps
 from slowvae.metrics._registry import register
@@ -64,8 +64,7 @@ def explicitness(
     >>> float(explicitness(factors @ [[1, 1], [1, -1]], factors))  # mixed, but there
     1.0
     """
-    if classifier not in CLASSIFIERS:
-        raise UsageError(f"unknown classifier {classifier!r}; there are {', '.join(CLASSIFIERS)}")
+    check_choice("classifier", classifier, CLASSIFIERS)
     with extra("metrics", "explicitness"):
         from sklearn.linear_model import LogisticRegression
         from sklearn.multiclass import OneVsRestClassifier

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from slowvae.metrics._arrays import (
     Information,
@@ -82,8 +83,7 @@ def mig_sup(
     >>> float(mig_sup(factors, factors)), float(mig_sup(factors[:, [0, 1, 0]], factors))
     (1.0, 1.0)
     """
-    if entropy not in NORMALISERS:
-        raise UsageError(f"unknown entropy {entropy!r}; there are {', '.join(NORMALISERS)}")
+    check_choice("entropy", entropy, NORMALISERS)
     told = _told("mig-sup", latents, factors, bins, factor_bins)
     active = told.of_latents > 0
     shares = told.table[active] / (told.of_factors if entropy == "factor" else told.of_latents[active, None])

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from slowvae.metrics._arrays import Floats, check_arrays, check_seed, check_whole
 from slowvae.metrics._registry import register
@@ -125,10 +126,8 @@ def mcc(
     >>> result.assignment.tolist(), round(result.score, 3)
     ([1, 0], 1.0)
     """
-    if method not in METHODS:
-        raise UsageError(f"unknown method {method!r}; there are {', '.join(METHODS)}")
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
+    check_choice("method", method, METHODS)
+    check_choice("protocol", protocol, PROTOCOLS)
     check_whole("num_samples", num_samples, _FEWEST, 2**53)
     z, y = check_arrays(latents, factors)
     if y.shape[1] > z.shape[1]:

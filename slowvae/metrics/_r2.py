@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from datagen.extras import extra
 from slowvae.metrics._arrays import Floats, check_parts, check_seed
@@ -64,8 +65,7 @@ def r2(
     >>> round(float(result), 6), result.parts["by_factor"].round(6).tolist()
     (1.0, [1.0, 1.0])
     """
-    if variant not in VARIANTS:
-        raise UsageError(f"unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
+    check_choice("variant", variant, VARIANTS)
     check_seed(seed)
     z, y, z_test, y_test = check_parts(latents_train, factors_train, latents_test, factors_test)
     if len(z) <= z.shape[1] + 1:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from datagen.arguments import check_choice
 from datagen.errors import UsageError
 from datagen.extras import extra
 from slowvae.metrics._arrays import Floats, as_numbers, converging, in_usual_range
@@ -59,8 +60,7 @@ def udr(
     >>> udr([latents, -latents, latents[:, ::-1], mixed]).round(1).tolist()
     [1.0, 1.0, 1.0, 0.4]
     """
-    if method not in ("spearman", "lasso"):
-        raise UsageError(f"unknown method {method!r}; there are spearman, lasso")
+    check_choice("method", method, ("spearman", "lasso"))
     z = [as_numbers(f"latents of model {i}", each) for i, each in enumerate(representations)]
     if len(z) < 2 or any(each.ndim != 2 or each.shape[0] != z[0].shape[0] for each in z) or len(z[0]) < 2:
         shapes = ", ".join(str(each.shape) for each in z[:10])
