@@ -2,6 +2,7 @@
 
     python benchmarks/bench_slowvae.py kitti.npz [--rounds 3] [--steps 60] [--checkpoint run/checkpoints/00004000]
     python benchmarks/bench_slowvae.py shapes3d.h5    # a grid, in colour, with LAP pairs
+    python benchmarks/bench_slowvae.py kitti.npz --device cuda --steps 500    # 1 and 10 seeds, with and without graph
 
 With a checkpoint of seed 0 both loops are timed from there as well: training does not stay as fast as it begins.
 Every contender is a process of its own, so none profits from another's settings; they take turns, and the median of
@@ -37,13 +38,21 @@ from slowvae.trainer import SYNC_EVERY, Stack
 GFLOP_A_STEP = 6.3  # 16.4 million multiply-adds an image forward, three times that with backward, 64 images
 
 
+def wait_for_gpu() -> None:
+    """Wait for what a GPU was asked to do."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def rate(step: Callable[[int], object], steps: int, warm_up: int = 10) -> float:
     """Return steps a second, after some to warm up."""
     for i in range(warm_up):
         step(i)
+    wait_for_gpu()
     begin = time.perf_counter()
     for i in range(warm_up, steps + warm_up):
         step(i)
+    wait_for_gpu()
     return steps / (time.perf_counter() - begin)
 
 
@@ -66,7 +75,7 @@ def plain_network(channels: int = 1) -> tuple[nn.Sequential, nn.Sequential]:
     return encoder, decoder
 
 
-def release(path: Path, steps: int, checkpoint: Path | None = None) -> float:
+def release(path: Path, steps: int, checkpoint: Path | None = None, device: str = "cpu") -> float:
     """Time a training loop as the release's: its dataset, torch's loader, layers and Adam as they come."""
     data = store.load(path)
     grid = data.has_no_time
@@ -104,6 +113,7 @@ def release(path: Path, steps: int, checkpoint: Path | None = None) -> float:
     loader = torch.utils.data.DataLoader(Pairs(), 32, shuffle=True, drop_last=True, collate_fn=collate)
     batches = iter(loader)
     encoder, decoder = plain_network(data.images.shape[3] if data.images.ndim == 4 else 1)
+    encoder, decoder = encoder.to(device), decoder.to(device)
     adam = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-4)
     if checkpoint:
         tensors = load_checkpoint(checkpoint).tensors
@@ -116,7 +126,7 @@ def release(path: Path, steps: int, checkpoint: Path | None = None) -> float:
     normal = torch.distributions.Normal(0.0, 1.0)
 
     def step(_: int) -> None:
-        x = next(batches)
+        x = next(batches).to(device)
         h = encoder(x)
         mu, logvar = h[:, :10], h[:, 10:]
         std = logvar.div(2).exp()
@@ -144,11 +154,18 @@ def place(name: str) -> tuple[bool, int, bool]:
     return part == "decoder", int(layer), kind == "bias"
 
 
-def trainer(path: Path, steps: int, checkpoint: Path | None = None, **changes: object) -> float:
+def trainer(
+    path: Path,
+    steps: int,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+    graph: bool = True,
+    **changes: object,
+) -> float:
     """Time the steps of `slowvae.trainer`, data and all; iterations a second."""
-    frames = Frames.of(store.load(path), devices.find_device("cpu"))
+    frames = Frames.of(store.load(path), devices.find_device(device))
     settings: Settings = make_settings(**changes, prior="laplace" if frames.dataset.has_no_time else None)
-    stacks = [Stack(seeds, frames, settings) for seeds in devices.split_seeds(settings.seeds, frames.device)]
+    stacks = [Stack(seeds, frames, settings, graph) for seeds in devices.split_seeds(settings.seeds, frames.device)]
     if checkpoint:
         for stack in stacks:
             stack.load(load_checkpoint(checkpoint).tensors)
@@ -199,6 +216,17 @@ CONTENDERS: dict[str, Callable[[Path, int, Path | None], float]] = {
     "4 seeds, bf16": partial(four_seeds, amp="bf16"),
     "arithmetic limit": limit,
 }
+ON_GPU: dict[str, Callable[[Path, int, Path | None], float]] = {
+    "release's loop": partial(release, device="cuda"),
+    **{
+        f"{seeds} seed{'s' * (seeds > 1)}, {amp or 'float32'}, {'graph' if graph else 'no graph'}": partial(
+            trainer, device="cuda", seeds=tuple(range(seeds)), amp=amp, graph=graph
+        )
+        for seeds in (1, 10)
+        for amp in (None, "bf16")
+        for graph in (False, True)
+    },
+}
 FROM_CHECKPOINT = ("release's loop", "float32", "bf16")
 
 
@@ -208,13 +236,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--checkpoint", type=Path, help="folder of a checkpoint to time training from as well")
-    parser.add_argument("--only", choices=CONTENDERS, help="time one contender and print its steps a second")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--only", choices=CONTENDERS | ON_GPU, help="time one contender and print its steps a second")
     options = parser.parse_args()
+    contenders = CONTENDERS if options.device == "cpu" else ON_GPU
     if options.only:
-        print(CONTENDERS[options.only](options.file, options.steps, options.checkpoint))
+        print(contenders[options.only](options.file, options.steps, options.checkpoint))
         return
-    runs = {name: [options.file, "--only", name] for name in CONTENDERS}
-    if options.checkpoint:
+    runs = {name: [options.file, "--device", options.device, "--only", name] for name in contenders}
+    if options.checkpoint and options.device == "cpu":
         name_it = "{} from the checkpoint".format
         runs |= {name_it(n): [*runs[n], "--checkpoint", options.checkpoint] for n in FROM_CHECKPOINT}
     figures: dict[str, list[float]] = {name: [] for name in runs}
@@ -223,6 +253,14 @@ def main() -> None:
             command = [sys.executable, __file__, *map(str, arguments), "--steps", str(options.steps)]
             figures[name].append(float(subprocess.check_output(command, text=True)))
     median = {name: float(np.median(values)) for name, values in figures.items()}
+    if options.device == "cuda":
+        print(f"SlowVAE, batch 64, {devices.describe(torch.device('cuda'))}")
+        print(f"  {'':<36} {'it/s':>9} {'x release':>10} {'x release, by network':>22}")
+        for name, its in median.items():
+            networks = 10 if name.startswith("10") else 1
+            ratio = its / median["release's loop"]
+            print(f"  {name:<36} {its:9.1f} {ratio:10.2f} {networks * ratio:22.2f}")
+        return
     print(f"SlowVAE, batch 64, {machine()}, torch {torch.__version__}")
     print(f"  {'':<36} {'it/s':>7} {'ms':>7} {'x release':>10}")
     for name, its in median.items():

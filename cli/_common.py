@@ -22,6 +22,7 @@ __all__ = [
     "MAX_COUNT",
     "MAX_SEED",
     "OUTPUT",
+    "STATE",
     "Choice",
     "Numbers",
     "Real",
@@ -52,6 +53,7 @@ __all__ = [
     "skip_bad_option",
     "sources_option",
     "split_names",
+    "when_stopped",
     "windows_option",
     "workers_option",
 ]
@@ -160,6 +162,9 @@ class _Place(click.Path):
 
 
 _COPIES, _OUTPUTS = "datagen.copies", "datagen.outputs"
+STATE = "datagen.state"
+"""Key, in the meta of click's context, of what Ctrl-C leaves and how to go on."""
+
 INPUT = _Place()
 OUTPUT = _Place(output=True)
 
@@ -184,6 +189,11 @@ def send_outputs(root: click.Context) -> None:
                 from datagen import remote
 
                 remote.upload(path.with_name(path.name + name), address + name)
+
+
+def when_stopped(state: str) -> None:
+    """Note what Ctrl-C leaves and how to go on, for a command that can go on; of others the outputs are named."""
+    click.get_current_context().meta[STATE] = state
 
 
 def _short(value: str) -> str:
@@ -419,8 +429,11 @@ def print_left_out(lines: Sequence[str]) -> None:
         echo(f"left out: {len(lines) - _MOST_LINES} more, which are in the manifest")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers to the right, texts to the left, whatever the terminal's width allows."""
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], width_of_pipe: int = 120) -> None:
+    """Print a table; numbers to the right, texts to the left, whatever the terminal's width allows.
+
+    A pipe has no width of its own; it is given one so that little is folded.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -436,7 +449,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_row(*(Text(printable(_cell(value))) for value in row))  # a plain text would be read as markup
     console = Console()
     if not console.is_terminal:
-        console.width = 120  # a pipe has no width; do not fold to the default of 80
+        console.width = width_of_pipe
     with _to_standard_output():
         console.print(table)
 

@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Look": {
         "info": "Describe a dataset file.",
         "preview": "Draw sequences of a dataset file.",
+        "doctor": "Say what is installed, and what is missing for what.",
     },
     "Measure": {
         "transitions": "Measure how objects move from frame to frame.",
@@ -34,8 +35,10 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Train": {
         "train": "Train SlowVAE or a baseline on a dataset file.",
-        "evaluate": "Score the networks of a run.",
+        "evaluate": "Score the networks of a run, or any encoder.",
+        "sweep": "Search hyper-parameters without labels, here or on a cluster.",
         "table": "Put the scores of runs into one table.",
+        "leaderboard": "Rank results, each among those of its protocol.",
         "validate": "Check a dataset file end to end, with a training if asked.",
     },
     "Share": {
@@ -48,6 +51,8 @@ GROUPS: dict[str, dict[str, str]] = {
 
 Each lives in the module of the same name (dashes as underscores) as `command`.
 """
+
+_MOST_NAMES = 3
 
 COMMANDS: dict[str, str] = {name: text for commands in GROUPS.values() for name, text in commands.items()}
 """Command name -> its one-line help."""
@@ -79,10 +84,17 @@ class _LazyGroup(Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        from datagen.files import written
+
+        written.clear()
         try:
             code = super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise click.Abort from None  # at a KeyboardInterrupt click prints an empty line
+        except KeyboardInterrupt:  # at which click prints an empty line
+            from cli._common import STATE
+
+            outputs = ", ".join(map(str, list(written)[-_MOST_NAMES:]))
+            state = f"written before: {outputs}" if written else "nothing was written"
+            raise click.Abort(ctx.meta.get(STATE, state)) from None
         if not code:
             from cli._common import send_outputs
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli._common import Whole, check_outputs, echo, json_option, print_json, print_table, quiet_option
+from cli._common import Whole, check_outputs, echo, json_option, print_json, print_table, quiet_option, when_stopped
 
 
 @click.command("download")
@@ -61,6 +61,7 @@ def command(
     if record is None and doi is None and is_reference(names[0]):
         doi, names = names[0], names[1:]
     check_outputs(folders=[out])
+    when_stopped("what was fetched is kept, and the same command goes on with it")
     number = parse_doi(doi) if doi is not None else record
     if number is None:
         for name in names:

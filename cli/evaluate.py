@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli._common import INPUT, Choice, echo, json_option, print_json, print_table, seed_option
-from cli.train import device_option
+from cli._common import (
+    INPUT,
+    OUTPUT,
+    Choice,
+    Whole,
+    check_outputs,
+    echo,
+    json_option,
+    overwrite_option,
+    print_json,
+    print_table,
+    quiet_option,
+)
+from cli.train import DISTANCE, SEEDS, device_option, protocol_options
 from datagen.errors import unknown_choice
-from slowvae.protocols import PROTOCOLS, Protocol
+from slowvae.protocols import CHECKPOINTS, VARIANTS, Protocol
+
+if TYPE_CHECKING:
+    from slowvae.results import Result
 
 # What is shown beside the number that stands for a score of several parts.
 _PARTS = {
@@ -34,54 +49,223 @@ class _Metrics(click.ParamType):
             kinds = [(name, "any" if each.continuous else "of few values each") for name, each in METRICS.items()]
             print_table("metrics", ["metric", "factors"], kinds)
             ctx.exit()
-        unknown = [name for name in names if name not in METRICS]
+        unknown = [name for name in names if name not in METRICS and name != "all"]
         if unknown:
-            raise unknown_choice("metric", unknown[0], METRICS)
+            raise unknown_choice("metric", unknown[0], ["all", *METRICS])
         return names
 
 
 @click.command("evaluate")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("what", metavar="RUN|FILE", type=INPUT)
+@click.option(
+    "--latents", type=INPUT, multiple=True, help="Of a FILE: saved latents, .npy or .npz, a row a frame; again by seed."
+)
+@click.option(
+    "--encoder", "encoders", multiple=True, metavar="MODULE:NAME", help="Of a FILE: a torch module or function."
+)
+@click.option("--baseline", "baselines", help="Of a FILE: floors and a ceiling, names with commas between, or all.")
 @click.option(
     "--metrics",
     type=_Metrics(),
     default="mcc",
     show_default=True,
-    help="Names with commas between, as mcc,dci,sap. `--metrics list` shows all.",
+    help="Names with commas between, as mcc,dci,sap; all for those that apply. `--metrics list` shows them.",
+)
+@protocol_options(
+    "A split, the name of a publication, or a result.json to be compared with.", "Which part of the split is scored."
 )
 @click.option(
-    "--protocol",
-    type=Choice(PROTOCOLS),
-    default="klindt2021",
-    show_default=True,
-    help="Of the MCC: factors padded with noise; as they are; assigned on one half and scored on the other.",
+    "--variant",
+    type=Choice(VARIANTS),
+    help="Of the MCC: factors padded with noise; as they are; assigned on one half and scored on the other.  "
+    "[default: klindt2021]",
 )
-@click.option("--data", type=INPUT, help="Another dataset file than the one trained on.")
+@click.option("--correlation", type=Choice(["spearman", "pearson"]), help="Of the MCC.  [default: spearman]")
+@click.option(
+    "--checkpoint",
+    type=Choice(list(CHECKPOINTS)),
+    help="Of a run: the last, the best by agreement of its seeds, or by the labels.  [default: last]",
+)
+@click.option("--max-delta-t", type=DISTANCE, help="Of a FILE: the distance of the pairs that were trained on.")
+@click.option("--seeds", type=SEEDS, help="Of a FILE: the seeds of what is scored.  [default: 0, 1, ...]")
+@click.option("--data", type=INPUT, help="Of a RUN: another dataset file than the one trained on.")
+@click.option("--name", help="Of the entry, for boards.  [default: the model, the encoder or the file]")
+@click.option(
+    "--out", type=OUTPUT, help="Where the result goes: a file; of --baseline a folder.  [default: RUN/result.json]"
+)
 @device_option
-@seed_option
+@click.option("--seed", type=Whole(0, 2**32 - 1), help="Of everything drawn to score.  [default: 0]")
 @json_option
+@quiet_option
+@overwrite_option
 def command(
-    folder: Path, metrics: tuple[str, ...], protocol: Protocol, data: Path | None, device: str, seed: int, as_json: bool
+    what: Path,
+    latents: tuple[Path, ...],
+    encoders: tuple[str, ...],
+    baselines: str | None,
+    metrics: tuple[str, ...],
+    seeds: tuple[int, ...] | None,
+    data: Path | None,
+    name: str | None,
+    out: Path | None,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+    overwrite: bool,
+    **told: Any,
 ) -> None:
-    """Score the networks of a run.
+    """Score the networks of a run, or any encoder on a dataset file.
 
-    The scores are written into the folder too, as scores.json.
+    A run is its folder; the result is written there, as result.json. Of a dataset file, name what is scored on it.
+    Every score is of a protocol, whose id says what else it depends on: only scores of one id compare.
 
     \b
     Example:
       datagen evaluate runs/kitti --metrics mcc
+      datagen evaluate kitti.npz --encoder my_package.models:encode --protocol by-object
     """
-    from slowvae.device import find_device
-    from slowvae.evaluate import evaluate_run
+    from datagen.store import is_folder
+
+    kinds = [
+        option
+        for option, given in (("--latents", latents), ("--encoder", encoders), ("--baseline", baselines))
+        if given
+    ]
+    is_run = not is_folder(what) and (what.is_dir() or not (what.suffix or what.exists()))
+    if is_run:
+        check_outputs([out], overwrite=True)
+        if kinds or seeds is not None:
+            raise click.UsageError(f"{(kinds or ['--seeds'])[0]} is of a dataset file, and {what} is a run's folder")
+        from slowvae.device import find_device
+        from slowvae.evaluation import evaluate_run
+
+        protocol = told.pop("protocol")
+        if protocol is not None:
+            made = _protocol(protocol, told)  # which says what is wrong with it before torch is loaded
+            if protocol.endswith(".json"):
+                protocol, told = made, {}
+        result = evaluate_run(
+            what, find_device(device), metrics, protocol, data, out=out, name=name, overwrite=overwrite,
+            show_progress=not (quiet or as_json), **told,
+        )  # fmt: skip
+        results = [result]
+    else:
+        if len(kinds) != 1:
+            raise click.UsageError(
+                f"{what} is a dataset file: say what is scored on it, by one of --latents, --encoder and --baseline"
+            )
+        if data is not None:
+            raise click.UsageError("--data is of a run; the dataset is the file itself here")
+        wanted = _protocol(told.pop("protocol"), told)
+        if baselines is not None:
+            results = _baselines(
+                what, baselines, metrics, wanted, seeds, out, name, device, overwrite, quiet or as_json
+            )
+        else:
+            check_outputs([out], overwrite=True, inputs=[what, *latents])
+            results = [_external(what, latents, encoders, metrics, wanted, seeds, name, device, quiet or as_json)]
+            if out is not None:
+                from slowvae.results import write_result
+
+                results = [write_result(results[0], out, overwrite)]
+    if as_json:
+        told_json = [result.to_json() for result in results]
+        print_json(told_json if baselines is not None else told_json[0])
+    elif not quiet:
+        for result in results:
+            _show(result, str(what) if is_run else result.name, metrics)
+
+
+def _protocol(name: str | None, told: dict[str, Any]) -> Protocol:
+    """Return the protocol that is meant: by its name, or that of a result's file."""
+    from slowvae.protocols import make_protocol
+
+    if name is None or not name.endswith(".json"):
+        return make_protocol(name, **told)
+    given = next((option for option, value in told.items() if value is not None), None)
+    if given is not None:
+        raise click.UsageError(
+            f"--protocol {name} says all; leave out --{given.replace('part', 'split').replace('_', '-')}"
+        )
+    from msgspec.structs import replace
+
+    from slowvae.results import read_result
+
+    return replace(read_result(name).protocol, dataset="", rows="")
+
+
+def _external(
+    file: Path,
+    latents: tuple[Path, ...],
+    encoders: tuple[str, ...],
+    metrics: tuple[str, ...],
+    protocol: Protocol,
+    seeds: tuple[int, ...] | None,
+    name: str | None,
+    device: str,
+    silent: bool,
+) -> Result:
+    """Score saved latents or encoders."""
+    number = len(latents) or len(encoders)
+    numbers = tuple(range(number)) if seeds is None else seeds
+    if len(numbers) != number or len(set(numbers)) != number:
+        raise click.UsageError(f"--seeds names {len(numbers)} seeds, for {number} to score; give each its own")
+    from datagen.store import load
+    from slowvae.encoders import find_encoder, load_latents
+    from slowvae.evaluation import evaluate
+
+    given: dict[int, Any]
+    if latents:
+        num_frames = load(file, lazy=True).num_frames
+        given = {seed: load_latents(path, num_frames) for seed, path in zip(numbers, latents, strict=True)}
+    else:
+        given = {seed: find_encoder(each) for seed, each in zip(numbers, encoders, strict=True)}
+    name = name or (latents[0].stem if latents else encoders[0])
+    return evaluate(given, file, metrics, protocol, name=name, device=device, show_progress=not silent)
+
+
+def _baselines(
+    file: Path,
+    names: str,
+    metrics: tuple[str, ...],
+    protocol: Protocol,
+    seeds: tuple[int, ...] | None,
+    out: Path | None,
+    name: str | None,
+    device: str,
+    overwrite: bool,
+    silent: bool,
+) -> list[Result]:
+    """Score floors and the ceiling, each into a file of its own."""
+    if name is not None:
+        raise click.UsageError("--baseline has names of its own; leave out --name")
+    check_outputs(folders=[out], inputs=[file])
+    from slowvae.baselines import BASELINE_ENCODERS, evaluate_baseline
+    from slowvae.results import write_result
+
+    wanted = list(BASELINE_ENCODERS) if names == "all" else [each.strip() for each in names.split(",")]
+    for each in wanted:
+        if each not in BASELINE_ENCODERS:
+            raise unknown_choice("baseline", each, ["all", *BASELINE_ENCODERS])
+    results = []
+    for each in wanted:
+        result = evaluate_baseline(
+            each, file, metrics, protocol, seeds or (0,), device=device, show_progress=not silent
+        )
+        if out is not None:
+            result = write_result(result, out / f"{each}.json", overwrite)
+        results.append(result)
+    return results
+
+
+def _show(result: Result, title: str, metrics: tuple[str, ...]) -> None:
+    """Print scores, what they are of, and what a reader should know."""
     from slowvae.scores import head_of
 
-    answer = evaluate_run(folder, find_device(device), metrics, protocol, data, seed)
-    if as_json:
-        print_json(answer)
-        return
-    rows = []
-    for of, scores in answer["seeds"].items():
-        for name in (name for name in metrics if name in scores):  # the file may hold earlier ones beside them
+    rows: list[tuple[Any, ...]] = []
+    asked = result.seeds[next(iter(result.seeds))] if "all" in metrics else metrics
+    for of, scores in result.seeds.items():
+        for name in (name for name in asked if name in scores):  # the file may hold earlier ones beside them
             value = scores[name]
             if name == "mcc":
                 low, high = value["interval"]
@@ -96,13 +280,23 @@ def command(
                 rows.append((of, name, value[head], detail if head == "score" else f"{head}; {detail}"))
             else:
                 rows.append((of, name, value, ""))
-    if "udr" in metrics:
-        rows += [(of, "udr", value, "") for of, value in answer["udr"].items()]
-    print_table(str(folder), ["seed", "metric", "score", ""], rows)
-    if answer["left_out"]:
-        echo(f"left out, since they never change: {', '.join(answer['left_out'])}")
-    summary = answer.get("mcc", {})
-    if "mcc" in metrics and summary["standard_deviation"] is not None:
-        echo(f"mcc over {summary['seeds']} seeds: {summary['mean']:.3f} ± {summary['standard_deviation']:.3f}")
-    if answer.get("replaced"):
-        echo("scores of other data, networks or another seed stood in scores.json and were replaced")
+    if result.udr is not None and ("udr" in metrics or "all" in metrics):
+        rows += [(of, "udr", value, "") for of, value in result.udr.items()]
+    print_table(title, ["seed", "metric", "score", ""], rows)
+    if result.left_out:
+        echo(f"left out, since they never change: {', '.join(result.left_out)}")
+    for name, why in result.not_measured.items():
+        echo(f"not measured: {name}: {why}")
+    if result.mcc is not None and ("mcc" in metrics or "all" in metrics):
+        if result.mcc["standard_deviation"] is None:
+            echo("mcc of a single seed: indicative only, its interval says nothing of other trainings")
+        else:
+            low, high = result.mcc["interval"]
+            spread = f"{result.mcc['mean']:.3f} ± {result.mcc['standard_deviation']:.3f}"
+            echo(f"mcc over {result.mcc['seeds']} seeds: {spread}, 95 % of seeds and sequences {low:.3f} to {high:.3f}")
+    named = f" ({result.protocol.name})" if result.protocol.name else ""
+    echo(f"protocol {result.protocol.id}{named}: {result.protocol.describe()}")
+    for note in result.notes:
+        echo(f"note: {note}")
+    if result.replaced:
+        echo("scores of other networks stood in the file and were replaced")

@@ -114,9 +114,9 @@ def _run(args: list[str] | None) -> int:
         _check_environment()
         code = _run_command(args)
     quiet = "--quiet" in (sys.argv[1:] if args is None else args)
-    for warning in caught:  # not before: where it ends in an error, that is the one line to read
-        if not quiet and code == 0:
-            _fail(f"warning: {warning.message}", 0)
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        if not quiet and code == 0:  # not before: where it ends in an error, that is the one line to read
+            _fail(f"warning: {message}", 0)
     return code
 
 
@@ -133,8 +133,8 @@ def _run_command(args: list[str] | None) -> int:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
         return _fail(error.format_message().replace("\n\t", " ") + hint, error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("stopped", _STOPPED)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        return _fail(f"stopped; {stop}" if str(stop) else "stopped", _STOPPED)
     except DatagenError as error:
         return _fail(str(error), error.exit_code)
     except (MemoryError, RuntimeError) as error:

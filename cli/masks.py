@@ -27,6 +27,7 @@ from cli._common import (
     skip_bad_option,
     sources_option,
     split_names,
+    when_stopped,
     windows_option,
     workers_option,
 )
@@ -111,6 +112,8 @@ def command(
         raise click.UsageError("--scheduler has other processes write into a .zarr store; give one to --out")
     if scheduler is not None and any(map(is_copy, (*sources, out))):
         raise click.UsageError("--scheduler: other processes do not see what is copied here; give paths that all see")
+    if in_parts:
+        when_stopped(f"what was done is kept in {out.name}.partial, and the same command goes on with it")
     dataset = build_masks(
         sources,
         out if in_parts else None,

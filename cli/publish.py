@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cli._common import Whole, echo, json_option, print_json, quiet_option
+from cli._common import Whole, echo, json_option, print_json, quiet_option, when_stopped
 
 
 @click.command("publish")
@@ -57,6 +57,7 @@ def command(
         else:
             print_json(publishing.rehearse_zenodo(folder, server, record, publish))
         return
+    when_stopped("what was sent is kept, and the same command goes on with it")
     show_progress = not (quiet or as_json)
     if huggingface is not None:
         url = publishing.publish_on_huggingface(folder, huggingface, publish)

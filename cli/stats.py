@@ -24,9 +24,14 @@ from cli._common import (
 )
 from datagen.errors import UsageError, printable
 from datagen.extras import has_extra, missing_extra
+from datagen.intervals import REPLICATES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from datagen.intervals import Interval
     from datagen.statistics import Group, Summary
+    from datagen.statistics.within import Level
 
 
 # Nobody is followed for longer than an hour of video.
@@ -37,16 +42,18 @@ _TIMES = Numbers(1, 3_600_000, most=100, otherwise="is no list of whole numbers;
 @click.command("stats")
 @dataset_argument
 @click.option(
-    "--fit-laplace", is_flag=True, help="Fit the generalised normal (generalised Laplace), Laplace and normal."
+    "--fit-laplace",
+    is_flag=True,
+    help="Fit Laplace and normal, too, beside the generalised normal (generalised Laplace).",
 )
-@click.option("--fit", type=Choice(["laplace", "all"]), help="Fit those three, or Student's t and Cauchy as well.")
+@click.option("--fit", type=Choice(["laplace", "all"]), help="Fit those, or Student's t and Cauchy as well.")
 @click.option("--by", type=Choice(["category", "source", "video", "sequence"]), help="Also give each of these.")
 @click.option(
     "--bootstrap",
     type=Whole(0, 1_000_000),  # the ends of an interval no longer change in their third digit
-    default=0,
+    default=REPLICATES,
     show_default=True,
-    help="Replicates for intervals of kurtosis and shape.",
+    help="Replicates for intervals of kurtosis and shape; 0 for none.",
 )
 @click.option("--delta-t", type=_DISTANCES, default="1", show_default=True, help="Distances in frames: 1,2,5,10.")
 @click.option(
@@ -55,9 +62,17 @@ _TIMES = Numbers(1, 3_600_000, most=100, otherwise="is no list of whole numbers;
     help="Also at these distances in time, in milliseconds, at each source's own rate: 33,67,100.",
 )
 @click.option("--ego-motion", is_flag=True, help="Also without the motion that all objects of a frame share.")
+@click.option(
+    "--within",
+    "levels",
+    multiple=True,
+    type=click.Choice(["video", "object"]),
+    help="Also with the scale of each video or object taken out: are changes sparse, or scales mixed?",
+)
 @click.option("--mi", is_flag=True, help="Estimate the mutual information of factors.")
+@click.option("--verbose", is_flag=True, help="Print all parameters, criteria and tests.")
 @seed_option
-@click.option("--figures", type=click.Path(path_type=Path), help="Folder to draw into, as PNG and PDF.")
+@click.option("--figures", type=click.Path(path_type=Path), help="Folder to draw into, as PNG, PDF and SVG.")
 @click.option("--report", type=click.Path(path_type=Path), help="Web page to write (.html), with all figures in it.")
 @json_option
 @quiet_option
@@ -71,7 +86,9 @@ def command(
     delta_t: tuple[int, ...],
     delta_ms: tuple[int, ...] | None,
     ego_motion: bool,
+    levels: tuple[Level, ...],
     mi: bool,
+    verbose: bool,
     seed: int,
     figures: Path | None,
     report: Path | None,
@@ -86,8 +103,9 @@ def command(
 
     \b
     Example:
-      datagen stats kitti.npz --fit-laplace
-      datagen stats kitti.npz --fit-laplace --by video --bootstrap 1000 --report stats.html
+      datagen stats kitti.npz
+      datagen stats kitti.npz --within video --within object --report stats.html
+      datagen stats kitti.npz --fit-laplace --by video --bootstrap 1000 --verbose
     """
     from datagen.statistics import ALL_FITS, PAPER_FITS, summarize
     from datagen.store.tables import load
@@ -109,7 +127,7 @@ def command(
         for oddity in table.oddities():
             click.echo(printable(f"note: {file}: {oddity}"), err=as_json)
     pictured = figures is not None or report is not None
-    names = ALL_FITS if fit == "all" else PAPER_FITS if fit or fit_laplace or pictured else ()
+    names = ALL_FITS if fit == "all" else PAPER_FITS if fit or fit_laplace or pictured else ("gennorm",)
     summary = summarize(
         table,
         by,
@@ -120,6 +138,7 @@ def command(
         delta_ms=delta_ms or (),
         ego_motion=ego_motion,
         mutual_information=mi,
+        levels=levels,
         show_progress=not (quiet or as_json),
     )
     if not (quiet or as_json):
@@ -136,76 +155,145 @@ def command(
     if as_json:
         print_json({"file": str(file), **summary.to_json()})
     elif not quiet:
-        _print(summary)
+        _print(summary, verbose)
 
 
-def _print(summary: Summary) -> None:
-    """Print all transitions in full, then one line per group."""
-    from datagen.statistics.summary import describe_fit, describe_value
-    from datagen.transitions import FACTORS
+_WIDTH = 80
+
+
+def _print(summary: Summary, verbose: bool) -> None:
+    """Print the verdict in a sentence, then the figures it rests on, then a line for each group."""
+    from textwrap import fill
 
     whole = summary.groups[0]
-    rows = [
-        (what, *(describe_value(values.get(factor), intervals.get(factor)) for factor in FACTORS))
-        for what, values, intervals in (
-            ("mean", whole.mean, {}),
-            ("standard deviation", whole.sd, {}),
-            ("excess kurtosis", whole.kurtosis, whole.kurtosis_interval),
-            ("skewness", whole.skewness, {}),
-            ("share of zeros", whole.zeros, {}),
-        )
-    ]
-    names = dict.fromkeys(name for fits in whole.fits.values() for name in fits)
-    for name in names:
-        described = [
-            describe_fit(whole.fits[factor][name]) if name in whole.fits.get(factor, {}) else {} for factor in FACTORS
-        ]
-        rows += [
-            (f"{name} {what}", *(each.get(what, "") for each in described))
-            for what in dict.fromkeys(key for each in described for key in each)
-        ]
-    rows += [
-        (f"best by {what}", *(whole.best[factor][what] if factor in whole.best else "" for factor in FACTORS))
-        for what in ("log_likelihood", "aic", "bic")
-        if whole.best
-    ]
-    print_table(f"{whole.name}: {whole.n:,} transitions of {whole.objects:,} objects", ["", *FACTORS], rows)
-    if whole.correlations:
-        print_table(
-            "dependence",
-            ["", *whole.correlations],
-            [
-                (what, *(describe_value(getattr(item, key), None) for item in whole.correlations.values()))
-                for what, key in (
-                    ("Pearson", "pearson"),
-                    ("p", "pearson_p"),
-                    ("Spearman", "spearman"),
-                    ("p", "spearman_p"),
-                    ("mutual information", "mutual_information"),
-                )
-                if all(getattr(item, key) is not None for item in whole.correlations.values())
-            ],
-        )
-    if len(summary.groups) > 1:
-        columns = ["group", "n", "objects", *(f"kurtosis {factor}" for factor in FACTORS)]
-        columns += [f"shape {factor}" for factor in FACTORS] if names else []
-        print_table("groups", columns, [_line(group, columns) for group in summary.groups])
-    echo(*map(str, summary.distances))
+    echo(*fill(f"{whole.verdict[:1].upper()}{whole.verdict[1:]}.", _WIDTH).splitlines())
     for why in dict.fromkeys(whole.not_enough.values()):
-        echo(f"{', '.join(factor for factor in FACTORS if whole.not_enough.get(factor) == why)}: {why}")
-    echo(whole.verdict)
+        factors = ", ".join(factor for factor, each in whole.not_enough.items() if each == why)
+        echo(*fill(f"{factors}: {why}", _WIDTH).splitlines())
+    _print_figures(summary)
+    if whole.within:
+        _print_within(whole)
+    if verbose:
+        _print_fits(whole)
+    if whole.dependence and (verbose or any(item.mutual_information is not None for item in whole.dependence.values())):
+        _print_dependence(whole)
+    if len(summary.groups) > 1:
+        _print_groups(summary, verbose)
+    echo(*map(str, summary.distances))
 
 
-def _line(group: Group, columns: list[str]) -> list[object]:
-    """Return a group's line; intervals, which would not fit beside each other, are in the report and the JSON."""
-    from datagen.statistics.summary import describe_group, describe_value, shape_fit
+def _by_factor(name: str, text: Callable[[str], str]) -> tuple[str, ...]:
+    from datagen.transitions import FACTORS
 
-    line: list[object] = [describe_group(group), group.n, group.objects]
-    for column in columns[len(line) :]:
-        what, factor = column.split()
-        if what == "kurtosis":
-            line.append(describe_value(group.kurtosis.get(factor)))
-        else:
-            fit = shape_fit(group.fits.get(factor, {}))
-            line.append("" if fit is None else "at the bound" if fit.at_bound else f"{fit.parameters['shape']:.4g}")
-    return line
+    return (name, *(text(factor) for factor in FACTORS))
+
+
+def _print_figures(summary: Summary) -> None:
+    """Print the moments and the shape, each interval and published figure on a line of its own."""
+    from datagen.statistics.fits import ROUNDED
+    from datagen.statistics.summary import describe_shape, describe_value, shape_fit
+    from datagen.transitions import FACTORS
+
+    whole, published = summary.groups[0], summary.published
+    shapes = {factor: shape_fit(whole.fits.get(factor, {})) for factor in FACTORS}
+
+    def interval(of: dict[str, Interval | None]) -> list[tuple[str, ...]]:
+        return [_by_factor("  95 % interval", lambda factor: str(of.get(factor) or ""))] if any(of.values()) else []
+
+    def beside(figures: dict[str, float]) -> list[tuple[str, ...]]:
+        return [_by_factor("  published", lambda factor: f"{figures[factor]:.4g}")]
+
+    rows = [
+        _by_factor("mean (pixels)", lambda factor: describe_value(whole.mean.get(factor))),
+        _by_factor("standard deviation", lambda factor: describe_value(whole.sd.get(factor))),
+        _by_factor("share of zeros", lambda factor: describe_value(whole.zeros.get(factor))),
+        _by_factor("skewness", lambda factor: describe_value(whole.skewness.get(factor))),
+        _by_factor("excess kurtosis", lambda factor: describe_value(whole.kurtosis.get(factor))),
+        *interval(dict(whole.kurtosis_interval)),
+        *(beside(published.kurtosis) if published else []),
+    ]
+    if any(shapes.values()):
+        rows += [
+            _by_factor("shape", lambda factor: describe_shape(whole.fits.get(factor, {}), with_interval=False)),
+            *interval({factor: fit.shape_interval for factor, fit in shapes.items() if fit}),
+            *(beside(published.shape) if published else []),
+        ]
+    title = f"{whole.name}: {whole.n:,} transitions of {whole.objects:,} objects"
+    print_table(title, ["", *FACTORS], rows, _WIDTH)
+    rounded = [factor for factor, fits in whole.fits.items() if ROUNDED in fits]
+    if rounded:
+        echo(f"shape of {', '.join(rounded)}: of {ROUNDED}, since all changes are whole numbers")
+    if published:
+        echo(f"published: of {published.name}, which has as many transitions; shapes of gennorm")
+
+
+def _print_within(group: Group) -> None:
+    """Print the shapes with scales taken out, from coarse to fine."""
+    from datagen.statistics.summary import describe_within
+    from datagen.transitions import FACTORS
+
+    rows: list[tuple[str, ...]] = []
+    for level, found in group.within.items():
+        lines = {factor: describe_within(each) for factor, each in found.items()}
+        for what in dict.fromkeys(key for each in lines.values() for key in each):
+            name = f"  {what}" if what != "shape" else "pooled" if level == "pooled" else f"within {level}"
+            rows.append((name, *(lines.get(factor, {}).get(what, "") for factor in FACTORS)))
+    n = max((each.n for each in group.within["pooled"].values()), default=0)
+    title = f"shape with scales taken out; every object and frame once ({n:,})"
+    print_table(title, ["", *FACTORS], rows, _WIDTH)
+
+
+def _print_fits(group: Group) -> None:
+    from datagen.statistics.summary import describe_fit
+    from datagen.transitions import FACTORS
+
+    rows: list[tuple[str, ...]] = []
+    for name in dict.fromkeys(name for fits in group.fits.values() for name in fits):
+        described = {factor: describe_fit(fits[name]) for factor, fits in group.fits.items() if name in fits}
+        for what in dict.fromkeys(key for each in described.values() for key in each):
+            texts = {factor: each.get(what, "") for factor, each in described.items()}
+            rows.append((f"{name} {what}", *(texts.get(factor, "") for factor in FACTORS)))
+    rows += [
+        (f"best by {what}", *(group.best.get(factor, {}).get(what, "") for factor in FACTORS))
+        for what in ("log_likelihood", "aic", "bic")
+        if group.best
+    ]
+    print_table("fits; KS of every object and frame once", ["", *FACTORS], rows)
+
+
+def _print_dependence(group: Group) -> None:
+    from datagen.statistics.summary import describe_value
+
+    n = next(iter(group.dependence.values())).n
+    kinds = {
+        "Pearson": "pearson",
+        "Pearson p": "pearson_p",
+        "Spearman": "spearman",
+        "Spearman p": "spearman_p",
+        "mutual information": "mutual_information",
+    }
+    rows = [
+        (what, *(describe_value(getattr(item, key)) for item in group.dependence.values()))
+        for what, key in kinds.items()
+        if all(getattr(item, key) is not None for item in group.dependence.values())
+    ]
+    title = f"dependence; every object and frame once ({n:,})"
+    print_table(title, ["", *group.dependence], rows, _WIDTH)
+
+
+def _print_groups(summary: Summary, verbose: bool) -> None:
+    """Print a line for each group; intervals, which would not fit beside each other, are in the report and the JSON."""
+    from datagen.statistics.summary import describe_group, describe_shape, describe_value
+    from datagen.transitions import FACTORS
+
+    columns = ["group", "n", "objects"]
+    columns += [f"kurtosis {factor}" for factor in FACTORS] if verbose else []
+    columns += [f"shape {factor}" for factor in FACTORS]
+    rows = []
+    for group in summary.groups:
+        line: list[object] = [describe_group(group), group.n, group.objects]
+        if verbose:
+            line += [describe_value(group.kurtosis.get(factor)) for factor in FACTORS]
+        line += [describe_shape(group.fits.get(factor, {}), with_interval=False) for factor in FACTORS]
+        rows.append(line)
+    print_table("groups", columns, rows, 120 if verbose else _WIDTH)

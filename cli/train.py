@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -22,8 +23,11 @@ from cli._common import (
     prior_of,
     prior_options,
     quiet_option,
+    when_stopped,
 )
 from slowvae.settings import MODELS, PRESETS
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 # All networks of a run are in memory together.
 SEEDS = Numbers(0, MAX_SEED, most=1000, otherwise="is not a list of numbers like 0,1,2")
@@ -32,6 +36,71 @@ DISTANCE = Whole(1, 65_535)
 device_option = click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."
 )
+
+
+def protocol_options(protocol_help: str, split_help: str) -> Callable[[Function], Function]:
+    """Return the options that say which part of a dataset is meant; `slowvae.protocols` knows the names."""
+    options = (
+        click.option("--protocol", metavar="NAME", help=f"{protocol_help}  [default: release, no split]"),
+        click.option("--split", "part", type=Choice(["train", "val", "test"]), help=split_help),
+        click.option("--split-seed", type=Whole(0, 2**63 - 1), help="Of the split.  [default: 0]"),
+    )
+
+    def add(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+def settings_options(seeds: str) -> Callable[[Function], Function]:
+    """Return the options of a run's settings, but for the hyper-parameters of the model."""
+    options = (
+        click.option("--model", type=Choice(list(MODELS)), default="slowvae", show_default=True),
+        click.option(
+            "--preset",
+            type=Choice(list(PRESETS)),
+            default="klindt2021",
+            show_default=True,
+            help="klindt2021: as published. quick: 2,000 larger steps on pairs further apart.",
+        ),
+        click.option("--seeds", type=SEEDS, default=seeds, show_default=True, help="One network for each, e.g. 0,1,2."),
+        click.option("--iterations", type=Whole(1, MAX_COUNT), help="Number of steps.  [default: 300000; quick: 2000]"),
+        click.option("--batch-size", type=Whole(2, 2**20), help="Images a step, every two a pair.  [default: 64]"),
+        click.option(
+            "--learning-rate", type=Real(0, 1e6, min_open=True), help="Of Adam.  [default: 1e-4; quick: 5e-4]"
+        ),
+        click.option("--z-dim", type=Whole(1, 4096), help="Number of latents.  [default: 10]"),
+        click.option(
+            "--max-delta-t",
+            type=DISTANCE,
+            help="Largest distance within a pair, in frames.  [default: 5; quick: 20]",
+        ),
+        prior_options(),
+        click.option("--amp", type=Choice(["bf16"]), help="Compute the networks in lower precision."),
+        click.option("--compile", is_flag=True, default=None, help="Use torch.compile."),
+        click.option(
+            "--log-every",
+            type=Whole(1, MAX_COUNT),
+            help="Iterations between lines of the log.  [default: the preset's]",
+        ),
+        click.option(
+            "--save-every", type=Whole(1, MAX_COUNT), help="Iterations between checkpoints.  [default: the preset's]"
+        ),
+        click.option(
+            "--keep-every",
+            type=Whole(1, MAX_COUNT),
+            help="Iterations between checkpoints that stay.  [default: the preset's]",
+        ),
+    )
+
+    def add(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
 
 
 def pair_settings(*options: Any) -> dict[str, Any]:
@@ -44,19 +113,7 @@ def pair_settings(*options: Any) -> dict[str, Any]:
 @click.command("train")
 @click.argument("file", type=INPUT)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
-@click.option("--model", type=Choice(list(MODELS)), default="slowvae", show_default=True)
-@click.option(
-    "--preset",
-    type=Choice(list(PRESETS)),
-    default="klindt2021",
-    show_default=True,
-    help="klindt2021: as published. quick: 2,000 larger steps on pairs further apart.",
-)
-@click.option("--seeds", type=SEEDS, default="0", show_default=True, help="One network for each, e.g. 0,1,2.")
-@click.option("--iterations", type=Whole(1, MAX_COUNT), help="Number of steps.  [default: 300000; quick: 2000]")
-@click.option("--batch-size", type=Whole(2, 2**20), help="Images a step, every two a pair.  [default: 64]")
-@click.option("--learning-rate", type=Real(0, 1e6, min_open=True), help="Of Adam.  [default: 1e-4; quick: 5e-4]")
-@click.option("--z-dim", type=Whole(1, 4096), help="Number of latents.  [default: 10]")
+@settings_options(seeds="0")
 @click.option("--beta", type=Real(0, 1e6), help="Weight of the normal prior.  [default: the model's published one]")
 @click.option("--gamma", type=Real(0, 1e6), help="Weight of the Laplace prior.  [default: 10]")
 @click.option(
@@ -65,16 +122,7 @@ def pair_settings(*options: Any) -> dict[str, Any]:
     type=Real(0, 1e6, min_open=True),
     help="Rate of the Laplace prior on latents.  [default: 6]",
 )
-@click.option(
-    "--max-delta-t", type=DISTANCE, help="Largest distance within a pair, in frames.  [default: 5; quick: 20]"
-)
-@prior_options()
-@click.option("--amp", type=Choice(["bf16"]), help="Compute the networks in lower precision.")
-@click.option("--compile", is_flag=True, default=None, help="Use torch.compile.")
-@click.option(
-    "--log-every", type=Whole(1, MAX_COUNT), help="Iterations between lines of the log.  [default: the preset's]"
-)
-@click.option("--save-every", type=Whole(1, MAX_COUNT), help="Iterations between checkpoints.  [default: the preset's]")
+@protocol_options("What is trained on: a split, or the name of a publication.", "Which part; train by default.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder, with the settings that it has.")
 @device_option
 @json_option
@@ -90,6 +138,9 @@ def command(
     as_json: bool,
     quiet: bool,
     loss_rate: float | None,
+    protocol: str | None,
+    part: str | None,
+    split_seed: int | None,
     prior: str | None,
     rate: float | None,
     random_rate: bool,
@@ -107,17 +158,23 @@ def command(
     \b
     Example:
       datagen train kitti.npz --model slowvae --out runs/kitti --seeds 0,1,2
+      datagen train kitti.npz --protocol by-object --out runs/kitti-by-object
       datagen train shapes3d.h5 --prior laplace --rate 1 --out runs/shapes3d-lap
     """
     check_outputs(folders=[out], inputs=[file])
-    from slowvae.pipeline import left_out, train
-    from slowvae.runs import read_run
+    when_stopped(f"what was trained is kept in {out}, and the same command with --resume goes on with it")
+    from slowvae.protocols import training_settings
 
     if prior is None and rate is not None:
         raise click.UsageError("--rate is of the pairs of a grid, with --prior laplace; the model's is --rate-prior")
+    of_protocol = training_settings(protocol, part, split_seed, changes["max_delta_t"])
     drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
-    changes = {name: value for name, value in {**changes, "rate": loss_rate, **drawn_by}.items() if value is not None}
+    changes |= {"rate": loss_rate, **of_protocol, **drawn_by}
+    changes = {name: value for name, value in changes.items() if value is not None}
     changes["seeds"] = seeds
+    from slowvae.pipeline import left_out, train
+    from slowvae.runs import read_run
+
     show_progress = not (quiet or as_json)
     train(file, out, preset, model=model, device=device, resume=resume, show_progress=show_progress, **changes)
     settings, notes = read_run(out).settings, left_out()

@@ -19,8 +19,10 @@ from cli._common import (
     print_table,
     prior_options,
     quiet_option,
+    when_stopped,
 )
 from cli.train import DISTANCE, SEEDS, device_option, pair_settings
+from datagen.checks import MEANINGS, kind_of
 from datagen.errors import FailedCheckError
 from slowvae.settings import BASELINES, MODELS
 from slowvae.validate import BUDGETS, validate
@@ -36,7 +38,7 @@ from slowvae.validate import BUDGETS, validate
     show_default=True,
     help="How long to train: minutes on two cores, or the published 300,000 iterations.",
 )
-@click.option("--seeds", type=SEEDS, default="0", show_default=True, help="Of the trainings, e.g. 0,1,2.")
+@click.option("--seeds", type=SEEDS, default="0,1,2", show_default=True, help="Of the trainings; one is indicative.")
 @click.option(
     "--baseline",
     "baselines",
@@ -85,6 +87,9 @@ def command(
     """
     file = find_dataset(file, as_json)
     check_outputs(folders=[out], inputs=[file])
+    if model is not None:
+        kept = f"the same command goes on with what was trained, in {out}"
+        when_stopped("nothing was written; with --out the trainings are kept" if out is None else kept)
     drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
     options = {"iterations": iterations, "max_delta_t": max_delta_t, "amp": amp, **drawn_by}
     changes = {name: value for name, value in options.items() if value is not None}
@@ -100,7 +105,9 @@ def command(
     elif not quiet:
         rows = [(finding.status, finding.name, finding.detail) for finding in report.findings]
         print_table(str(file), ["", "check", "detail"], rows)
-        echo(f"verdict: {report.verdict}")
+        kinds = dict.fromkeys(kind_of(finding.name) for finding in report.findings)
+        print_table("What they mean, and what to do", ["check", ""], [(kind, MEANINGS[kind]) for kind in kinds])
+        echo(report.summary)
     elif report.verdict == "fail":
         failed = ", ".join(finding.name for finding in report.findings if finding.status == "fail")
         raise FailedCheckError(f"{file}: fails ({failed})")

@@ -84,11 +84,10 @@ def load(path: str | Path, lazy: bool = False) -> Sequences | Transitions:
     ...     load(f"{folder}/mine.npz")
     Sequences(mask-sequences: 1 sequences, 2 frames of 4 x 4 bool; factors y, x, area)
     """
-    from pathlib import Path
-
     from datagen import store
+    from datagen.files import as_path
 
-    if Path(path).suffix.lower() in store.TABLE_SUFFIXES:
+    if as_path(path).suffix.lower() in store.TABLE_SUFFIXES:
         from datagen.store import tables
 
         return tables.load(path)

@@ -18,12 +18,14 @@ __all__ = [
     "RandomState",
     "apply_transform",
     "check_choice",
+    "check_instance",
     "check_items",
     "check_random_state",
     "check_transform",
     "check_whole",
     "find_file",
     "is_whole",
+    "texts_of",
 ]
 
 RandomState = np.random.RandomState | np.random.Generator
@@ -108,6 +110,49 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     """
     if not isinstance(value, str) or value not in choices:
         raise unknown_choice(name, value, choices)
+
+
+def check_instance(name: str, value: Any, kind: type, remedy: str) -> None:
+    """Refuse an argument that is no object of a class; `remedy` says where one comes from.
+
+    Raises
+    ------
+    UsageError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> check_instance("dataset", None, list, "build gives one")
+    Traceback (most recent call last):
+    ...
+    datagen.errors.UsageError: dataset is a NoneType; give a list, build gives one
+    """
+    if not isinstance(value, kind):
+        raise UsageError(f"{name} is a {type(value).__name__}; give a {kind.__name__}, {remedy}")
+
+
+def texts_of(name: str, value: Any) -> tuple[str, ...]:
+    """Return an argument that must be some texts, or one, as a tuple without repetitions; of None it is empty.
+
+    Raises
+    ------
+    UsageError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> texts_of("categories", "person"), texts_of("categories", ["dog", "person", "dog"])
+    (('person',), ('dog', 'person'))
+    """
+    if value is None or isinstance(value, str):
+        return () if value is None else (value,)
+    try:
+        texts = list(value)
+    except TypeError:
+        texts = [None]
+    if not all(isinstance(each, str) for each in texts):
+        raise UsageError(f"{name}={shown(value)}: must be some texts")
+    return tuple(dict.fromkeys(texts))
 
 
 def check_items(indices: Iterable[Any], count: int) -> NDArray[np.int64]:

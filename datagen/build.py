@@ -19,20 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen import __version__, store
-from datagen.arguments import check_whole
+from datagen.arguments import check_choice, check_instance, check_whole, texts_of
 from datagen.cluster import spread_over
 from datagen.datasets import Sequences
 from datagen.errors import DatagenError, UsageError, quote
-from datagen.files import continued_folder
+from datagen.files import as_path, continued_folder
 from datagen.manifest import make_manifest
 from datagen.moments import NOTHING, Measures
 from datagen.parallel import Spread, check_workers, map_ordered
 from datagen.plans import PaintedMasks, PlanLog, VideoPlan, lay_out, read_cut
 from datagen.progress import progress_bar
 from datagen.rates import check_rate, describe_rates
-from datagen.readers import describe_sources_of, find_videos, find_videos_of_all
+from datagen.readers import describe_sources_of, find_videos, find_videos_of_all, sources_of
 from datagen.tracks import NO_OBJECT, NUMBER_ONE_BY_ONE, Sampling, Tracks, Video, WrappedVideo, smallest_step
-from datagen.views import Cut, KittiView, View, YoutubeView, make_view
+from datagen.views import VIEWS, Cut, KittiView, View, YoutubeView, make_view
 
 __all__ = [
     "PlannedVideo",
@@ -389,10 +389,10 @@ def build_masks(
     if scheduler is not None and out is None:
         raise UsageError("scheduler: other processes write into a .zarr store; give out")
     if scheduler is not None and out is not None:  # workers may have started in another folder
-        sources = [Path(source).absolute() for source in ([sources] if isinstance(sources, str | Path) else sources)]
+        sources = [as_path(source, "source").absolute() for source in sources_of(sources)]
         out = Path(out).absolute()
     chosen = _painting_view(view, image_size, windows)
-    only, unwanted = (tuple(dict.fromkeys(names or ())) for names in (categories, exclude))
+    only, unwanted = texts_of("categories", categories), texts_of("exclude", exclude)
     rule = SequenceRule(min_area, min_length, min_length, drop_largest_id=False, left_out=unwanted, only=only)
     find = partial(find_videos, format=format, automatic=automatic)
     whole = find_videos_of_all(sources, find, names=videos, fps_of_source=fps_of_source)
@@ -483,6 +483,7 @@ def _manifest(parameters: dict[str, Any], videos: Sequence[Video], plans: Sequen
 
 def _painting_view(name: str, image_size: int, windows: int) -> View:
     """Return a view whose windows can be painted."""
+    check_choice("view", name, list(VIEWS))
     if name == "kitti":
         return KittiView(image_size, windows, portrait=True)
     view = make_view(name)
@@ -528,8 +529,21 @@ def count_by_video(dataset: Sequences) -> list[dict[str, Any]]:
     -------
     list of dict
         ``source``, ``video``, ``objects``, ``sequences``, ``frames``, in order; also of videos that gave nothing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datagen.samples import sample_mots
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counts = sample_mots(f"{folder}/mots", frames=20)
+    ...     dataset = build_masks(f"{folder}/mots", image_size=32, windows=2)
+    >>> count_by_video(dataset)[0]
+    {'source': 'kitti-mots', 'video': '0000', 'objects': 1, 'sequences': 1, 'frames': 20}
     """
-    used = dataset.manifest["parameters"]["sequences"]
+    check_instance("dataset", dataset, Sequences, "as build_masks returns")
+    used = dataset.manifest.get("parameters", {}).get("sequences")
+    if used is None:
+        raise UsageError("dataset does not say of which videos it was built; give one that a command built")
     columns = dataset.columns
     videos, of_sequence = np.unique(
         np.char.add(np.char.add(columns["source"], "/"), columns["video"]), return_inverse=True

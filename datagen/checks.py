@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError
+from datagen.intervals import REPLICATES
 from datagen.lazy_array import parts
 from datagen.manifest import StoredArray, typed_manifest
 from datagen.moments import latents_of_masks
@@ -21,25 +22,77 @@ from datagen.store import arrays_of, holds_manifest, load_to_verify, sha256_arra
 from datagen.store.checks import Header, factor_problem
 
 __all__ = [
+    "MEANINGS",
     "STILL",
     "Check",
     "Status",
     "check_file",
     "control_order",
     "frame_hashes",
+    "kind_of",
     "load_verified",
     "ratio_interval",
+    "summary",
     "verify",
     "worst",
 ]
 
-Status = Literal["pass", "warn", "fail"]
+Status = Literal["pass", "note", "warn", "fail"]
 
-_RESAMPLES = 200
+MEANINGS = {
+    "structure": "The file can be read and holds the arrays of its kind; if not, fetch or build it again.",
+    "manifest": "This format holds no hashes, so changed bytes go unseen; convert to .npz or .h5 to have them.",
+    "hashes": "Every array is as it was written; if not, something changed the file: fetch or build it again.",
+    "latents": "What the pixels measure is what is stored; if not, images and latents do not belong together: look at "
+    "the frame named, and build the file again.",
+    "factors": "Every factor is a finite number; if not, mend or drop the frame that is named.",
+    "masks": "Every mask shows something; if not, drop those frames, whose centre is nowhere.",
+    "range of factors": "Every factor lies where its kind can; if not, its unit or its column is another.",
+    "balance of ...": "The factor takes its values evenly; if it is skewed, use rank correlations; if it piles up at a "
+    "few values, its score says little: leave it out, or take data that vary more.",
+    "duplicates": "No image is in two sequences; if some are, sequences overlap: count them once, and split by object.",
+    "leakage between splits": "No test image is in the training part of a split by object; if some are, objects are "
+    "numbered wrongly: number them by source and video.",
+    "identity of objects": "No sequence shows frames of another object's; if some do, frames stand under a wrong "
+    "object: look at the sequence named.",
+    "overlap of neighbours": "An object is about where it was a frame before; if not, frames are missing or are from "
+    "elsewhere, unless objects are small and fast.",
+    "look of images": "Outlines are as fine late as early, in sequences and in the file; if not, a part was resized, "
+    "blurred or annotated in another way: build it as the rest.",
+    "temporal sparsity of ...": "Most changes are small and few are large, as a sparse prior expects; if not, frames "
+    "are out of order or far apart, or the motion is none for a sparse prior.",
+    "order in time": "Neighbouring frames are alike; if not, frames were shuffled: sort them by their number.",
+    "combinations": "Every combination of factors is there once; if not, images are missing or sizes are wrong.",
+    "images": "Every image shows something; if not, drawing or reading them failed.",
+    "order of ...": "Images that differ in this factor alone are more alike than others; if not, the order of axes or "
+    "of values is another.",
+    "place of images": "Each image is like those a factor away from it; if not, a part of the images is in another "
+    "order than the factors.",
+    "factors recovered, against ...": "The model finds the factors better than this baseline; if not, train longer or "
+    "with more seeds, then doubt the data: latents may not belong to the images.",
+    "order in time, as learned": "Learned latents move less from frame to frame than in random order; if not, frames "
+    "were shuffled, or the network learned nothing.",
+}
+"""Kind of check -> what it means when it passes, and what to do when it does not. ``...`` is a factor or a baseline."""
+
 _GRID_SAMPLES = 500
 """Images of a grid that are compared with others."""
+_STRANGERS = 8
+"""How often the nearest of an image's neighbours on the grid is compared with the nearest of as many strangers."""
+_AT_HOME = 0.85
+"""Of images in their places, nearly all are nearer to a neighbour than to a stranger; of images anywhere, half are."""
+_LOOKED_AT = 4000
+"""Images whose outlines are looked at."""
+_AS_FINE = 1.25
+"""Outlines of two halves may differ by this factor; of KITTI Masks they do by 1.03."""
+_APART = 0.02
+"""Share of neighbours that may not overlap; of KITTI Masks 0.0013 do not, of every second frame of it 0.011."""
+_SAME_TRANSITIONS, _SAME_SHARE = 5, 0.4
+"""So many transitions, and this share of a sequence's, are no chance if they are another object's too."""
 _FINE = 8
 """Fewer values of a factor are too far apart for neighbours to look alike."""
+_EVEN = 0.5
+"""Least entropy of a factor's values, as a share of that of equal shares."""
 STILL = 0.9
 """Frames have an order in time if neighbours are below 0.9 times as far apart as the same frames in random order."""
 
@@ -52,8 +105,8 @@ class Check:
     ----------
     name : str
         What is checked.
-    status : {"pass", "warn", "fail"}
-        A failed check fails the file; a warning does not.
+    status : {"pass", "note", "warn", "fail"}
+        A failed check fails the file; a warning does not. A note is worth knowing and changes nothing.
     figure : float or None
         The figure behind it, where it is one.
     detail : str
@@ -70,11 +123,51 @@ class Check:
         """Whether it did not fail."""
         return self.status != "fail"
 
+    @property
+    def meaning(self) -> str:
+        """What it means, and what to do if it does not pass; empty for a check that is none of `MEANINGS`."""
+        return MEANINGS.get(kind_of(self.name), "")
 
-def worst(checks: Iterable[Check]) -> Status:
-    """Return the worst status of all."""
-    order: list[Status] = ["pass", "warn", "fail"]
-    return max((check.status for check in checks), key=order.index, default="pass")
+
+def kind_of(name: str) -> str:
+    """Return the kind of a check, a key of `MEANINGS`, by its name; the name itself of one that is not there.
+
+    Examples
+    --------
+    >>> from datagen.checks import kind_of
+    >>> kind_of("balance of area"), kind_of("order in time")
+    ('balance of ...', 'order in time')
+    """
+    if name in MEANINGS:
+        return name
+    of_many = (kind for kind in MEANINGS if kind.endswith("...") and name.startswith(kind.removesuffix("...")))
+    return next(of_many, name)
+
+
+def worst(checks: Iterable[Check]) -> Literal["pass", "warn", "fail"]:
+    """Return the worst status of all; notes count as passed."""
+    statuses = {check.status for check in checks}
+    return "fail" if "fail" in statuses else "warn" if "warn" in statuses else "pass"
+
+
+def summary(checks: Sequence[Check]) -> str:
+    """Return the verdict of checks in a sentence.
+
+    Examples
+    --------
+    >>> from datagen.checks import Check, summary
+    >>> summary([Check("masks", "pass", None, ""), Check("balance of area", "note", 0.4, "area is skewed")])
+    'PASS: 2 checks, 1 note (area is skewed)'
+    >>> summary([Check("masks", "pass", None, ""), Check("order in time", "fail", 1.0, "")])
+    'FAIL: 2 checks, 1 failed (order in time)'
+    """
+    words = [f"{len(checks)} check{'' if len(checks) == 1 else 's'}"]
+    for status, one, many in (("fail", "failed", "failed"), ("warn", "warning", "warnings"), ("note", "note", "notes")):
+        found = [check for check in checks if check.status == status]
+        said = "; ".join(check.detail if status == "note" else check.name for check in found)
+        if found:
+            words.append(f"{len(found)} {one if len(found) == 1 else many} ({said})")
+    return f"{worst(checks).upper()}: {', '.join(words)}"
 
 
 def verify(path: str | Path) -> list[Check]:
@@ -178,6 +271,7 @@ def check_file(path: str | Path, seed: int = 0) -> tuple[list[Check], Sequences 
         return checks + _grid(dataset, seed), dataset
     hashes = frame_hashes(dataset)
     checks += _balance(dataset) + _duplicates(dataset, hashes) + _leakage(dataset, hashes)
+    checks += _identity(dataset, hashes) + _overlap(dataset) + _look(dataset, seed)
     return checks + _sparsity(dataset, seed) + _order(dataset, seed), dataset
 
 
@@ -219,6 +313,7 @@ def _neighbours(dataset: Sequences, seed: int) -> list[Check]:
         return difference.reshape(len(rows), -1).mean(axis=1, dtype=np.float64)
 
     checks = []
+    neighbours = []  # distances to images that differ in one factor, (n,) each
     for place, factor in enumerate(dataset.factor_info):
         if factor.size < 2:
             continue
@@ -227,6 +322,7 @@ def _neighbours(dataset: Sequences, seed: int) -> list[Check]:
         else_too = rng.integers(0, sizes[:, None], numbers.shape)
         else_too[place] = moved[place]
         alone, control = apart(moved), apart(else_too)
+        neighbours.append(alone)
         if not control.any():
             checks.append(Check(f"order of {factor.name}", "fail", None, "all images looked at are equal"))
             continue
@@ -237,11 +333,46 @@ def _neighbours(dataset: Sequences, seed: int) -> list[Check]:
         if factor.moves and factor.size >= _FINE:
             stepped = np.array(numbers)
             stepped[place] = np.where(stepped[place] + 1 < factor.size, stepped[place] + 1, stepped[place] - 1)
-            near = float(apart(stepped).mean() / alone.mean()) if alone.any() else 1.0
+            neighbours.append(apart(stepped))
+            near = float(neighbours[-1].mean() / alone.mean()) if alone.any() else 1.0
             passed = passed and near < 1
             detail += f"; by one step, {near:.2f} as far as by any"
         checks.append(Check(f"order of {factor.name}", "pass" if passed else "fail", ratio, detail))
-    return checks
+    return [*checks, _place(shown, np.min(neighbours, axis=0), len(neighbours), rng)]
+
+
+def _place(shown: NDArray[np.float32], nearest: NDArray[np.float64], number: int, rng: np.random.Generator) -> Check:
+    """Check image by image that the nearest of its neighbours on the grid is nearer than the nearest of strangers.
+
+    A mean over all images would be low enough if half of them were in their places.
+
+    Parameters
+    ----------
+    shown : ndarray of float32, shape (n, ...)
+        Images drawn at random: strangers to each other.
+    nearest : ndarray of float64, shape (n,)
+        Distance of each to the nearest of `number` neighbours.
+    number : int
+        As many strangers are looked at, `_STRANGERS` times.
+    rng : numpy.random.Generator
+    """
+    n = len(shown)
+    images = shown.reshape(n, -1)
+    nearer = []
+    for _ in range(_STRANGERS):
+        # Shifts of one random order pair every image with others, never with itself.
+        order = rng.permutation(n)
+        strangers = [
+            np.abs(images[order] - images[np.roll(order, shift)]).mean(axis=1, dtype=np.float64)
+            for shift in rng.choice(np.arange(1, n), min(number, n - 1), replace=False)
+        ]
+        nearer.append(nearest[order] < np.min(strangers, axis=0))
+    share = float(np.mean(nearer))
+    detail = (
+        f"{share:.0%} of images are nearer to one that differs in a single factor than to as many others; "
+        f"of images anywhere half are, of images in their places above {_AT_HOME:.0%}"
+    )
+    return Check("place of images", "pass" if share >= _AT_HOME else "fail", share, detail)
 
 
 def _factors(dataset: Sequences) -> NDArray[np.float64]:
@@ -268,19 +399,37 @@ def _ranges(dataset: Sequences) -> list[Check]:
 
 
 def _balance(dataset: Sequences) -> list[Check]:
-    """Check that no factor is stuck at a few of its values: its entropy in 20 bins against that of equal shares."""
+    """Check that no factor is stuck at a few of its values: its entropy in 20 bins against that of equal shares.
+
+    A factor that is skewed is one thing, whose ranks are spread all the same; one that piles up at a value another.
+    """
     checks = []
     for name, column in zip(dataset.factor_names, _factors(dataset).T, strict=True):
         if np.ptp(column) == 0:
             checks.append(Check(f"balance of {name}", "warn", 0.0, "never changes, so no metric can score it"))
             continue
         bins = min(20, len(np.unique(column)))
-        share = np.histogram(column, bins)[0] / len(column)
-        share = share[share > 0]
-        evenness = float(-(share * np.log(share)).sum() / np.log(bins))
+        evenness = _evenness(column, bins)
         detail = f"entropy is {evenness:.0%} of equal shares, {column.min():.4g} to {column.max():.4g}"
-        checks.append(Check(f"balance of {name}", "pass" if evenness >= 0.5 else "warn", evenness, detail))
+        status: Status = "pass" if evenness >= _EVEN else "warn"
+        if status == "warn" and _evenness(_ranks(column), bins) >= _EVEN:
+            status = "note"
+            detail = f"{name} is skewed: {evenness * 100:.0f} % of even; harmless for rank correlations"
+        checks.append(Check(f"balance of {name}", status, evenness, detail))
     return checks
+
+
+def _evenness(column: NDArray[np.float64], bins: int) -> float:
+    """Return the entropy of a column (N,) in bins of equal width over that of equal shares."""
+    share = np.histogram(column, bins)[0] / len(column)
+    share = share[share > 0]
+    return float(-(share * np.log(share)).sum() / np.log(bins))
+
+
+def _ranks(column: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rank of every value (N,); equal values have the mean of theirs."""
+    _, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - counts / 2)[inverse]
 
 
 def frame_hashes(dataset: Sequences) -> NDArray[np.uint64] | None:
@@ -340,13 +489,118 @@ def _leakage(dataset: Sequences, hashes: NDArray[np.uint64] | None) -> list[Chec
     return [Check("leakage between splits", "pass" if share <= 0.01 else "fail", share, detail)]
 
 
+def _identity(dataset: Sequences, hashes: NDArray[np.uint64] | None) -> list[Check]:
+    """Check that no sequence shows what another object's does.
+
+    A silhouette may be another's by chance; many changes from one to the next are not. A transition is two different
+    images that follow each other, in either order. What three objects do is what many do, such as small squares.
+    """
+    if not dataset.holds_masks or hashes is None:
+        return []
+    first, _, _ = first_frames(dataset.offsets)
+    images = np.sort(np.stack([hashes[first], hashes[first + 1]], axis=1), axis=1)
+    moving = images[:, 0] != images[:, 1]
+    transition = np.unique(images[moving], axis=0, return_inverse=True)[1].ravel()
+    shown = np.unique(np.stack([transition, dataset.sequence_of_frame()[first][moving]], axis=1), axis=0)
+    objects = np.unique(np.stack([shown[:, 0], _objects(dataset)[shown[:, 1]]], axis=1), axis=0)[:, 0]
+    of_two = np.bincount(objects, minlength=len(images))[shown[:, 0]] == 2
+    shared = np.bincount(shown[of_two, 1], minlength=dataset.num_sequences)
+    total = np.bincount(shown[:, 1], minlength=dataset.num_sequences)
+    wrong = np.flatnonzero((shared >= _SAME_TRANSITIONS) & (shared >= _SAME_SHARE * total))
+    detail = f"{len(wrong):,} of {dataset.num_sequences:,} sequences show frames of another object's"
+    if len(wrong):
+        detail += f", first sequence {wrong[0]} ({shared[wrong[0]]} of {total[wrong[0]]} transitions)"
+    return [Check("identity of objects", "fail" if len(wrong) else "pass", float(len(wrong)), detail)]
+
+
+def _objects(dataset: Sequences) -> NDArray[np.int64]:
+    """Return a number for the object of every sequence, (S,); of one that is not known, a number of its own."""
+    known = dataset.columns
+    alone = np.where((known["object_id"] < 0) | (known["source"] == ""), np.arange(dataset.num_sequences), -1)
+    codes = [np.unique(known[name], return_inverse=True)[1] for name in ("source", "video", "object_id")]
+    objects: NDArray[np.int64] = np.unique(np.stack([*codes, alone], axis=1), axis=0, return_inverse=True)[1].ravel()
+    return objects
+
+
+def _overlap(dataset: Sequences) -> list[Check]:
+    """Check that the masks of neighbouring frames overlap."""
+    if not dataset.holds_masks:
+        return []
+    assert dataset.images is not None
+    overlaps = np.zeros(dataset.num_frames, dtype=bool)  # of each frame, with the one before
+    before = None
+    for begin, part in parts(dataset.images):
+        packed = np.packbits(part.reshape(len(part), -1), axis=1)
+        follows = packed if before is None else np.concatenate([before, packed])
+        end = begin + len(part)
+        overlaps[end - len(follows) + 1 : end] = (follows[1:] & follows[:-1]).any(axis=1)
+        before = packed[-1:]
+    first, _, _ = first_frames(dataset.offsets)
+    if not len(first):
+        return []  # which the order in time says
+    apart = first[~overlaps[first + 1]]
+    share = len(apart) / len(first)
+    detail = f"{share:.2%} of neighbouring masks do not overlap; up to {_APART:.0%} is usual"
+    if len(apart):
+        sequence = int(dataset.sequence_of_frame()[apart[0]])
+        detail += f"; the first are frames {apart[0] - dataset.offsets[sequence]} and the next of sequence {sequence}"
+    return [Check("overlap of neighbours", "pass" if share <= _APART else "warn", share, detail)]
+
+
+def _look(dataset: Sequences, seed: int) -> list[Check]:
+    """Check that outlines are as fine in the later half of every sequence, and of the file, as in the earlier.
+
+    Sequences are resampled, so that a few frames that differ by chance do not warn.
+    """
+    if not dataset.holds_masks:
+        return []
+    assert dataset.images is not None
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(dataset.num_frames, min(_LOOKED_AT, dataset.num_frames), replace=False))
+    roughness, sequence = _roughness(dataset.images[rows]), dataset.sequence_of_frame()[rows]
+    size = dataset.num_sequences
+    weights = np.stack(
+        [np.ones(size), *(np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(REPLICATES))]
+    )
+    within = rows - dataset.offsets[sequence] >= dataset.lengths[sequence] / 2
+    said, figures, differ = [], [], False
+    for what, later in (("sequences", within), ("the file", rows >= dataset.num_frames / 2)):
+        of_sequence = [np.bincount(sequence, each * half, size) for half in (later, ~later) for each in roughness]
+        sums = np.stack(of_sequence) @ weights.T  # (4, 1 + resamples)
+        sums = sums[:, (sums > 0).all(axis=0)]
+        if not sums.size:
+            continue  # shapes without corners
+        ratios = (sums[0] / sums[1]) / (sums[2] / sums[3])
+        low, high = np.quantile(ratios, [0.025, 0.975])
+        differ |= bool(high < 1 / _AS_FINE or low > _AS_FINE)
+        figures.append(float(ratios[0]))
+        said.append(f"{ratios[0]:.2f} of {what} ({low:.2f} to {high:.2f})")
+    if not said:
+        return []
+    most = max(figures, key=lambda ratio: abs(np.log(ratio)))
+    detail = f"roughness of outlines, later half over earlier: {', '.join(said)}; alike up to {_AS_FINE}"
+    return [Check("look of images", "warn" if differ else "pass", most, detail)]
+
+
+def _roughness(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return how many pixels the majority of their 3 x 3 would change, and the outline, of masks (n, H, W), (2, n)."""
+    height, width = masks.shape[1:]
+    padded = np.pad(masks.view(np.uint8), ((0, 0), (1, 1), (1, 1)))
+    around = np.zeros(masks.shape, dtype=np.uint8)
+    for y, x in np.ndindex(3, 3):
+        around += padded[:, y : y + height, x : x + width]
+    changed = ((around > 4) != masks).sum(axis=(1, 2))
+    outline = np.diff(masks, axis=1).sum(axis=(1, 2)) + np.diff(masks, axis=2).sum(axis=(1, 2))
+    return np.stack([changed, outline]).astype(np.float64)
+
+
 def _sparsity(dataset: Sequences, seed: int) -> list[Check]:
     """Check that the factors' changes are sparse: generalised normal of shape below 1 (paper, section 3)."""
     if not dataset.holds_masks:
         return []  # their motion is that of their transition table
     from datagen.statistics.summary import shape_fit, summarize
 
-    group = summarize(dataset.transitions(), fits=("gennorm",), bootstrap=_RESAMPLES, seed=seed).groups[0]
+    group = summarize(dataset.transitions(), fits=("gennorm",), bootstrap=REPLICATES, seed=seed).groups[0]
     checks = []
     for name, fits in group.fits.items():
         fit = shape_fit(fits)
@@ -438,7 +692,7 @@ def ratio_interval(
     sums = np.stack(
         [[np.bincount(number, column, size) for column in array.T] for array in (near, far)]
     )  # (2, K, groups)
-    weights = np.stack([np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(_RESAMPLES)])
+    weights = np.stack([np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(REPLICATES)])
     above, below = sums @ weights.T  # (K, resamples) each
     low, high = np.nanquantile(above / np.where(below > 0, below, np.nan), [0.025, 0.975], axis=1)
     return near.sum(axis=0) / far.sum(axis=0), low, high

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import DatagenError, UsageError, unknown_choice
+from datagen.errors import DatagenError, UsageError, shown, unknown_choice
+from datagen.fragments import evenly, fragment_html, picture_url, value_text
 from datagen.lazy_array import AnyArray
 from datagen.manifest import make_manifest
 from datagen.moments import latents_of_masks
@@ -24,6 +25,10 @@ from datagen.rates import wrong_rates
 from datagen.transitions import Transitions
 
 __all__ = ["COLUMNS", "MASK_FACTORS", "SPRITE_FACTORS", "Factor", "Sequences"]
+
+
+_SHOWN_SEQUENCES, _SHOWN_FRAMES = 3, 10
+"""In a notebook."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,11 @@ class Factor:
         of a size anything that grows as the object's height does.
     scored : bool
         Whether it is to be told from the images; metrics leave out one that is not.
+
+    Examples
+    --------
+    >>> Factor("hue", "Colour of the wall.", limits=(0, 9), size=10, period=10).categorical
+    False
     """
 
     name: str
@@ -357,13 +367,40 @@ class Sequences:
         manifest = {**(manifest or {}), **({"factor_values": known} if known else {})}
         offsets = np.arange(count + 1, dtype=np.int64) * 2
         flat = None if images is None else images.reshape(2 * count, *images.shape[2:])
-        return cls(flat, factors.reshape(2 * count, -1), offsets, tuple(factor_info), {}, "grid-pairs", manifest)
+        return cls(
+            flat, factors.reshape(2 * count, factors.shape[-1]), offsets, tuple(factor_info), {}, "grid-pairs", manifest
+        )
 
     def __repr__(self) -> str:
         images = self.images
         size = " without images" if images is None else f" of {' x '.join(map(str, images.shape[1:]))} {images.dtype}"
         held = f"{self.num_sequences} sequences, {self.num_frames} frames{size}"
         return f"Sequences({self.kind}: {held}; factors {', '.join(self.factor_names)})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the factors, and frames of some sequences."""
+        rows = []
+        for info, column in zip(self.factor_info, self.factors.T, strict=True):
+            ends = [column.min(), column.mean(dtype=np.float64), column.max()] if len(column) else [""] * 3
+            rows.append([info.name, *map(value_text, ends), info.size or "continuous", info.description])
+        columns = ["factor", "smallest", "mean", "largest", "values", ""]
+        chosen = self._shown_rows()
+        alt = "frames of some sequences, one sequence a row"
+        return fragment_html(repr(self), columns, rows, picture=picture_url(chosen) if chosen else None, alt=alt)
+
+    def _shown_rows(self) -> list[NDArray[Any]]:
+        """Return some frames of a few sequences, evenly from the whole; of single images one row of them."""
+        if self.images is None or not self.num_frames:
+            return []
+        single = self.num_sequences == self.num_frames
+        few = evenly(self.num_sequences, _SHOWN_FRAMES if single else _SHOWN_SEQUENCES)
+        rows = [self.offsets[few]] if single else []
+        if not single:
+            rows = [self.offsets[each] + evenly(int(self.lengths[each]), _SHOWN_FRAMES) for each in few]
+        try:
+            return [self.images[each] for each in rows]
+        except (OSError, DatagenError):  # the file of images that are read when they are asked for is gone
+            return []
 
     def with_columns(self, **columns: NDArray[Any]) -> Sequences:
         """Return the same dataset with some columns, (S,) each, exchanged.
@@ -377,8 +414,21 @@ class Sequences:
         return replace(self, columns={**self.columns, **columns})
 
     def select(self, sequences: NDArray[np.int64]) -> Sequences:
-        """Return some sequences, by their numbers and in their order."""
-        chosen = np.asarray(sequences)
+        """Return some sequences, by their numbers and in their order, or those that are true in bool (S,).
+
+        Raises
+        ------
+        UsageError
+            If they are anything else.
+        """
+        try:
+            chosen = np.asarray(sequences)
+        except ValueError:  # lists of different lengths
+            chosen = np.empty((), dtype=object)
+        if chosen.size == 0:  # of which numpy makes floats
+            chosen = chosen.astype(np.int64)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iub":
+            raise UsageError(f"sequences={shown(sequences)}: must be their numbers, as [0, 3, 4]")
         lengths = self.lengths[chosen]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         frames = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][chosen] - offsets[:-1], lengths)
@@ -461,8 +511,8 @@ class Sequences:
         """Return the table of all pairs of neighbouring frames of masks, in order.
 
         Positions stay float32 and areas are int64, as in the release's table: their differences, and so every
-        statistic, are taken in these types. Where a file does not say the object, the number of the sequence stands for
-        it.
+        statistic, are taken in these types. Where a file does not say the object, -1 less the number of the sequence
+        stands for it.
 
         Raises
         ------
@@ -479,7 +529,7 @@ class Sequences:
         return Transitions(
             source=column["source"],
             video=column["video"],
-            object_id=np.where(column["object_id"] >= 0, column["object_id"], of_sequence),
+            object_id=np.where(column["object_id"] >= 0, column["object_id"], -1 - of_sequence),
             category=column["category"],
             window=column["window"],
             frame=np.where(column["first_frame"] >= 0, column["first_frame"] + step, step),
@@ -497,7 +547,10 @@ def _check_names(columns: Mapping[str, Any]) -> None:
 
 def _column(name: str, value: Any, count: int) -> NDArray[Any]:
     """Return a column of `count` rows: as given, or one value for all."""
-    column = np.full(count, value) if np.ndim(value) == 0 else np.asarray(value)
+    try:
+        column = np.full(count, value) if np.ndim(value) == 0 else np.asarray(value)
+    except ValueError:  # lists of different lengths
+        raise UsageError(f"{name}={shown(value)}; give one value, or one for each of {count} sequences") from None
     if column.shape != (count,):
         raise UsageError(f"{name} has the shape {column.shape}; give one value, or one for each of {count} sequences")
     wanted = "U" if name in ("source", "video", "category") else "fiu" if name == "fps" else "iu"

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from datagen.errors import UsageError
 
-__all__ = ["LIBRARIES", "extra", "has_extra", "missing_extra"]
+__all__ = ["ENABLES", "LIBRARIES", "extra", "has_extra", "missing_extra"]
 
 LIBRARIES = {
     "distributed": "distributed",
@@ -20,6 +20,17 @@ LIBRARIES = {
     "tensorboard": "tensorboard",
 }
 """The library that each extra of this project stands for."""
+
+ENABLES = {
+    "distributed": "masks --scheduler: work on other machines",
+    "figures": "stats --figures and --report, scatter plots and curves of train and validate",
+    "huggingface": "publish --huggingface, hf:// addresses",
+    "metrics": "evaluate --metrics dci, sap, beta-vae, explicitness, infomec, r2-nonlinear, and udr by lasso",
+    "parquet": "tables of transitions as .parquet, package",
+    "remote": "sources and outputs at s3:// and other addresses",
+    "tensorboard": "training curves in TensorBoard",
+}
+"""What each extra is for."""
 
 
 @contextmanager

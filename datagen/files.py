@@ -13,15 +13,17 @@ import signal
 import stat
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from datagen.errors import BadInputError, OutputError, UsageError
+from datagen.errors import BadInputError, OutputError, UsageError, shown
 
 __all__ = [
+    "as_path",
     "atomic_folder",
     "atomic_path",
     "atomic_paths",
@@ -29,9 +31,11 @@ __all__ = [
     "check_input",
     "check_output",
     "continued_folder",
+    "make_folder",
     "remove_unfinished",
     "sha256_file",
     "size_of",
+    "written",
 ]
 
 _BEFORE = "before"
@@ -40,8 +44,31 @@ _BEFORE = "before"
 _LOCK, _KEY = "lock", "key"
 """Names, beside what is written, of the lock of a folder that is gone on with, and of the file that says what it is."""
 
+written: deque[Path] = deque(maxlen=1000)
+"""Files and folders that took their names in this process, the newest last: what a stop leaves behind."""
+
 _unfinished: dict[Path, tuple[int, Path]] = {}
 """Temporary files and folders there may be, with the process that makes them and what they are to become."""
+
+
+def as_path(value: Any, name: str = "path") -> Path:
+    """Return an argument that must be a path as one.
+
+    Raises
+    ------
+    UsageError
+        If it is anything else: None, a number, an array.
+
+    Examples
+    --------
+    >>> as_path(None)
+    Traceback (most recent call last):
+    ...
+    datagen.errors.UsageError: path=None: must be a file or a folder
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"{name}={shown(value)}: must be a file or a folder")
+    return Path(value)
 
 
 def check_input(path: str | Path, folder: bool = False) -> Path:
@@ -75,7 +102,7 @@ def check_input(path: str | Path, folder: bool = False) -> Path:
     ...
     datagen.errors.UsageError: nowhere.npz: no such file
     """
-    path = Path(path)
+    path = as_path(path)
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -120,7 +147,7 @@ def check_output(path: str | Path, overwrite: bool = False, folder: bool = False
     OutputError
         If its folder cannot be written to.
     """
-    path = Path(path)
+    path = as_path(path)
     mode = _mode(path)
     if folder:
         _check_new_folder(path, mode, overwrite)
@@ -156,7 +183,7 @@ def check_folder(path: str | Path) -> Path:
     OutputError
         If it cannot be written to.
     """
-    path = Path(path)
+    path = as_path(path)
     place = path
     while _mode(place) is None and place != place.parent:
         place = place.parent
@@ -166,6 +193,39 @@ def check_folder(path: str | Path) -> Path:
         # As the attempt would say it; the system tells a disk that is read-only from a folder that is another's.
         number = errno.EROFS if os.access(place, os.X_OK) and _is_read_only(place) else errno.EACCES
         raise OutputError(path, OSError(number, os.strerror(number)))
+    return path
+
+
+def make_folder(path: str | Path) -> Path:
+    """Make a folder that files will be written into, and those above it, where they are missing.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    UsageError, OutputError
+        As `check_folder`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     make_folder(f"{folder}/a/b").is_dir()
+    True
+    """
+    path = check_folder(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(path, error) from error
     return path
 
 
@@ -247,6 +307,7 @@ def atomic_paths(paths: Sequence[str | Path], overwrite: bool = True) -> Iterato
                 _flush(temporary)
         with _signals_held(), _named_errors(final, temporaries):
             _name_all(temporaries, final, overwrite)
+            written.extend(final)
             finished = True
     finally:
         for temporary in temporaries:
@@ -449,9 +510,11 @@ def _name_folder(inner: Path, path: Path, overwrite: bool) -> None:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
         else:
+            written.append(path)
             return
     if not overwrite:
         raise UsageError(f"{path}: exists, written by another process meanwhile; pass --overwrite to replace it")
+    written.append(path)
     if _exchange(inner, path):
         return
     before = inner.parent / _BEFORE

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numba
 from numba.core.caching import FunctionCache
 
-__all__ = ["njit"]
+__all__ = ["cache_folder", "njit"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -53,3 +53,13 @@ def njit(cache: bool = True, **options: Any) -> Callable[[_Function], _Function]
         return made
 
     return compiled
+
+
+def cache_folder() -> Path | None:
+    """Return the folder that what is compiled is kept in; None where there is no place for one."""
+    path = getattr(getattr(njit()(_nothing), "_cache", None), "cache_path", None)
+    return None if path is None else Path(path)
+
+
+def _nothing() -> None:
+    """Be compiled, in no run: numba tells its folder by the place of a function."""

@@ -12,7 +12,36 @@ from datagen.templates import load_template
 if TYPE_CHECKING:
     from datagen.checks import Check, Status
 
-__all__ = ["Page", "Picture", "Section", "Table", "page_html"]
+__all__ = ["Bar", "Page", "Picture", "Section", "Table", "page_html"]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """An interval as a bar in a cell, on a scale from 0 to 1 that is as wide as the cell.
+
+    Attributes
+    ----------
+    low, high : float
+        Where the bar begins and ends; what lies beyond the scale is cut.
+    at : float
+        Where its mark is, and what the column is sorted by.
+    text : str
+        The interval in words, for those who cannot see it.
+    """
+
+    low: float
+    high: float
+    at: float
+    text: str
+
+    def place(self, value: float) -> str:
+        """Return where a value lies on the scale, in per cent."""
+        return f"{100 * min(max(value, 0.0), 1.0):.2f}"
+
+    @property
+    def span(self) -> str:
+        """How wide the bar is, in per cent of the scale."""
+        return f"{max(0.0, float(self.place(self.high)) - float(self.place(self.low))):.2f}"
 
 
 @dataclass(frozen=True)
@@ -25,13 +54,16 @@ class Table:
         What it shows.
     columns : sequence of str
         The headings of the columns.
-    rows : sequence of sequence of str
+    rows : sequence of sequence of str or Bar
         The cells; numbers as they are to be read.
+    sortable : bool
+        Whether a reader can sort it by its columns. The page then has a script; without scripts it is as given.
     """
 
     caption: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Bar]]
+    sortable: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +134,7 @@ class Page:
         Its parts, in order.
     lead : str
         A sentence before the verdict.
-    status : {"pass", "warn", "fail"}, optional
+    status : {"pass", "note", "warn", "fail"}, optional
         The colour of the verdict.
     """
 
@@ -116,4 +148,5 @@ class Page:
 
 def page_html(page: Page) -> str:
     """Return a page as HTML without any reference to other files."""
-    return load_template("page.html").render(page=page)
+    sortable = any(table.sortable for section in page.sections for table in section.tables)
+    return load_template("page.html").render(page=page, sortable=sortable)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
 from typing import Protocol, TypeVar
 
-from datagen.errors import DatagenError, UsageError
+from datagen.errors import DatagenError, UsageError, shown
 
 __all__ = ["Spread", "Threads", "check_workers", "default_workers", "map_ordered"]
 
@@ -28,8 +29,8 @@ def check_workers(workers: int | None) -> None:
     UsageError
         If it is below 1.
     """
-    if workers is not None and workers < 1:
-        raise UsageError(f"{workers} workers: must be at least 1")
+    if workers is not None and not (isinstance(workers, Integral) and workers >= 1):
+        raise UsageError(f"{shown(workers)} workers: must be at least 1, and whole")
 
 
 def map_ordered(

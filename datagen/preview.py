@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from datagen.datasets import Sequences
 from datagen.errors import DatagenError, UsageError, quote
 from datagen.files import atomic_path, check_output
+from datagen.fragments import evenly
 
 __all__ = ["animation", "caption", "check_suffix", "contact_sheet", "save_preview"]
 
@@ -62,7 +63,7 @@ def contact_sheet(dataset: Sequences, rows: int = 12, columns: int = 12) -> Imag
         top = row * step + _GAP
         if line:
             draw.text((_GAP, top), _cut(captions[row], font, across - 2 * _GAP), _INK, font)
-        for column, frame in enumerate(_evenly(len(images), columns)):
+        for column, frame in enumerate(evenly(len(images), columns)):
             place = (column * (width + _GAP) + _GAP, top + line)
             sheet.paste(_tile(images[frame], None if centres is None else centres[frame]), place)
     return sheet
@@ -196,7 +197,7 @@ def _chosen(dataset: Sequences, most: int) -> NDArray[np.int64]:
         raise DatagenError("the file holds factors only; there are no images to show")
     if dataset.is_grid:
         return np.flatnonzero(dataset.factor_sizes > 1)[:most]
-    return _evenly(dataset.num_sequences, most)
+    return evenly(dataset.num_sequences, most)
 
 
 def _traversal(dataset: Sequences, factor: int) -> NDArray[np.uint8]:
@@ -206,11 +207,6 @@ def _traversal(dataset: Sequences, factor: int) -> NDArray[np.uint8]:
     places = np.repeat(sizes[:, None] // 2, sizes[factor], axis=1)
     places[factor] = np.arange(sizes[factor])
     return dataset.images[np.ravel_multi_index(tuple(places), sizes)]
-
-
-def _evenly(count: int, most: int) -> NDArray[np.int64]:
-    """Return at most so many of `count` indices, evenly spread from the first to the last."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def _sequence(dataset: Sequences, index: int) -> Shown:

@@ -10,12 +10,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import BadInputError, UsageError, quote
+from datagen.errors import BadInputError, UsageError, quote, shown
 from datagen.tracks import Sampling, Tracks, WrappedVideo
 
 __all__ = ["Rated", "RatedVideo", "check_rate", "describe_rates", "rate_or_nan", "wrong_rates"]
@@ -50,8 +51,8 @@ def check_rate(name: str, rate: float | None) -> None:
     UsageError
         If it is not above 0 or not finite.
     """
-    if rate is not None and not 0 < rate < math.inf:
-        raise UsageError(f"{name}={rate}: must be above 0")
+    if rate is not None and not (isinstance(rate, Real) and 0 < rate < math.inf):
+        raise UsageError(f"{name}={shown(rate)}: must be above 0")
 
 
 def wrong_rates(rates: NDArray[Any]) -> NDArray[np.bool_]:

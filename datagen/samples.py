@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import UsageError
+from datagen.arguments import is_whole
+from datagen.errors import UsageError, shown
 from datagen.files import atomic_folder, atomic_path, check_output
 from datagen.progress import progress_bar
 
@@ -51,8 +52,8 @@ def sample_mots(
         If a number is below 1, the folder exists, or it is to be replaced and is no sample.
     """
     out = Path(out)
-    if sequences < 1 or frames < 1:
-        raise UsageError(f"{sequences} sequences of {frames} frames: both must be at least 1")
+    if not (is_whole(sequences, 1, 2**31) and is_whole(frames, 1, 2**31)):
+        raise UsageError(f"{shown(sequences)} sequences of {shown(frames)} frames: both must be at least 1, and whole")
     names = {name for name, *_ in _SETS}
     if out.is_dir() and (other := next((path for path in out.iterdir() if path.name not in names), None)) is not None:
         raise UsageError(f"{out}: exists and holds {other.name}, which is of no sample; give another folder")
@@ -152,8 +153,8 @@ def sample_youtube_vis(
     """
     from datagen.readers.instance_sets import YOUTUBE_VIS_NAMES
 
-    if videos < 1 or frames < 1:
-        raise UsageError(f"{videos} videos of {frames} frames: both must be at least 1")
+    if not (is_whole(videos, 1, 2**31) and is_whole(frames, 1, 2**31)):
+        raise UsageError(f"{shown(videos)} videos of {shown(frames)} frames: both must be at least 1, and whole")
     path = check_output(out, overwrite)
     objects, height, width = 3, 720, 1280
     masks = 0
@@ -226,8 +227,8 @@ def sample_sa_v(
         If a number is below 1, the folder exists, or it is to be replaced and is no sample.
     """
     out = Path(out)
-    if videos < 1 or frames < 1:
-        raise UsageError(f"{videos} videos of {frames} frames: both must be at least 1")
+    if not (is_whole(videos, 1, 2**31) and is_whole(frames, 1, 2**31)):
+        raise UsageError(f"{shown(videos)} videos of {shown(frames)} frames: both must be at least 1, and whole")
     if out.is_dir() and (other := next((path for path in out.iterdir() if not path.match("sav_*.json")), None)):
         raise UsageError(f"{out}: exists and holds {other.name}, which is of no sample; give another folder")
     masklets = masks = 0

@@ -45,7 +45,8 @@ class Transitions:
     video : ndarray of str, shape (N,)
         The video or sequence inside the source, e.g. ``"0002"``; empty where a file does not say.
     object_id : ndarray of int64, shape (N,)
-        The object inside the video (for the release's tables: the annotation).
+        The object inside the video (for the release's tables: the annotation). Below 0 where a file does not say it: -1
+        less the number of the sequence stands for it.
     category : ndarray of str, shape (N,)
         Its category, e.g. ``"pedestrian"``.
     window : ndarray of int64, shape (N,)
@@ -63,6 +64,14 @@ class Transitions:
     ------
     UsageError
         If a column is of another type or shape, T is below 2, or a rate is neither above 0 nor NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> names, numbers = np.array(["", ""]), np.arange(2)
+    >>> y = x = np.array([[4.0, 5.0], [1.0, 1.0]])
+    >>> Transitions(names, names, numbers, names, numbers, numbers, y, x, np.array([[9, 9], [9, 16]]))
+    Transitions(2 rows of 2 frames; int64 area, float64 x, y)
     """
 
     source: NDArray[np.str_]

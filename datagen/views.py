@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.arguments import check_choice
-from datagen.errors import UsageError
+from datagen.arguments import check_choice, is_whole
+from datagen.errors import UsageError, shown
 from datagen.jit import njit
 from datagen.masks import Grid, Masks, cut_at_column
 from datagen.moments import Measures, measures_of_moments
@@ -34,6 +34,9 @@ __all__ = [
     "make_view",
     "nearest_indices",
 ]
+
+_MOST = 2**31 - 1
+"""Pixels or windows, far beyond any frame."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +139,10 @@ class KittiView(View):
     portrait: bool = False
 
     def __post_init__(self) -> None:
-        if self.image_size < 1:
-            raise UsageError(f"image size {self.image_size}: must be at least 1")
-        if self.num_windows < 1:
-            raise UsageError(f"{self.num_windows} windows: must be at least 1")
+        if not is_whole(self.image_size, 1, _MOST):
+            raise UsageError(f"image size {shown(self.image_size)}: must be at least 1, and whole")
+        if not is_whole(self.num_windows, 1, _MOST):
+            raise UsageError(f"{shown(self.num_windows)} windows: must be at least 1, and whole")
 
     def width(self, height: int, width: int) -> int:
         """Return the width of a resized frame: ``int(width // (height / image_size))``."""
@@ -331,10 +334,10 @@ def make_view(name: str = "youtube", stride: int | None = None) -> View:
 
 
 def _check_windows(image_size: int, stride: int | None) -> None:
-    if image_size < 1:
-        raise UsageError(f"image size {image_size}: must be at least 1")
-    if stride is not None and stride < 1:
-        raise UsageError(f"stride {stride}: must be at least 1")
+    if not is_whole(image_size, 1, _MOST):
+        raise UsageError(f"image size {shown(image_size)}: must be at least 1, and whole")
+    if stride is not None and not is_whole(stride, 1, _MOST):
+        raise UsageError(f"stride {shown(stride)}: must be at least 1, and whole")
 
 
 def _windows(last: int, stride: int | None) -> NDArray[np.int64]:

@@ -26,7 +26,7 @@ from datagen.datasets import MASK_FACTORS, Sequences
 from datagen.errors import BadInputError, UsageError
 from datagen.lazy_array import LazyArray
 from datagen.pairs import first_frames, second_frames
-from datagen.splits import Protocol, Split, split_sequences
+from datagen.splits import Split, SplitProtocol, split_sequences
 
 __all__ = ["KittiMasks", "SampledPairs"]
 
@@ -47,6 +47,13 @@ class SampledPairs(Sequence[Item]):
     ----------
     tensors : tuple of Tensor
         What an item holds, with a batch dimension in front.
+
+    Examples
+    --------
+    >>> import torch
+    >>> batch = SampledPairs((torch.zeros(8, 1, 64, 64), torch.zeros(8, 1, 64, 64)))
+    >>> len(batch), batch[:2]
+    (8, SampledPairs((2, 1, 64, 64), (2, 1, 64, 64)))
     """
 
     def __init__(self, tensors: Item) -> None:
@@ -141,7 +148,7 @@ class KittiMasks(Dataset[Item]):
         *,
         seed: int | None = None,
         split: Split | None = None,
-        protocol: Protocol | None = None,
+        protocol: SplitProtocol | None = None,
         sequence_length: int | None = None,
         delta_t: int | None = None,
         download: bool = False,

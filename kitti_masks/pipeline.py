@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datagen.arguments import check_choice
+from datagen.arguments import check_choice, is_whole
 from datagen.build import PlannedVideo, SequenceRule, find_sequences, paint, plan
 from datagen.datasets import Sequences
-from datagen.errors import DatagenError, DatagenWarning, UsageError, quote
+from datagen.errors import DatagenError, DatagenWarning, UsageError, quote, shown
 from datagen.manifest import make_manifest
 from datagen.parallel import check_workers
 from datagen.rates import describe_rates
@@ -54,7 +54,18 @@ def find_sources(
         If a folder does not exist, a sequence is in two places, or a wanted one in none.
     DatagenError
         If there is no sequence at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datagen.samples import sample_mots
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counts = sample_mots(f"{folder}/mots", frames=5)
+    ...     [(video.source, video.name) for video in find_sources(f"{folder}/mots")]
+    [('kitti-mots', '0000'), ('kitti-mots', '0001'), ('motschallenge', '0000'), ('motschallenge', '0001')]
     """
+    if annotations is not None:
+        check_choice("annotations", annotations, ("txt", "png"))
 
     def find(source: str | Path) -> list[Video]:
         found = mots.find_videos(source, annotations)
@@ -139,8 +150,8 @@ def build(
     Sequences(mask-sequences: 13 sequences, 136 frames of 32 x 32 bool; factors y, x, area)
     """
     check_choice("preset", preset, list(PRESETS))
-    if min_area < 1:
-        raise UsageError(f"minimum area {min_area}: must be at least 1")
+    if not is_whole(min_area, 1, 2**62):
+        raise UsageError(f"minimum area {shown(min_area)}: must be at least 1, and whole")
     check_workers(workers)
     view = KittiView(image_size, windows)
     rules = {

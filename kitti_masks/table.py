@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.arguments import check_instance
 from datagen.datasets import Sequences
-from datagen.errors import UsageError
+from datagen.errors import UsageError, shown
 from datagen.moments import latents_of_masks
 from datagen.parallel import map_ordered
 from datagen.progress import progress_bar
@@ -46,19 +48,30 @@ def transitions(
     ------
     UsageError
         If a mask is lost by rotating (it is a few stray pixels) or the angle is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from datagen import Sequences
+    >>> masks = np.zeros((6, 32, 32), dtype=bool)
+    >>> for t in range(6):
+    ...     masks[t, 8:16, 4 + t : 12 + t] = True
+    >>> transitions(Sequences.from_masks([masks]), rotate=45)
+    Transitions(5 rows of 2 frames; int64 area, float32 x, y)
     """
+    check_instance("dataset", dataset, Sequences, "as kitti_masks.build returns")
     if rotate is None:
         return dataset.transitions()
-    if not np.isfinite(rotate):
-        raise UsageError(f"rotation by {rotate} degrees: must be a finite number")
+    if not isinstance(rotate, int | float) or not math.isfinite(rotate):
+        raise UsageError(f"rotation by {shown(rotate)} degrees: must be a finite number")
     from scipy.ndimage import rotate as rotate_image
 
-    images = dataset.images
+    images, angle = dataset.images, float(rotate)
     assert images is not None
 
     def measure(begin: int) -> NDArray[np.float32]:
         masks = images[begin : begin + _CHUNK].view(np.uint8)
-        return latents_of_masks(np.stack([rotate_image(mask, rotate) for mask in masks]))
+        return latents_of_masks(np.stack([rotate_image(mask, angle) for mask in masks]))
 
     begins = range(0, dataset.num_frames, _CHUNK)
     parts = progress_bar(map_ordered(measure, begins, workers), "rotating", total=len(begins), show=show_progress)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from datagen.arguments import check_instance, is_whole
 from datagen.datasets import SPRITE_FACTORS, Sequences
-from datagen.errors import UsageError
+from datagen.errors import UsageError, shown
 from datagen.manifest import make_manifest
 from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
@@ -88,11 +89,23 @@ def build(
         or for another law of motion together with `discrete`, whose grid is too coarse to tell laws apart.
     DatagenError
         If the transitions cannot serve (`natsprites.sampling.factor_space`, `natsprites.Motion.move`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> names, numbers = np.full(50, ""), np.arange(50)
+    >>> y, x = rng.uniform(20, 44, (2, 50, 1)) + rng.laplace(0, 1, (2, 50, 2))
+    >>> area = rng.integers(100, 900, (50, 1)) + rng.integers(0, 20, (50, 2))
+    >>> moved = Transitions(names, names, numbers, names, numbers, numbers, y, x, area)
+    >>> build(moved, pairs=100, image_size=32)
+    Sequences(sprite-sequences: 100 sequences, 200 frames of 32 x 32 uint8; factors x, y, scale, orientation, shape)
     """
-    if pairs < 1:
-        raise UsageError(f"{pairs} pairs: must be at least 1")
-    if seed < 0:
-        raise UsageError(f"seed {seed}: must be at least 0")
+    check_instance("transitions", transitions, Transitions, "as datagen.load returns of a table")
+    if not is_whole(pairs, 1, 2**62):
+        raise UsageError(f"{shown(pairs)} pairs: must be at least 1, and whole")
+    if not is_whole(seed, 0, 2**64 - 1):
+        raise UsageError(f"seed {shown(seed)}: must be at least 0, and whole")
     check_workers(workers)
     motion = Motion.read(motion)
     if discrete and motion.law != "natural":

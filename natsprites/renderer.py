@@ -52,6 +52,12 @@ class Renderer:
     ------
     UsageError
         If either is less than 1 or the canvas is larger than 16,384 pixels.
+
+    Examples
+    --------
+    >>> frames = Renderer(image_size=32).render([0.5, 0.6], 0.5, 0.25, 45, "star_5")
+    >>> frames.shape, frames.dtype
+    ((2, 32, 32, 3), dtype('uint8'))
     """
 
     def __init__(self, image_size: int = 64, anti_aliasing: int = 5) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from datagen.errors import UsageError
+from datagen.errors import UsageError, shown
 from natsprites.renderer import Renderer, lanczos_filter
 from natsprites.shapes import SHAPES, shape_codes
 
@@ -40,14 +40,20 @@ class TorchRenderer:
     ------
     UsageError
         For sizes that `natsprites.Renderer` does not take, and for a device that is not there.
+
+    Examples
+    --------
+    >>> half = torch.tensor([0.5])
+    >>> TorchRenderer().render(half, half, half, torch.tensor([0.0]), ["square"]).shape
+    torch.Size([1, 3, 64, 64])
     """
 
     def __init__(self, device: str | torch.device = "cpu", image_size: int = 64, anti_aliasing: int = 5) -> None:
         self.exact = Renderer(image_size, anti_aliasing)
         try:
             self.device = torch.empty(0, device=device).device
-        except (RuntimeError, AssertionError, TypeError) as error:
-            raise UsageError(f"device {device!r:.60} cannot be used: {str(error).splitlines()[0]:.200}") from None
+        except (RuntimeError, AssertionError, TypeError, ValueError) as error:
+            raise UsageError(f"device {shown(device)} cannot be used: {str(error).splitlines()[0]:.200}") from None
         coefficients, running, _ = lanczos_filter(image_size, anti_aliasing)
         one = 1 << 22
         self._rows = torch.from_numpy(coefficients[::-1] / one).float().to(self.device)  # y points upwards

@@ -10,12 +10,13 @@ if TYPE_CHECKING:
     from slowvae import metrics
     from slowvae.ada_gvae import AdaGVAE
     from slowvae.beta_vae import BetaVAE
+    from slowvae.evaluation import evaluate
     from slowvae.model import SlowVAE
     from slowvae.pcl import PCL
     from slowvae.pipeline import train
     from slowvae.runs import load
 
-__all__ = ["PCL", "AdaGVAE", "BetaVAE", "SlowVAE", "load", "metrics", "train"]
+__all__ = ["PCL", "AdaGVAE", "BetaVAE", "SlowVAE", "evaluate", "load", "metrics", "train"]
 
 # torch takes seconds to import, and the metrics need none of it.
 _HOMES = {
@@ -23,6 +24,7 @@ _HOMES = {
     "BetaVAE": "beta_vae",
     "PCL": "pcl",
     "SlowVAE": "model",
+    "evaluate": "evaluation",
     "load": "runs",
     "metrics": "metrics",
     "train": "pipeline",

@@ -17,6 +17,11 @@ class AdaGVAE(VAE):
     """The VAE with a beta-VAE's objective on posteriors that the images of a pair share in part.
 
     It takes what `Encoder` takes, and the hyper-parameter `beta`.
+
+    Examples
+    --------
+    >>> AdaGVAE(z_dim=3, image_size=32)
+    AdaGVAE(z_dim=3, channels=1, image_size=32, beta=1.0)
     """
 
     published: ClassVar = {"beta": 1.0}

@@ -17,7 +17,9 @@ from datagen.grids.pairs import second_images
 from datagen.grids.priors import Prior
 from datagen.lazy_array import parts
 from datagen.pairs import first_frames, second_frames
+from datagen.splits import split_frames
 from slowvae import device as devices
+from slowvae.settings import Settings
 
 __all__ = ["Frames", "PairOrder"]
 
@@ -39,12 +41,15 @@ class Frames:
         Where images are wanted.
     dataset : Sequences
         All else.
+    firsts : ndarray of int64, or None
+        The frames that pairs may begin with, of a part of a split; None for all.
     """
 
     pixels: Tensor
     image_shape: tuple[int, int, int]
     device: torch.device
     dataset: Sequences
+    firsts: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, dataset: Sequences, device: torch.device) -> Frames:
@@ -85,14 +90,41 @@ class Frames:
 
     def at(self, rows: Tensor | slice) -> Tensor:
         """Return images as float32 in [0, 1], (*rows.shape, C, H, H), on the device."""
+        return self.images(self.fetch(rows))
+
+    def fetch(self, rows: Tensor | slice) -> Tensor:
+        """Return the bytes of images, uint8 (*rows.shape, P) or (*rows.shape, C, H, H), on the device."""
         if isinstance(rows, Tensor):
             rows = rows.to(self.pixels.device)
-        found = self.pixels[rows].to(self.device, non_blocking=True)
+        found = self.pixels[rows]
+        if found.device.type != self.device.type:
+            found = found.pin_memory()  # from other memory the copy would be waited for
+        return found.to(self.device, non_blocking=True)
+
+    def images(self, found: Tensor) -> Tensor:
+        """Return images as float32 in [0, 1] from their bytes, as `fetch` returns them."""
         if self.pixels.ndim > 2:
             return found.float() / 255
         size = self.image_shape[1] * self.image_shape[2]
         bits = _bits(self.device)[found.int()].flatten(-2)[..., :size]
         return bits.unflatten(-1, self.image_shape)
+
+    def part(self, settings: Settings) -> Frames:
+        """Return the same frames with pairs of the part of a split alone that a run is trained on.
+
+        Raises
+        ------
+        UsageError
+            If the dataset cannot be split so, or the part is empty.
+        """
+        if settings.split_protocol == "release":
+            return self
+        chosen = split_frames(self.dataset, settings.split, settings.split_protocol, settings.split_seed)
+        if not len(chosen):
+            raise UsageError(
+                f"the split {settings.split_protocol} leaves nothing for {settings.split}: too little to split"
+            )
+        return replace(self, firsts=chosen)
 
     def shuffled(self, seed: int) -> Frames:
         """Return the same frames in random order over all sequences: the same pictures without their time."""
@@ -145,11 +177,14 @@ class PairOrder:
                 "a prior draws pairs of a grid; the dataset holds sequences, which have pairs of their own"
             )
         self._firsts, self._lasts, _ = first_frames(dataset.offsets, reach=1 if prior is None else 0)
+        if frames.firsts is not None:
+            kept = np.isin(self._firsts, frames.firsts)
+            self._firsts, self._lasts = self._firsts[kept], self._lasts[kept]
         if prior is not None:
             second_images(self._firsts[:1], dataset, prior, np.random.default_rng(0))  # which says what does not fit
         self._prior, self._dataset = prior, dataset
         self._seeds, self._batch_size, self._max_delta_t = seeds, batch_size, max_delta_t
-        self._device = frames.device
+        self._device = frames.pixels.device
         self._epoch, self._rows = -1, torch.empty(0)
         pairs = len(self._firsts)
         if pairs < batch_size // 2:
@@ -157,7 +192,7 @@ class PairOrder:
         self.batches_per_epoch = pairs // (batch_size // 2)
 
     def batch(self, iteration: int) -> Tensor:
-        """Return the frames of a batch, int64 (S, B) on the device; 0 and 1 are a pair, 2 and 3, ..."""
+        """Return the frames of a batch, int64 (S, B) where the pixels lie; 0 and 1 are a pair, 2 and 3, ..."""
         epoch, place = divmod(iteration, self.batches_per_epoch)
         if epoch != self._epoch:
             self._rows = torch.from_numpy(np.stack([self._draw(seed, epoch) for seed in self._seeds], axis=1))

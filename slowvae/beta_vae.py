@@ -16,6 +16,11 @@ class BetaVAE(VAE):
     """The VAE with the objective ``2 R + beta (CE_N - H)``: `slowvae.objectives.beta_vae_loss`.
 
     It takes what `Encoder` takes, and the hyper-parameter `beta`.
+
+    Examples
+    --------
+    >>> BetaVAE(z_dim=3, image_size=32)
+    BetaVAE(z_dim=3, channels=1, image_size=32, beta=8.0)
     """
 
     published: ClassVar = {"beta": 8.0}

@@ -21,7 +21,7 @@ from datagen.files import atomic_folder, check_input, sha256_file
 from datagen.records import read_record, write_record
 from slowvae.settings import Settings, settings_json, settings_of
 
-__all__ = ["Checkpoint", "check_tensors", "latest_checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["Checkpoint", "all_checkpoints", "check_tensors", "latest_checkpoint", "load_checkpoint", "save_checkpoint"]
 
 _TENSORS, _STATE = "state.safetensors", "state.json"
 _REMEDY = "remove this folder to go on from the checkpoint before it, if there is one"
@@ -105,20 +105,20 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep_every: int) -> Pa
         raise DatagenError(f"{final}: cannot be written ({reason}); the older checkpoint is as it was") from error
     for left in folder.glob(".*"):  # by a run that was killed while it wrote
         shutil.rmtree(left, ignore_errors=True)
-    for older in _checkpoints(folder):
+    for older in all_checkpoints(folder):
         if older != final and int(older.name) % keep_every:
             shutil.rmtree(older, ignore_errors=True)
     return final
 
 
-def _checkpoints(folder: Path) -> list[Path]:
+def all_checkpoints(folder: Path) -> list[Path]:
     """Return the folders of all checkpoints, oldest first."""
     return sorted(path for path in folder.glob("*") if re.fullmatch("[0-9]{8,}", path.name))
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
     """Return the folder of the newest checkpoint, or None."""
-    found = _checkpoints(folder)
+    found = all_checkpoints(folder)
     return found[-1] if found else None
 
 

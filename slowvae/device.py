@@ -5,25 +5,30 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
-from datagen.errors import DatagenError, UsageError
+from datagen.errors import DatagenError, DatagenWarning, UsageError, quote, shown
 
 __all__ = [
+    "CudaGraph",
     "Executor",
+    "Repeated",
     "autocast",
     "describe",
     "find_device",
     "generator",
+    "graph_on",
     "make_adam",
     "out_of_memory",
     "place",
     "split_seeds",
+    "use_threads",
 ]
 
 Item = TypeVar("Item")
@@ -45,13 +50,13 @@ def find_device(name: str = "auto") -> torch.device:
     UsageError
         If the name is unknown or this machine has no such device.
     """
-    if name == "auto":
+    if isinstance(name, str) and name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # "meta" is a device that holds nothing
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise UsageError(f"device {name!r}: this machine has none; take auto, cpu, cuda or mps") from None
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ValueError):
+        raise UsageError(f"device {shown(name)}: this machine has none; take auto, cpu, cuda or mps") from None
     if device.type == "cpu":
         _keep_freed_memory()
     return device
@@ -113,7 +118,14 @@ def autocast(device: torch.device, amp: str | None) -> AbstractContextManager[ob
 
 def make_adam(parameters: Iterable[torch.nn.Parameter], learning_rate: float) -> torch.optim.Adam:
     """Return Adam as one kernel over all parameters."""
-    return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.999), fused=True)
+    parameters = list(parameters)
+    capturable = parameters[0].device.type == "cuda"  # a part of a CUDA graph, which asks for it
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.999), fused=True, capturable=capturable)
+
+
+def use_threads(threads: int) -> None:
+    """Have torch work with so many threads, on a CPU, where this thread asks for it."""
+    torch.set_num_threads(threads)
 
 
 def split_seeds(seeds: Sequence[int], device: torch.device) -> list[tuple[int, ...]]:
@@ -171,6 +183,97 @@ class Executor:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
             torch.set_num_threads(self._cores)  # the workers' share was set in libraries for all threads
+
+
+class Graph(Protocol):
+    """What records the work of a function, to do it again without the function."""
+
+    def warm_up(self, function: Callable[[], None]) -> None:
+        """Call the function in the surroundings in which it will be recorded."""
+
+    def record(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Return what does the function's work, which is noted here and not done."""
+
+
+class CudaGraph:
+    """A CUDA graph: all kernels of a function, launched as one.
+
+    Parameters
+    ----------
+    device : torch.device
+        A CUDA device.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        # The same for both: libraries make their handles and workspaces by stream, which a recording must not do.
+        self._stream, self._device = torch.cuda.Stream(device), device
+
+    def warm_up(self, function: Callable[[], None]) -> None:
+        """Call the function on the stream that it will be recorded on."""
+        current = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            function()
+        current.wait_stream(self._stream)
+
+    def record(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Return what launches the function's kernels."""
+        graph, before = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
+        try:
+            with torch.cuda.graph(graph, stream=self._stream):
+                function()
+        except RuntimeError:
+            torch.cuda.set_stream(before)  # a recording that fails at its end leaves its own
+            raise
+        return graph.replay
+
+
+def graph_on(device: torch.device) -> Graph | None:
+    """Return what records work on the device; None where there is no such thing."""
+    return CudaGraph(device) if device.type == "cuda" else None
+
+
+class Repeated:
+    """A function that is called again and again, and is replaced by a recording of its work where that can be made.
+
+    The networks here are small: a GPU computes a layer in less time than Python takes to ask for it. What was recorded
+    is asked for once a step.
+
+    Parameters
+    ----------
+    function : callable
+        It must do the same operations on the same tensors at every call, from the third on: a recording knows nothing
+        of what Python decides.
+    graph : Graph, optional
+        What records it. If that fails, a warning says so, and the function is called as without one.
+    """
+
+    def __init__(self, function: Callable[[], None], graph: Graph | None) -> None:
+        self._function, self._graph = function, graph
+        self._calls = 0
+        self._replay: Callable[[], None] | None = None
+
+    def __call__(self) -> None:
+        """Do the work once."""
+        if self._replay is not None:
+            self._replay()
+        elif self._graph is None:
+            self._function()
+        elif self._calls < _WARM_UP:
+            self._calls += 1
+            self._graph.warm_up(self._function)
+        else:
+            try:
+                self._replay = self._graph.record(self._function)
+            except RuntimeError as error:
+                self._graph = None
+                problem = f"steps cannot be recorded as one graph here, and take longer without ({quote(error)})"
+                warnings.warn(problem, DatagenWarning, stacklevel=2)
+            self()
+
+
+_WARM_UP = 3
+"""Calls before a recording, in which libraries choose their kernels and buffers come to be."""
 
 
 @contextmanager

@@ -81,7 +81,11 @@ def traversals_gif(images: NDArray[np.uint8]) -> bytes:
 
 
 def scatters(
-    latents: NDArray[np.float32], factors: NDArray[np.float32], names: tuple[str, ...], correlation: NDArray[Any]
+    latents: NDArray[np.float32],
+    factors: NDArray[np.float32],
+    names: tuple[str, ...],
+    correlation: NDArray[Any],
+    caption: str = "",
 ) -> Figure:
     """Draw every latent against every factor, the correlation above.
 
@@ -93,6 +97,8 @@ def scatters(
         Of the factors.
     correlation : ndarray, shape (K, Z)
         What to write above each plot, e.g. that of `slowvae.metrics.mcc`.
+    caption : str
+        What to write above all, e.g. by which protocol they were taken.
 
     Returns
     -------
@@ -104,6 +110,8 @@ def scatters(
     rows = np.random.default_rng(0).permutation(len(latents))[:2000]
     num_factors, z_dim = correlation.shape
     figure = Figure(figsize=(1.4 * z_dim, 1.5 * num_factors), layout="constrained")
+    if caption:
+        figure.suptitle(caption, fontsize=8)
     axes = figure.subplots(num_factors, z_dim, squeeze=False, sharex="col", sharey="row")
     for k in range(num_factors):
         for i in range(z_dim):

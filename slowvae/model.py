@@ -15,7 +15,8 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from datagen.errors import UsageError, unknown_choice
+from datagen.arguments import check_whole, is_whole
+from datagen.errors import UsageError, shown, unknown_choice
 from slowvae.layers import DenseConv, DenseUpConv, FirstConv, LastConv, UpConv, channels_last
 from slowvae.objectives import slowvae_loss
 
@@ -61,8 +62,10 @@ class Encoder(nn.Module):
         self, z_dim: int = 10, channels: int = 1, image_size: int = 64, stack: int = 1, **hyperparameters: float
     ) -> None:
         super().__init__()
-        if image_size % 16 or not 16 <= image_size <= 128:
-            raise UsageError(f"images of {image_size} pixels: the network takes multiples of 16 from 16 to 128")
+        for name, value in {"z_dim": z_dim, "channels": channels, "stack": stack}.items():
+            check_whole(name, value, 1, 1 << 20)
+        if not is_whole(image_size, 16, 128) or image_size % 16:
+            raise UsageError(f"images of {shown(image_size)} pixels: the network takes multiples of 16 from 16 to 128")
         for name in hyperparameters.keys() - self.published.keys():
             raise unknown_choice(f"hyper-parameter of {type(self).__name__}", name, self.published)
         self.z_dim, self.channels, self.image_size, self.stack = z_dim, channels, image_size, stack
@@ -109,6 +112,8 @@ class Encoder(nn.Module):
         UsageError
             If the images are of another shape.
         """
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            raise UsageError(f"images are {_kind(x)}; they must be a torch tensor of floats in [0, 1]")
         image = (self.channels, self.image_size, self.image_size)
         single, stacked = x.ndim == 4 and self.stack == 1, x.ndim == 5 and len(x) == self.stack
         if x.shape[-3:] != image or not (single or stacked):
@@ -136,6 +141,11 @@ class Encoder(nn.Module):
         shown = {"z_dim": self.z_dim, "channels": self.channels, "image_size": self.image_size}
         shown |= {"stack": self.stack} if self.stack > 1 else {}
         return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in {**shown, **self.hyperparameters}.items())})"
+
+
+def _kind(value: object) -> str:
+    """Say what a wrong argument is."""
+    return f"a tensor of {value.dtype}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 class VAE(Encoder):
@@ -171,7 +181,18 @@ class VAE(Encoder):
         Returns
         -------
         Tensor of float32, shape (B, C, H, H)
+
+        Raises
+        ------
+        UsageError
+            If the latents are of another type or shape.
         """
+        if not isinstance(z, Tensor) or not z.is_floating_point():
+            raise UsageError(f"latents are {_kind(z)}; they must be a torch tensor of floats")
+        single, stacked = z.ndim == 2 and self.stack == 1, z.ndim == 3 and len(z) == self.stack
+        if z.shape[-1:] != (self.z_dim,) or not (single or stacked):
+            batch = "B" if self.stack == 1 else f"{self.stack}, B"
+            raise UsageError(f"latents are {tuple(z.shape)}; they must be ({batch}, {self.z_dim})")
         *lead, b, _ = z.shape  # (S, B, Z) or (B, Z)
         z = z.reshape(self.stack, b, self.z_dim).transpose(0, 1).reshape(b, self.stack * self.z_dim, 1, 1)
         h = self.decoder(z).float().unflatten(1, (self.stack, self.channels)).transpose(0, 1)  # (S, B, C, H, H)
@@ -199,6 +220,15 @@ class SlowVAE(VAE):
     """The VAE with a Laplace prior on what changes within a pair: `slowvae.objectives.slowvae_loss`.
 
     It takes what `Encoder` takes, and the hyper-parameters `beta`, `gamma` and `rate`.
+
+    Examples
+    --------
+    >>> network = SlowVAE(z_dim=3, image_size=32, gamma=5.0)
+    >>> network
+    SlowVAE(z_dim=3, channels=1, image_size=32, beta=1.0, gamma=5.0, rate=6.0)
+    >>> mu, logvar = network.encode(torch.zeros(2, 1, 32, 32))
+    >>> mu.shape
+    torch.Size([2, 3])
     """
 
     published: ClassVar = {"beta": 1.0, "gamma": 10.0, "rate": 6.0}

@@ -20,6 +20,13 @@ class PCL(Encoder):
     The log-odds of features h, h' being those of a true pair are
     ``sum_i (q_i0 h_i + q_i1)^2 - |p_i0 h_i + p_i1 h'_i + p_i2| + c``: the difference between the log-densities of an
     autoregressive process with Laplace innovations, given the other frame and not given it (section 4 of the paper).
+
+    Examples
+    --------
+    >>> network = PCL(z_dim=3, image_size=32)
+    >>> mu, logvar = network.encode(torch.zeros(2, 1, 32, 32))
+    >>> mu.shape
+    torch.Size([2, 3])
     """
 
     def __init__(self, z_dim: int = 10, channels: int = 1, image_size: int = 64, stack: int = 1) -> None:

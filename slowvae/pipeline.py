@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from datagen.extras import has_extra, missing_extra
-from datagen.files import atomic_path
+from datagen.files import as_path, atomic_path
+from datagen.store import content_hash, load
 from slowvae import trainer
 from slowvae.batches import Frames
 from slowvae.device import find_device
-from slowvae.evaluate import encode_all, load_frames
+from slowvae.evaluation import describe_file, encode_all, fill_in
 from slowvae.figures import figure_png, save_traversals, scatters, traversals
 from slowvae.metrics import mcc
 from slowvae.model import VAE, Encoder
+from slowvae.protocols import Protocol
 from slowvae.runs import read_run
 from slowvae.settings import make_settings
 
@@ -78,15 +80,20 @@ def train(
     ...     train(f"{folder}/mine.npz", f"{folder}/run", "quick", iterations=2, batch_size=4, z_dim=3, device="cpu")
     {0: SlowVAE(z_dim=3, channels=1, image_size=32, beta=1.0, gamma=10.0, rate=6.0)}
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     settings = make_settings(preset, model, **changes)
     if resume and (folder / "run.json").exists():
         kept = read_run(folder).settings
         settings = replace(kept, iterations=changes.get("iterations", kept.iterations))
-    frames, described = load_frames(file, find_device(device))
+    where, described = find_device(device), describe_file(file)
+    dataset = load(file, lazy=True)
+    frames = Frames.of(dataset, where)
+    # That of the correlations which are drawn: of all frames, as they are.
+    protocol = fill_in(Protocol(dataset=content_hash(dataset), variant="rectangular"), settings)
+    del dataset
     networks = trainer.train(frames, settings, folder, described, resume, show_progress)
     for seed, network in networks.items():
-        draw(network.to(frames.device), frames, folder, seed)
+        draw(network.to(frames.device), frames, folder, seed, protocol)
     return {seed: network.cpu() for seed, network in networks.items()}
 
 
@@ -96,7 +103,7 @@ def left_out() -> list[str]:
     return [missing_extra(name, what) for name, what in wanted.items() if not has_extra(name)]
 
 
-def draw(network: Encoder, frames: Frames, folder: Path, seed: int) -> None:
+def draw(network: Encoder, frames: Frames, folder: Path, seed: int, protocol: Protocol) -> None:
     """Save the traversals of a network, if it decodes, and its latents against the factors, if these change."""
     latents = encode_all(network, frames)
     if isinstance(network, VAE):
@@ -104,7 +111,8 @@ def draw(network: Encoder, frames: Frames, folder: Path, seed: int) -> None:
         save_traversals(traversals(network, latents, start), folder / f"traversals_{seed}.gif")
     factors, names = frames.dataset.changing_factors()
     if has_extra("figures") and 0 < len(names) <= min(latents.shape) and len(latents) > 2:
-        found = mcc(latents, factors, protocol="rectangular", intervals=False)
-        figure = scatters(latents, factors, names, found.correlation)
+        found = mcc(latents, factors, protocol=protocol.variant, intervals=False)
+        caption = f"protocol {protocol.id}: {protocol.describe()}"
+        figure = scatters(latents, factors, names, found.correlation, caption)
         with atomic_path(folder / f"latents_{seed}.png") as temporary:
             temporary.write_bytes(figure_png(figure))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datagen.extras import has_extra
-from datagen.files import atomic_path
+from datagen.files import atomic_path, make_folder
 from datagen.page import Page, Picture, Section, Table, page_html
 from datagen.records import json_text
 
@@ -23,7 +23,7 @@ __all__ = ["draw_pictures", "report_page", "write_report"]
 def write_report(report: Report, folder: str | Path) -> None:
     """Write ``report.html`` and ``report.json`` into a folder, made if need be."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     texts = {"report.json": json_text(report.to_json()), "report.html": page_html(report_page(report))}
     for name, text in texts.items():
         with atomic_path(folder / name) as temporary:
@@ -35,12 +35,17 @@ def report_page(report: Report) -> Page:
     name = Path(report.file).name
     sections = [Section("Checks", checks=report.findings)]
     if report.scores:
-        tables = [
-            _score_table(f"{model}, seed {seed}", each, report.factor_names)
+        tables = [_mean_table(report.mcc)]
+        tables += [
+            _score_table(f"{model}, {_variant(report.mcc[model])}, seed {seed}", each, report.factor_names)
             for model, by_seed in report.scores.items()
             for seed, each in by_seed.items()
         ]
-        text = "Each score is an MCC, with its 95 % interval; the table is the correlation of factors and latents."
+        text = (
+            "Each score is an MCC. The interval of a mean is over seeds and sequences; that of one seed is "
+            "over sequences alone, and indicative: other trainings differ. "
+            "The tables of seeds are correlations of factors and latents."
+        )
         sections.append(Section("Scores", text=[text], tables=tables))
     if report.examples is not None:
         sections.append(Section("Pictures", pictures=draw_pictures(report.examples, report.curves)))
@@ -48,10 +53,25 @@ def report_page(report: Report) -> Page:
     return Page(
         title=f"{report.verdict}: {name}",
         heading=name,
-        verdict=f"Verdict: {report.verdict}",
+        verdict=report.summary,
         status=report.verdict,
         sections=sections,
     )
+
+
+def _variant(mean: dict[str, Any]) -> str:
+    """Say how MCCs were taken."""
+    return f"{mean['protocol']}, {mean['method']}, {mean['n']:,} frames"
+
+
+def _mean_table(means: dict[str, dict[str, Any]]) -> Table:
+    rows = []
+    for name, mean in means.items():
+        low, high = mean["interval"]
+        seeds = ", ".join(map(str, mean["seeds"])) + (" (indicative)" if mean["indicative"] else "")
+        rows.append([name, f"{mean['score']:.3f}", f"{low:.3f} to {high:.3f}", seeds])
+    caption = f"MCC ({_variant(next(iter(means.values())))})"
+    return Table(caption, ["", "mean", "95 % interval", "seeds"], rows)
 
 
 def _score_table(name: str, score: dict[str, Any], factors: list[str]) -> Table:

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from datagen import __version__
 from datagen.errors import BadInputError, DatagenWarning, OutputError, UsageError
-from datagen.files import atomic_path, check_input
+from datagen.files import as_path, atomic_path, check_input
 from datagen.records import read_record, write_record
 from slowvae.checkpoints import Checkpoint, check_tensors, latest_checkpoint, load_checkpoint
 from slowvae.model import Encoder
@@ -231,7 +231,7 @@ def load(folder: str | Path) -> dict[int, Encoder]:
     ...
     datagen.errors.UsageError: runs/none: holds no run (no run.json); `datagen train` makes one
     """
-    checkpoint = load_newest(Path(folder))
+    checkpoint = load_newest(as_path(folder, "folder"))
     return {seed: network_of(checkpoint, seed) for seed in checkpoint.settings.seeds}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,9 @@ from datagen.errors import UsageError
 from slowvae.metrics import METRICS
 from slowvae.metrics._arrays import check_arrays, check_seed
 from slowvae.metrics._registry import Samples
-from slowvae.protocols import Protocol
+from slowvae.protocols import Variant
 
-__all__ = ["MAX_TRAIN", "check_names", "head_of", "score"]
+__all__ = ["MAX_TRAIN", "as_json", "check_names", "head_of", "measure", "score"]
 
 MAX_TRAIN, _TEST, _MANY = 10_000, 5_000, 100_000
 """Published numbers of samples; the last is for MIG and Modularity."""
@@ -44,16 +44,18 @@ def head_of(parts: Mapping[str, Any]) -> str | None:
     return next((name for name in ("score", "disentanglement", "modularity") if name in parts), None)
 
 
-def score(
+def measure(
     latents: NDArray[np.float32],
     factors: NDArray[np.float32],
     names: Sequence[str],
     discrete: bool = True,
-    protocol: Protocol = "klindt2021",
+    protocol: Variant = "klindt2021",
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
     factor_bins: int | None = None,
     factor_names: Sequence[str] | None = None,
+    correlation: Literal["spearman", "pearson"] = "spearman",
+    num_samples: int = MAX_TRAIN,
 ) -> dict[str, Any]:
     """Score latents by several metrics, on the published numbers of samples.
 
@@ -76,22 +78,20 @@ def score(
         Cut continuous factors into so many equal bins for the metrics of discrete ones; see `slowvae.metrics.mig`.
     factor_names : sequence of str, optional
         Of the K factors; the block-MCC takes ``x`` and ``y`` for one block.
+    correlation : {"spearman", "pearson"}
+        Of the MCC.
+    num_samples : int
+        At most so many samples are scored by the MCC.
 
     Returns
     -------
     dict
-        Each metric's value by its name; of the MCC, block-MCC, R2, DCI and InfoMEC a dict. JSON types only.
+        Each metric's result by its name, as its function of `slowvae.metrics` returns it.
 
     Raises
     ------
     UsageError
         If a metric is unknown or does not apply.
-
-    Examples
-    --------
-    >>> factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 10)
-    >>> score(factors, factors, ["mig", "modularity"])
-    {'mig': 1.0, 'modularity': 1.0}
     """
     if names:  # of udr alone there is nothing to score here
         check_names(names, discrete or factor_bins is not None)
@@ -113,11 +113,47 @@ def score(
         continuous=not discrete and factor_bins is None,
         factor_bins=factor_bins,
         protocol=protocol,
+        correlation=correlation,
+        num_samples=num_samples,
         groups=groups,
         factor_names=factor_names,
         seed=seed,
     )
-    return {name: _jsonable(scorer(samples), METRICS[name].in_parts) for name, scorer in scorers.items() if scorer}
+    return {name: scorer(samples) for name, scorer in scorers.items() if scorer}
+
+
+def score(
+    latents: NDArray[np.float32], factors: NDArray[np.float32], names: Sequence[str], *args: Any, **options: Any
+) -> dict[str, Any]:
+    """Score latents by several metrics, as `measure` does, in JSON types.
+
+    Parameters
+    ----------
+    latents, factors, names, *args, **options
+        As of `measure`.
+
+    Returns
+    -------
+    dict
+        Each metric's value by its name; of the MCC, block-MCC, R2, DCI and InfoMEC a dict.
+
+    Raises
+    ------
+    UsageError
+        If a metric is unknown or does not apply.
+
+    Examples
+    --------
+    >>> factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 10)
+    >>> score(factors, factors, ["mig", "modularity"])
+    {'mig': 1.0, 'modularity': 1.0}
+    """
+    return as_json(measure(latents, factors, names, *args, **options))
+
+
+def as_json(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `measure` found in JSON types."""
+    return {name: _jsonable(result, METRICS[name].in_parts) for name, result in results.items()}
 
 
 def _jsonable(result: Any, in_parts: bool) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from datagen.errors import UsageError, unknown_choice
+from datagen.errors import UsageError, shown, unknown_choice
 
 if TYPE_CHECKING:
     from datagen.grids.priors import Prior
@@ -21,6 +21,7 @@ __all__ = [
     "baselines_of",
     "make_settings",
     "model_class",
+    "pairs_in_words",
     "settings_json",
     "settings_of",
 ]
@@ -81,6 +82,12 @@ class Settings:
     prior_rate, prior_k, prior_transitions
         What belongs to the prior: the rate of ``"laplace"`` (a number or ``"random"``), how many factors change in
         ``"uniform"``, the file of the table of ``"natural"``.
+    split_protocol : str
+        How the dataset is split (`datagen.splits.split_frames`); ``"release"`` trains on everything.
+    split : {"train", "val", "test"}
+        The part that pairs begin in.
+    split_seed : int
+        Of the split.
     amp : {None, "bf16"}
         Lower precision of the networks; the objective stays in float32.
     compile : bool
@@ -103,6 +110,9 @@ class Settings:
     prior_rate: float | Literal["random"] | None = None
     prior_k: int | None = None
     prior_transitions: str | None = None
+    split_protocol: str = "release"
+    split: str = "train"
+    split_seed: int = 0
     amp: str | None = None
     compile: bool = False
     log_every: int = 1000
@@ -112,14 +122,14 @@ class Settings:
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or self.model not in MODELS:
             raise unknown_choice("model", self.model, MODELS)
-        if self.amp not in (None, "bf16"):
-            raise UsageError(f"unknown precision {self.amp!r}; there is bf16")
+        if self.amp is not None and not (isinstance(self.amp, str) and self.amp == "bf16"):
+            raise UsageError(f"unknown precision {shown(self.amp)}; there is bf16")
         if (
             not isinstance(self.seeds, tuple)
             or not self.seeds
             or any(not _is_whole(seed) or not 0 <= seed < 1 << 63 for seed in self.seeds)
         ):
-            raise UsageError(f"seeds {self.seeds}: must be whole numbers, at least 0 and below 2^63")
+            raise UsageError(f"seeds {shown(self.seeds)}: must be whole numbers, at least 0 and below 2^63")
         if len(set(self.seeds)) != len(self.seeds) or len(self.seeds) > _MAX_SEEDS:
             raise UsageError(f"seeds {self.seeds[:10]}: must be different, and {_MAX_SEEDS} at most")
         for name, limit in _LIMITS.items():
@@ -134,6 +144,16 @@ class Settings:
                 raise UsageError(f"{name} = {value}: must be a finite number, at least 0")
             if positive and value == 0:
                 raise UsageError(f"{name} = {value}: must be above 0")
+        if not _is_whole(self.split_seed) or not 0 <= self.split_seed < 1 << 63:
+            raise UsageError(f"split_seed = {self.split_seed}: must be a whole number of at least 0 and below 2^63")
+        if (self.split_protocol, self.split) != ("release", "train"):
+            from datagen.arguments import check_choice  # which takes numpy
+            from datagen.splits import SPLIT_PROTOCOLS, SPLITS
+
+            check_choice("protocol", self.split_protocol, SPLIT_PROTOCOLS)
+            check_choice("split", self.split, SPLITS)
+            if self.split_protocol == "release":
+                raise UsageError(f"the release has no {self.split} part; name a split too, such as by-object")
         if self.prior is None:
             for name in ("prior_rate", "prior_k", "prior_transitions"):
                 if getattr(self, name) is not None:
@@ -179,11 +199,23 @@ def settings_of(values: dict[str, Any]) -> Settings:
     import msgspec
 
     names = {item.name for item in fields(Settings)}
-    missing = {name for name in names - values.keys() if not name.startswith("prior")}  # which runs had not at first
+    # What runs had not at first may be missing.
+    missing = {name for name in names - values.keys() if not name.startswith(("prior", "split"))}
     for what, different in (("lacks the setting", missing), ("has the setting", values.keys() - names)):
         if different:
             raise ValueError(f"{what} {sorted(different)[0][:40]!r}")
     return msgspec.convert(values, Settings)  # numbers and texts as they are, nothing made to fit
+
+
+def pairs_in_words(settings: Settings) -> str:
+    """Say what the pairs of a run are drawn by."""
+    if settings.prior is None:
+        return f"time, max_delta_t {settings.max_delta_t}"
+    if settings.prior == "laplace":
+        return (
+            f"laplace, rate {settings.prior_rate or 1:g}" if settings.prior_rate != "random" else "laplace, random rate"
+        )
+    return settings.prior if settings.prior_k is None else f"{settings.prior}, k {settings.prior_k}"
 
 
 PRESETS = {

@@ -17,20 +17,30 @@ from datagen.errors import UsageError
 from datagen.files import atomic_path, check_output
 from datagen.records import read_record
 from slowvae.metrics import METRICS
+from slowvae.protocols import CHECKPOINTS
+from slowvae.results import Source, read_result
 from slowvae.runs import DataFile, read_run
 from slowvae.scores import head_of
-from slowvae.settings import Settings, settings_json
+from slowvae.settings import Settings, pairs_in_words, settings_json
 
 __all__ = ["Cell", "Row", "Table", "collect", "write_table"]
 
 
 class _Scores(msgspec.Struct):
-    """What of ``scores.json`` stands in a table."""
+    """What of ``result.json``, or of ``scores.json`` as older runs have it, stands in a table."""
 
     iteration: int
     seeds: dict[str, dict[str, Any]]
+    data: DataFile | Source | None = None
+    udr: dict[str, float | None] | None = None
+    of: str = ""  # in words, what was scored where that is not the last checkpoint on everything
+
+
+class _OldScores(msgspec.Struct):
+    iteration: int
+    seeds: dict[str, dict[str, Any]]
     data: DataFile | None = None
-    udr: dict[str, float] | None = None
+    udr: dict[str, float | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,17 +130,18 @@ def collect(folders: Iterable[str | Path]) -> Table:
     notes = []
     for folder in map(Path, folders):
         run = read_run(folder)
-        if not (folder / "scores.json").exists():
+        scores = _scores_of(folder)
+        if scores is None:
             notes.append(f"{folder} was not scored; `datagen evaluate` does that")
             continue
-        scores = read_record(folder / "scores.json", _Scores, "score it anew")
         alike = settings_json(replace(run.settings, seeds=(0,), iterations=1))
         scored = run.dataset if scores.data is None else scores.data
         files = (scored.sha256, run.dataset.sha256)
-        key = (files, scores.iteration, tuple(sorted((k, str(v)) for k, v in alike.items())))
+        key = (files, scores.of, scores.iteration, tuple(sorted((k, str(v)) for k, v in alike.items())))
         name, trained = _name(scored), _name(run.dataset)
         if len(set(files)) > 1:
             name = f"{name} (trained on {trained})"
+        name += f" ({scores.of})" if scores.of else ""
         where[key] = _Origin(name, tuple(str(sha256)[:8] for sha256 in files), run.settings, scores.iteration)
         for seed, values in scores.seeds.items():
             if seed in found.setdefault(key, {}):
@@ -142,7 +153,7 @@ def collect(folders: Iterable[str | Path]) -> Table:
     if not found:
         raise UsageError("; ".join(notes) or "no run; give the folders of some")
     protocols = {
-        value["protocol"]
+        str(_variant(value))
         for seeds in found.values()
         for values in seeds.values()
         if isinstance(value := values.get("mcc"), dict) and "protocol" in value
@@ -162,6 +173,30 @@ def collect(folders: Iterable[str | Path]) -> Table:
     return Table(metrics, named, notes)
 
 
+def _scores_of(folder: Path) -> _Scores | None:
+    """Return the scores of a run, or None if it was not scored."""
+    if (folder / "result.json").exists():
+        result = read_result(folder / "result.json")
+        protocol, words = result.protocol, []
+        if protocol.split != "release":
+            words.append(f"{protocol.part} of {protocol.split}")
+        if protocol.trained_on and not protocol.trained_on.startswith("another file"):
+            words.append(f"trained on {protocol.trained_on}")
+        if protocol.checkpoint != "last":
+            words.append(CHECKPOINTS[protocol.checkpoint])
+        return _Scores(result.iteration or 0, result.seeds, result.data, result.udr, ", ".join(words))
+    if not (folder / "scores.json").exists():
+        return None
+    old = read_record(folder / "scores.json", _OldScores, "score it anew")
+    return _Scores(old.iteration, old.seeds, old.data, old.udr)
+
+
+def _variant(mcc: dict[str, Any]) -> str | None:
+    """Return the variant of an MCC, with its correlation where that is not of ranks."""
+    pearson = mcc.get("method") == "pearson"
+    return f"{mcc['protocol']}, pearson" if pearson and "protocol" in mcc else mcc.get("protocol")
+
+
 @dataclass(frozen=True)
 class _Origin:
     """What the scores of a row are of; `files` are the one scored and the one trained on."""
@@ -172,7 +207,7 @@ class _Origin:
     iterations: int
 
 
-def _name(file: DataFile) -> str:
+def _name(file: DataFile | Source) -> str:
     return "" if file.path is None else Path(file.path).stem
 
 
@@ -185,13 +220,13 @@ def _row(origin: _Origin, seeds: dict[str, dict[str, Any]], columns: list[tuple[
     for name, protocol in columns:
         scores = [each[name] for each in seeds.values() if name in each]
         if protocol is not None:
-            scores = [each for each in scores if isinstance(each, dict) and each.get("protocol") == protocol]
+            scores = [each for each in scores if isinstance(each, dict) and _variant(each) == protocol]
         numbers = map(_number, scores)
         values = [value for value in numbers if value is not None and np.isfinite(value)]
         if values:
             deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
             cells[_column(name, protocol)] = Cell(float(np.mean(values)), deviation, len(values))
-    return Row(origin.dataset, _prior(origin.settings), origin.settings.model, origin.iterations, cells)
+    return Row(origin.dataset, pairs_in_words(origin.settings), origin.settings.model, origin.iterations, cells)
 
 
 def _number(value: Any) -> float | None:
@@ -199,17 +234,6 @@ def _number(value: Any) -> float | None:
     if isinstance(value, dict):
         value = value.get(head_of(value))
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _prior(settings: Settings) -> str:
-    """Say what pairs are drawn by."""
-    if settings.prior is None:
-        return f"time, max_delta_t {settings.max_delta_t}"
-    if settings.prior == "laplace":
-        return (
-            f"laplace, rate {settings.prior_rate or 1:g}" if settings.prior_rate != "random" else "laplace, random rate"
-        )
-    return settings.prior if settings.prior_k is None else f"{settings.prior}, k {settings.prior_k}"
 
 
 def _told_apart(rows: list[Row], origins: list[_Origin]) -> list[Row]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
+from datagen.files import make_folder
 from datagen.progress import announce_duration, duration_text, progress_bar
 from slowvae import device as devices
 from slowvae.batches import Frames, PairOrder
@@ -41,9 +42,11 @@ class Stack:
     frames : Frames
         The data, on the device that the networks are trained on.
     settings : Settings
+    graph : bool
+        Whether steps are recorded and replayed where that can be done (`slowvae.device.Repeated`).
     """
 
-    def __init__(self, seeds: tuple[int, ...], frames: Frames, settings: Settings) -> None:
+    def __init__(self, seeds: tuple[int, ...], frames: Frames, settings: Settings, graph: bool = True) -> None:
         self.seeds, self.frames, self.settings = seeds, frames, settings
         self.device = frames.device
         self.network = build(settings, seeds, *frames.image_shape[:2]).to(self.device)
@@ -54,26 +57,36 @@ class Stack:
         self.noise = [devices.generator(self.device, stream) for stream in streams]
         self.sums: dict[str, Tensor] = {}  # terms of the objective since the last line of the log, (S,) each
         self.loss = torch.compile(self.network.loss) if settings.compile else self.network.loss
+        # What a step starts from: its images as bytes, (S, B, ...), and its noise.
+        shape = (len(seeds), settings.batch_size)
+        self._bytes = torch.empty(*shape, *frames.pixels.shape[1:], dtype=torch.uint8, device=self.device)
+        self._noise = torch.empty(*shape, settings.z_dim, device=self.device)
+        # What torch.compile makes has graphs of its own.
+        self._graph = devices.graph_on(self.device) if graph and not settings.compile else None
+        self._step = devices.Repeated(self._take_step, self._graph)
 
     def __repr__(self) -> str:
         return f"Stack(seeds={self.seeds}, network={self.network}, device={str(self.device)!r})"
 
     def step(self, iteration: int) -> None:
         """Take one step of the optimiser. Nothing in here waits for an accelerator."""
-        settings = self.settings
-        x = self.frames.at(self.order.batch(iteration))  # (S, B, C, H, H)
-        shape = (settings.batch_size, settings.z_dim)
-        noise = torch.stack([torch.randn(shape, generator=g, device=self.device) for g in self.noise])
-        with devices.autocast(self.device, settings.amp):
-            terms = self.loss(x, noise)
+        self._bytes.copy_(self.frames.fetch(self.order.batch(iteration)))
+        for noise, source in zip(self._noise, self.noise, strict=True):
+            noise.normal_(generator=source)
+        self._step()
+
+    def _take_step(self) -> None:
+        """Take the step for which bytes and noise lie ready; all that it leaves stays in its place."""
+        x = self.frames.images(self._bytes)  # (S, B, C, H, H)
+        with devices.autocast(self.device, self.settings.amp):
+            terms = self.loss(x, self._noise)
         self.adam.zero_grad(set_to_none=True)
         terms["total"].sum().backward()
         self.adam.step()
-        # A new dict: sums that were read from a checkpoint stand in its order, columns of the log in that of the terms.
-        before = self.sums
-        self.sums = {
-            name: before[name] + term.detach() if name in before else term.detach() for name, term in terms.items()
-        }
+        if list(self.sums) != list(terms):  # none yet, or read from a checkpoint, in another order than the log has
+            self.sums = {name: self.sums.get(name, torch.zeros_like(term.detach())) for name, term in terms.items()}
+        for name, term in terms.items():
+            self.sums[name] += term.detach()
 
     def first_not_finite(self) -> int | None:
         """Return the first seed whose objective or parameters are not finite, or None."""
@@ -97,7 +110,8 @@ class Stack:
             row |= {f"variance_of_means_{i}": value for i, value in enumerate(spread[s])}
             row |= {f"mean_variance_{i}": value for i, value in enumerate(width[s])}
             rows.append(row)
-        self.sums = {}
+        for total in self.sums.values():
+            total.zero_()
         return rows
 
     def tensors(self) -> dict[str, Tensor]:
@@ -125,7 +139,7 @@ class Stack:
             parameter.data = together("parameter", parameter)
             if f"{self.seeds[0]}/exp_avg/{name}" in tensors:
                 self.adam.state[parameter] = {
-                    "step": tensors[f"{self.seeds[0]}/step/{name}"].to(self.device),
+                    "step": tensors[f"{self.seeds[0]}/step/{name}"].to(self.device, copy=True),
                     "exp_avg": together("exp_avg", parameter.detach()),
                     "exp_avg_sq": together("exp_avg_sq", parameter.detach()),
                 }
@@ -134,6 +148,7 @@ class Stack:
             self.sums[name] = torch.cat([tensors[f"{seed}/sum/{name}"] for seed in self.seeds]).to(self.device)
         for noise, seed in zip(self.noise, self.seeds, strict=True):
             noise.set_state(tensors[f"{seed}/noise"])
+        self._step = devices.Repeated(self._take_step, self._graph)  # what was recorded works on what was there before
 
 
 def train(
@@ -143,6 +158,8 @@ def train(
     dataset: DataFile | None = None,
     resume: bool = False,
     show_progress: bool = False,
+    label: str = "training",
+    stop: threading.Event | None = None,
 ) -> dict[int, Encoder]:
     """Train a network for each seed, into a run's folder.
 
@@ -161,6 +178,10 @@ def train(
         bit.
     show_progress : bool
         Whether to draw a bar.
+    label : str
+        What the bar says.
+    stop : Event, optional
+        Save and leave when it is set, as after Ctrl-C.
 
     Returns
     -------
@@ -178,10 +199,11 @@ def train(
     DatagenError
         If memory or disk are full; the last good checkpoint stays.
     KeyboardInterrupt
-        If Ctrl-C was pressed; the run was saved before.
+        If Ctrl-C was pressed, or `stop` was set; the run was saved before.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    # Says what cannot be trained on before anything is made.
+    PairOrder(frames, settings.seeds[:1], settings.batch_size, settings.max_delta_t, settings.make_prior())
+    folder = make_folder(folder)
     with locked(folder):
         dataset = dataset or DataFile(None, None)
         machine = devices.describe(frames.device)
@@ -193,6 +215,7 @@ def train(
             if not resume:
                 raise UsageError(f"{folder}: holds a run already; pass --resume to go on with it")
             _check_same(folder, settings, dataset)
+        frames = frames.part(settings)
         with devices.out_of_memory(_REMEDY):
             seeds_of = devices.split_seeds(settings.seeds, frames.device)
             stacks = [Stack(seeds, frames, settings) for seeds in seeds_of]
@@ -200,7 +223,7 @@ def train(
         record("running")
         try:
             with devices.out_of_memory(_REMEDY):
-                _loop(stacks, start, settings, folder, show_progress)
+                _loop(stacks, start, settings, folder, show_progress, label, stop or threading.Event())
         except (DatagenError, KeyboardInterrupt) as error:
             status = "stopped" if isinstance(error, KeyboardInterrupt) else f"failed: {error}"
             with suppress(OSError):  # a full disk has no room for this either
@@ -256,7 +279,15 @@ def _checkpoint(stacks: list[Stack], iteration: int, tensors: dict[str, Tensor])
     return Checkpoint(iteration, tensors, stacks[0].settings, channels, image_size)
 
 
-def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, show_progress: bool) -> None:
+def _loop(
+    stacks: list[Stack],
+    start: int,
+    settings: Settings,
+    folder: Path,
+    show_progress: bool,
+    label: str,
+    stop: threading.Event,
+) -> None:
     """Take steps `start` to `settings.iterations`, log and save."""
 
     def check(iteration: int) -> None:
@@ -270,14 +301,14 @@ def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, sho
 
     begin, logged = start, start - start % settings.log_every
     left = range(start, settings.iterations)
-    bar = progress_bar(left, "training", show=show_progress)
+    bar = progress_bar(left, label, show=show_progress)
     steps = announce_duration(
         bar, len(left), SYNC_EVERY, lambda speed: _expected(settings, start, speed), show_progress
     )
     with (
         closing(Log(folder, start)) as log,
         devices.Executor(stacks[0].device, len(stacks)) as executor,
-        _asked_to_stop() as stop,
+        _asked_to_stop(stop),
     ):
         for iteration in steps:
             done = iteration + 1
@@ -287,7 +318,8 @@ def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, sho
                 continue
             executor.run(Stack.step, stacks, range(begin, done))
             begin = done
-            save_now |= stop.is_set()
+            stopping = stop.is_set()  # asked once: a Ctrl-C that comes later is heard after another step, and saved
+            save_now |= stopping
             if log_now or save_now:
                 check(done)
             if log_now:
@@ -299,8 +331,10 @@ def _loop(stacks: list[Stack], start: int, settings: Settings, folder: Path, sho
                 tensors = {name: tensor for stack in stacks for name, tensor in stack.tensors().items()}
                 checkpoint = _checkpoint(stacks, done, tensors)
                 save_checkpoint(folder / "checkpoints", checkpoint, settings.keep_every)
-            if stop.is_set():
+            if stopping:
                 raise KeyboardInterrupt
+        if stop.is_set():
+            raise KeyboardInterrupt
 
 
 def _expected(settings: Settings, start: int, speed: float) -> str:
@@ -313,9 +347,8 @@ def _expected(settings: Settings, start: int, speed: float) -> str:
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """Give a flag that the first Ctrl-C sets; the second one stops the program as ever."""
-    flag = threading.Event()
+def _asked_to_stop(flag: threading.Event) -> Iterator[None]:
+    """Have the first Ctrl-C set a flag; the second one stops the program as ever."""
     before = signal.getsignal(signal.SIGINT)
 
     def ask(*_: object) -> None:
@@ -325,7 +358,7 @@ def _asked_to_stop() -> Iterator[threading.Event]:
     with suppress(ValueError):  # only the main thread hears signals
         signal.signal(signal.SIGINT, ask)
     try:
-        yield flag
+        yield
     finally:
         with suppress(ValueError):
             signal.signal(signal.SIGINT, before)

@@ -44,6 +44,16 @@ def old_numpy() -> Path:
 
 
 @pytest.fixture(scope="session")
+def gpu():
+    """Return the GPU as a torch device."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("there is no GPU")
+    return torch.device("cuda")
+
+
+@pytest.fixture(scope="session")
 def mots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small synthetic MOTS set. Not to be written to."""
     from datagen.samples import sample_mots

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,10 +174,15 @@ def test_other_faults_of_a_file_are_named(walk, tmp_path):
     constant[:, 2] = 12
     assert check(replace(walk, factors=constant), tmp_path)["balance of area"].status == "warn"
 
+    piled_up = walk.factors.copy()
+    piled_up[:, 0] = 1
+    piled_up[0, 0] = 9
+    assert check(replace(walk, factors=piled_up), tmp_path)["balance of y"].status == "warn"
     skewed = walk.factors.copy()
-    skewed[:, 0] = 1
-    skewed[0, 0] = 9
-    assert check(replace(walk, factors=skewed), tmp_path)["balance of y"].status == "warn"
+    skewed[:, 0] = np.random.default_rng(0).pareto(1, len(skewed)).clip(0, 9) ** 4 / 9**3
+    finding = check(replace(walk, factors=skewed), tmp_path)["balance of y"]
+    assert finding.status == "note"
+    assert finding.detail == f"y is skewed: {finding.figure * 100:.0f} % of even; harmless for rank correlations"
 
     twice = np.concatenate([walk.images[:500], walk.images[:500]])
     findings = check(replace(walk, images=twice, factors=np.tile(walk.factors[:500], (2, 1))), tmp_path)
@@ -246,3 +252,100 @@ def test_ratio_interval_widens_with_alike_groups():
     assert low[0] < ratio[0] < high[0]
     _, low_single, high_single = checks.ratio_interval(level, far, np.arange(400), np.random.default_rng(0))
     assert high[0] - low[0] > 2 * (high_single[0] - low_single[0])
+
+
+def test_a_note_does_not_change_the_verdict():
+    note = checks.Check("balance of area", "note", 0.47, "area is skewed")
+    good = checks.Check("masks", "pass", None, "")
+    assert checks.worst([note, good]) == "pass"
+    assert note.passed
+    assert checks.summary([good, note]) == "PASS: 2 checks, 1 note (area is skewed)"
+    bad = [checks.Check(name, status, None, "") for name, status in (("a", "fail"), ("b", "fail"), ("c", "warn"))]
+    said = "FAIL: 5 checks, 2 failed (a; b), 1 warning (c), 1 note (area is skewed)"
+    assert checks.summary([good, note, *bad]) == said
+    assert checks.summary([good, bad[2]]) == "WARN: 2 checks, 1 warning (c)"
+
+
+def test_every_check_says_what_it_means(walk, kitti, tmp_path):
+    store.save(kitti, tmp_path / "kitti.pickle")
+    found = [*check(walk, tmp_path).values(), *check(sprites(), tmp_path).values(), *verify(tmp_path / "kitti.pickle")]
+    assert not [each.name for each in found if not each.meaning]
+    assert checks.Check("of no kind", "pass", None, "").meaning == ""
+
+
+def test_the_documents_say_what_every_check_means():
+    text = (Path(__file__).parents[1] / "docs/training.md").read_text()
+    rows = dict(re.findall(r"^\| `([^`|]+)` \| ([^|]+) \|$", text, re.MULTILINE))
+    assert {kind: rows.get(kind) for kind in checks.MEANINGS} == checks.MEANINGS
+
+
+def with_frames(dataset: Sequences, rows) -> Sequences:
+    """Return the dataset with other frames of its own in the place of each, (N,)."""
+    return replace(dataset, images=dataset.images[rows], factors=dataset.factors[rows])
+
+
+@pytest.fixture(scope="module")
+def scene() -> Sequences:
+    """Walks in a frame that is wide enough for no two to go the same way."""
+    return walks(sequences=30, size=48, seed=2)
+
+
+def identity(dataset: Sequences) -> checks.Check:
+    (finding,) = checks._identity(dataset, checks.frame_hashes(dataset))
+    return finding
+
+
+def test_frames_of_another_object_are_found(scene):
+    assert identity(scene).status == "pass"
+    rows = np.arange(scene.num_frames)
+    rows[7 * 25 + 5 : 8 * 25] = rows[3 * 25 + 5 : 4 * 25]
+    wrong = with_frames(scene, rows)
+    assert identity(wrong).status == "fail"
+    assert "2 of 30 sequences show frames of another object's, first sequence 3 (" in identity(wrong).detail
+    of_object = np.where(np.arange(30) == 7, 3, np.arange(30))
+    of_one = wrong.with_columns(object_id=of_object, video=np.full(30, "0"), source=np.full(30, "walk"))
+    assert identity(of_one).status == "pass"
+    unknown = wrong.with_columns(object_id=np.full(30, -1), source=np.full(30, ""), video=np.full(30, ""))
+    assert identity(unknown).figure == 2
+    rows[7 * 25 : 8 * 25] = rows[3 * 25 : 4 * 25][::-1]
+    assert identity(with_frames(scene, rows)).status == "fail"
+
+
+def test_neighbours_that_do_not_overlap_are_counted(scene):
+    def overlap(masks):
+        (finding,) = checks._overlap(replace(scene, images=masks))
+        return finding
+
+    fine = overlap(scene.images)
+    assert (fine.status, fine.figure) == ("pass", 0)
+    masks = scene.images.copy()
+    masks[5] = False
+    masks[5, 46:, 46:] = True  # between frames 4 and 5, and 5 and 6
+    masks[30] = masks[5]  # the fifth of the next sequence
+    assert overlap(masks).figure == pytest.approx(4 / (30 * 24))
+    assert "the first are frames 4 and the next of sequence 0" in overlap(masks).detail
+    assert overlap(masks).status == "pass"
+    masks[100:120:2] = masks[5]
+    assert overlap(masks).status == "warn"
+
+
+@pytest.mark.parametrize("of", ["sequences", "the file"])
+def test_outlines_that_are_finer_in_one_half_warn(scene, of):
+    frayed = scene.images & (np.random.default_rng(0).random(scene.images.shape) < 0.8)
+    late = np.arange(25 * 30) % 25 >= 13 if of == "sequences" else np.arange(25 * 30) >= 25 * 15
+    one_half = np.where(late[:, None, None], scene.images, frayed)
+    for masks, status in ((scene.images, "pass"), (frayed, "pass"), (one_half, "warn")):
+        (finding,) = checks._look(replace(scene, images=masks), 0)
+        assert finding.status == status
+
+
+def test_time_may_run_backwards_or_twice_as_fast(scene, tmp_path):
+    """A sequence has no direction, and its rate is what it is."""
+    rows = np.arange(scene.num_frames).reshape(30, 25)
+    backwards = with_frames(scene, rows[:, ::-1].ravel())
+    half = replace(with_frames(scene, rows[:, ::2].ravel()), offsets=np.arange(31) * 13)
+    for dataset in (scene, backwards, half):
+        found = check(dataset, tmp_path)
+        assert "temporal sparsity of x" in found
+        names = {"order in time", "identity of objects", "overlap of neighbours", "look of images"}
+        assert {found[name].status for name in names} == {"pass"}

@@ -248,4 +248,4 @@ def test_ctrl_c_says_so(tmp_path):
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (130, "datagen: stopped\n")
+    assert (process.returncode, err) == (130, "datagen: stopped; nothing was written\n")

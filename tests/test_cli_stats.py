@@ -5,6 +5,7 @@ from test_statistics_summary import check_json
 
 from cli.main import main
 from datagen import store
+from datagen.checks import check_file
 from datagen.statistics import summarize
 from datagen.store.tables import load
 
@@ -30,9 +31,11 @@ def test_json_is_the_summary(file, capsys):
 
 
 def test_table_is_in_the_papers_order(file, capsys):
-    code, out, _ = run(capsys, file, "--fit", "all", "--mi", "--by", "sequence", "--delta-t", "1,2")
+    code, out, _ = run(
+        capsys, file, "--fit", "all", "--mi", "--by", "sequence", "--delta-t", "1,2", "--verbose", "--bootstrap", 5
+    )
     assert code == 0
-    header = next(line for line in out.splitlines() if "area" in line)
+    header = next(line for line in out.splitlines() if "┃ area" in line)
     assert header.index("area") < header.index(" x ") < header.index(" y ")
     group = summarize(load(file)).groups[0]
     assert f"{group.kurtosis['area']:.4g}" in out
@@ -47,11 +50,42 @@ def test_table_is_in_the_papers_order(file, capsys):
         assert what in out
 
 
-def test_without_fits_there_are_moments_and_no_verdict(file, capsys):
-    code, out, _ = run(capsys, file)
+def test_verdict_comes_first_and_all_fits_80_columns(file, capsys):
+    code, out, _ = run(
+        capsys, file, "--within", "object", "--within", "video", "--by", "video", "--mi", "--bootstrap", 20
+    )
     assert code == 0
-    assert "gennorm" not in out
-    assert "no verdict" in out
+    verdict = summarize(load(file), fits=("gennorm",), bootstrap=20, levels=("video", "object")).groups[0].verdict
+    lines = out.splitlines()
+    assert " ".join(lines).startswith(f"{verdict[:1].upper()}{verdict[1:]}.")
+    assert max(map(len, map(str.rstrip, lines))) <= 80
+    assert "within object" in out
+    assert "published" not in out
+
+
+def test_intervals_are_those_of_validate(file, capsys):
+    _, out, _ = run(capsys, file, "--json")
+    fits = json.loads(out)["groups"][0]["fits"]
+    checks = {check.name: check for check in check_file(file)[0]}
+    for factor, found in fits.items():
+        interval = found.get("gennorm_rounded", found["gennorm"])["shape_interval"]
+        assert f"{interval['low']:.3f} to {interval['high']:.3f}" in checks[f"temporal sparsity of {factor}"].detail
+
+
+def test_without_replicates_there_is_no_interval(file, capsys):
+    code, out, _ = run(capsys, file, "--bootstrap", 0)
+    assert code == 0
+    assert "95 %" not in out
+    assert "without an interval" in " ".join(out.split())
+
+
+@pytest.mark.realdata
+def test_published_figures_stand_beside_those_of_the_published_data(real_kitti, tmp_path, capsys):
+    store.save(real_kitti, tmp_path / "kitti.npz")
+    code, out, _ = run(capsys, tmp_path / "kitti.npz", "--bootstrap", 0)
+    assert code == 0
+    assert sum("published" in line and "68.92" in line for line in out.splitlines()) == 1
+    assert "published: of KITTI Masks" in out
 
 
 def test_distances_in_time_and_mixed_rates(file, tmp_path, capsys):
@@ -85,7 +119,7 @@ def test_pictures_and_report(file, tmp_path, capsys):
     report = tmp_path / "stats.html"
     code, out, _ = run(capsys, file, "--figures", folder, "--report", report, "--quiet")
     assert (code, out) == (0, "")
-    assert {path.suffix for path in folder.iterdir()} == {".png", ".pdf"}
+    assert {path.suffix for path in folder.iterdir()} == {".png", ".pdf", ".svg"}
     assert report.read_text().startswith("<!doctype html>")
     for option in (["--report", report], ["--figures", folder]):
         code, _, err = run(capsys, file, *option)

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 from datagen.errors import UsageError
-from datagen.extras import LIBRARIES, extra, has_extra, missing_extra
+from datagen.extras import ENABLES, LIBRARIES, extra, has_extra, missing_extra
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
@@ -56,6 +56,7 @@ def test_every_extra_has_its_library():
     assert {name: [library(each) for each in extras[name]] for name in extras if name != "all"} == {
         name: [library(each)] for name, each in LIBRARIES.items()
     }
+    assert ENABLES.keys() == LIBRARIES.keys()
     (everything,) = extras["all"]
     assert everything == f"{PROJECT['name']}[{','.join(sorted(LIBRARIES))}]"
 
@@ -116,7 +117,7 @@ def test_nothing_needs_one_operating_system():
 def test_templates_ship():
     """The wheel takes every file of a package that git does not ignore."""
     templates = {path.name for path in (ROOT / "datagen/templates").iterdir() if path.suffix in (".html", ".md")}
-    assert templates == {"page.html", "card.md", "licences.md"}
+    assert templates == {"page.html", "fragment.html", "card.md", "licences.md"}
     wheel = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert "datagen" in wheel["packages"]
     assert not wheel.keys() & {"include", "exclude", "only-include"}

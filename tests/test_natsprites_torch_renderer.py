@@ -126,10 +126,10 @@ def test_bad_arguments_get_one_clear_line(shape, message):
         TorchRenderer().render(one, one, one, one, shape)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_draws_the_smooth_scene():
+@pytest.mark.gpu
+def test_a_gpu_draws_the_smooth_scene(gpu):
     factors, codes = natural_factors(100, random_transitions())
-    images = TorchRenderer("cuda").render(*factors, codes)
+    images = TorchRenderer(str(gpu)).render(*factors, codes)
     torch.testing.assert_close(images.cpu(), TorchRenderer().smooth(codes, *factors), rtol=0, atol=0.1)
 
 

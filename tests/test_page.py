@@ -4,7 +4,7 @@ import pytest
 from test_statistics_summary import drifting
 
 from datagen.checks import Check
-from datagen.page import Page, Picture, Section, Table, page_html
+from datagen.page import Bar, Page, Picture, Section, Table, page_html
 from datagen.statistics import summarize
 from datagen.statistics.report import save_report
 from slowvae.report import report_page
@@ -58,8 +58,12 @@ def every_part():
 def validation():
     check = Check("structure", "pass", None, HOSTILE)
     score = {"score": 0.5, "interval": [0.4, 0.6], "correlation": [[0.1, -0.2]]}
+    mean = {"score": 0.5, "interval": [0.4, 0.6], "protocol": "rectangular", "method": "spearman", "n": 9, "seeds": [0]}
+    mean["indicative"] = True
     run = {"tool": "datagen", "dataset": {"path": HOSTILE}}
-    report = Report(f"/{HOSTILE}", "pass", [check], run, [HOSTILE], {"slowvae": {"0": score}}, {}, None)
+    report = Report(
+        f"/{HOSTILE}", "pass", [check], run, [HOSTILE], {"slowvae": mean}, {"slowvae": {"0": score}}, {}, None
+    )
     return page_html(report_page(report))
 
 
@@ -90,3 +94,16 @@ def test_both_reports_escape_a_hostile_name_and_are_one_page(name, statistics):
     assert style in page_html(Page("", "", "", []))
     assert "prefers-color-scheme: dark" in style
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in outline.attributes["meta"]
+
+
+def test_only_a_page_with_a_table_to_sort_has_a_script():
+    table = Table("", ["a", "b"], [["x", Bar(-0.5, 0.5, 0.25, HOSTILE)]], sortable=True)
+    text = page_html(Page("", "", "", [Section("", tables=[table])]))
+    assert "<script>" in text
+    assert "<script>" not in page_html(every_part())
+    outline = Outline(text.replace(text[text.index("<script>") : text.index("</script>") + 9], ""))
+    assert outline.words.count(HOSTILE) == 1
+    assert [each["aria-label"] for each in outline.attributes["svg"]] == [HOSTILE]
+    assert [(each["x"], each["width"]) for each in outline.attributes["rect"]] == [
+        ("0", "100%"), ("0.00%", "50.00%"), ("25.00%", "2"),
+    ]  # fmt: skip

@@ -84,8 +84,8 @@ def test_train_goes_on_with_the_settings_of_the_run(run, data, tmp_path):
 
 def test_evaluate_prints_and_keeps_scores(run):
     names = "mcc,dci-linear,sap,udr"
-    answer = json.loads(call("evaluate", run, "--metrics", names, "--protocol", "rectangular", "--json"))
-    assert answer == json.loads((run / "scores.json").read_text())
+    answer = json.loads(call("evaluate", run, "--metrics", names, "--variant", "rectangular", "--json"))
+    assert answer == json.loads((run / "result.json").read_text())
     for seed in ("0", "3"):
         low, high = answer["seeds"][seed]["mcc"]["interval"]
         assert low <= answer["seeds"][seed]["mcc"]["score"] <= high

@@ -190,6 +190,19 @@ def test_images_in_another_order_fail(tmp_path):
     assert [found[f"order of {name}"].status for name in ("x", "y", "size")] == ["fail"] * 3
 
 
+def test_half_of_the_images_in_another_order_fail(tmp_path):
+    """The mean over all images is low enough with half of them in their places."""
+    grid = squares()
+    rng = np.random.default_rng(0)
+    half = np.sort(rng.permutation(len(grid.images))[: len(grid.images) // 2])
+    images = grid.images.copy()
+    images[half] = images[rng.permutation(half)]
+    found = findings(replace(grid, images=images), tmp_path / "a.h5")
+    assert found["place of images"].status == "fail"
+    assert 0.5 < found["place of images"].figure < 0.8
+    assert not [each.name for each in found.values() if not each.meaning]
+
+
 def test_factors_in_another_order_fail(tmp_path):
     """Axes that are exchanged, and values of one factor that are mixed, are seen by what the images show."""
     grid = squares(columns=4, rows=16)
@@ -243,6 +256,12 @@ def test_uniform_pairs_are_no_baseline_of_what_has_none(tmp_path):
     assert "uniform" not in baselines_of(Settings(prior="uniform"))
     with pytest.raises(UsageError, match="the baseline uniform is of a grid whose pairs another prior draws"):
         compare(Frames.of(squares(), CPU), Settings(prior="uniform"), tmp_path, ["uniform"])
+
+
+def test_a_refused_validation_leaves_no_run(data, tmp_path):
+    done = run("validate", data, "--train", "slowvae", "--out", tmp_path / "report", "--iterations", "4")
+    assert "name a prior" in done.output + str(done.exception)
+    assert not (tmp_path / "report").exists()
 
 
 def test_validate_trains_on_a_grid(data, tmp_path):

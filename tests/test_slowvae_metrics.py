@@ -843,6 +843,14 @@ def test_published_numbers_and_seed_0_are_the_defaults(metric):
     assert "seed" in told
 
 
+def test_modularity_says_which_latent_is_of_one_factor_and_counts_a_constant_one_as_of_none():
+    factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 10)
+    latents = np.stack([factors[:, 0], 2 * factors[:, 0] + factors[:, 1], np.zeros(40)], axis=1)
+    score = metrics.modularity(latents, factors)
+    np.testing.assert_allclose(score.parts["by_latent"], [1, 0, 0], atol=1e-12)
+    assert score == pytest.approx(1 / 3, abs=1e-12)
+
+
 def test_modularity_of_two_factors_leaves_one_other():
     factors = np.array([[0, 0], [1, 0], [0, 1], [1, 1]] * 9)
     latents = np.stack([factors[:, 0], factors.sum(axis=1)], axis=1)  # the second tells as much of either

@@ -20,7 +20,7 @@ from datagen.files import sha256_file
 from slowvae import checkpoints, runs
 from slowvae.batches import Frames
 from slowvae.comparison import compare
-from slowvae.evaluate import encode_all
+from slowvae.evaluation import encode_all
 from slowvae.report import draw_pictures
 from slowvae.settings import Settings, settings_json, settings_of
 from slowvae.trainer import Stack, train
@@ -330,7 +330,7 @@ def scored(tmp_path) -> Path:
 def test_scores_of_other_metrics_are_kept(scored):
     first = json.loads(call("evaluate", scored, "--metrics", "sap,udr", "--json"))
     second = json.loads(call("evaluate", scored, "--metrics", "mcc", "--json"))
-    assert second == json.loads((scored / "scores.json").read_text())
+    assert second == json.loads((scored / "result.json").read_text())
     assert second["udr"] == first["udr"]
     for seed in ("0", "3"):
         assert second["seeds"][seed]["sap"] == first["seeds"][seed]["sap"]
@@ -339,14 +339,31 @@ def test_scores_of_other_metrics_are_kept(scored):
     assert "mcc" not in text  # shown is what was asked for
 
 
-def test_scores_of_other_networks_or_data_are_replaced_and_this_is_said(scored):
-    call("evaluate", scored, "--metrics", "sap")
-    assert "were replaced" in call("evaluate", scored, "--metrics", "mcc", "--seed", "1")
-    other = scored.parent / "other.npz"
-    store.save(bars(lengths=(20,) * 4, seed=1), other)
-    answer = json.loads(call("evaluate", scored, "--metrics", "sap", "--seed", "1", "--data", other, "--json"))
-    assert answer["replaced"]
+def test_scores_of_another_protocol_stand_beside_and_come_back(scored):
+    first = json.loads(call("evaluate", scored, "--metrics", "sap", "--json"))
+    other = json.loads(call("evaluate", scored, "--metrics", "mcc", "--seed", "1", "--json"))
+    assert other["seeds"]["0"].keys() == {"mcc"}
+    aside = scored / f"result-{first['protocol']['id']}.json"
+    assert json.loads(aside.read_text()) == first
+    again = json.loads(call("evaluate", scored, "--metrics", "mcc", "--json"))
+    assert again["seeds"]["0"].keys() == {"sap", "mcc"}
+    assert again["seeds"]["0"]["sap"] == first["seeds"]["0"]["sap"]
+    assert again["protocol"] == first["protocol"]
+    assert not aside.exists()
+    assert (scored / f"result-{other['protocol']['id']}.json").exists()
+    data = scored.parent / "other.npz"
+    store.save(bars(lengths=(20,) * 4, seed=1), data)
+    answer = json.loads(call("evaluate", scored, "--metrics", "sap", "--data", data, "--json"))
     assert answer["seeds"]["0"].keys() == {"sap"}
+    assert answer["protocol"]["trained_on"].startswith("another file")
+
+
+def test_scores_of_other_networks_are_replaced_and_this_is_said(scored):
+    call("evaluate", scored, "--metrics", "sap")
+    call("train", scored.parent / "bars.npz", "--out", scored, "--resume", "--iterations", "8", "--quiet")
+    assert "were replaced" in call("evaluate", scored, "--metrics", "mcc")
+    told = json.loads((scored / "result.json").read_text())
+    assert (told["iteration"], told["seeds"]["0"].keys()) == (8, {"mcc"})
 
 
 def test_a_metric_is_refused_before_anything_is_read(tmp_path):
@@ -357,8 +374,8 @@ def test_a_metric_is_refused_before_anything_is_read(tmp_path):
 
 
 def test_damaged_scores_are_not_replaced_in_silence(scored):
-    (scored / "scores.json").write_text("{")
-    with pytest.raises(BadInputError, match=r"scores.json: is damaged; remove it to score anew"):
+    (scored / "result.json").write_text("{")
+    with pytest.raises(BadInputError, match=r"result.json: is damaged; remove it to score anew"):
         call("evaluate", scored, "--metrics", "sap")
 
 

@@ -353,11 +353,11 @@ class Interrupted(Frames):
 
     steps: ClassVar = [0]
 
-    def at(self, rows):
+    def fetch(self, rows):
         self.steps[0] += 1
         if self.steps[0] == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return super().at(rows)
+        return super().fetch(rows)
 
 
 def test_ctrl_c_saves_and_the_run_can_go_on(frames, tmp_path):

@@ -1,4 +1,5 @@
 import base64
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -80,8 +81,10 @@ def test_report_holds_every_comparison(reported):
     names = {finding["name"] for finding in report["findings"]}
     assert {f"factors recovered, against {name}" for name in ("untrained", "pca", "beta-vae", "shuffled")} <= names
     assert "order in time, as learned" in names
-    worst = max((f["status"] for f in report["findings"]), key=["pass", "warn", "fail"].index)
-    assert report["verdict"] == worst
+    worst = max((f["status"] for f in report["findings"]), key=["pass", "note", "warn", "fail"].index)
+    assert report["verdict"] == worst.replace("note", "pass")
+    assert report["summary"].startswith(f"{report['verdict'].upper()}: {len(report['findings'])} checks")
+    assert all(finding["meaning"] for finding in report["findings"])
     assert set(report["scores"]) == {"slowvae", "untrained", "pca", "beta-vae", "shuffled"}
     for by_seed in report["scores"].values():
         for each in by_seed.values():
@@ -93,6 +96,13 @@ def test_report_holds_every_comparison(reported):
     figure = next(f for f in report["findings"] if f["name"].endswith("untrained"))
     mean = [np.mean([each["score"] for each in report["scores"][name].values()]) for name in ("slowvae", "untrained")]
     assert figure["figure"] == pytest.approx(mean[0] - mean[1])
+    assert figure["detail"].startswith("MCC (rectangular, spearman, seeds 0, 1) ")
+    assert report["mcc"].keys() == report["scores"].keys()
+    told = report["mcc"]["slowvae"]
+    assert (told["protocol"], told["method"], told["seeds"], told["n"]) == ("rectangular", "spearman", [0, 1], 1000)
+    assert told["score"] == pytest.approx(mean[0])
+    assert told["interval"][0] < told["score"] < told["interval"][1]
+    assert not told["indicative"]
 
 
 def test_page_is_self_contained(reported):
@@ -107,6 +117,10 @@ def test_page_is_self_contained(reported):
             assert image.format.lower() == kind
             assert min(image.size) > 30
     assert "http" not in text
+    report = json.loads((reported / "report.json").read_text())
+    for said in (report["summary"], *(finding["meaning"] for finding in report["findings"])):
+        assert html.escape(said).replace("&#x27;", "&#39;") in text
+    assert "MCC (rectangular, spearman, 1,000 frames)" in text
 
 
 def test_an_interrupted_validation_goes_on_from_its_runs(reported, walk):
@@ -144,8 +158,11 @@ DIFFERENCES = {
     "no better than pca": ([0.5], [0.6], "pca", "fail"),
     "one seed cannot tell": ([0.5], [0.6], "beta-vae", "warn"),
     "three seeds can": ([0.5, 0.6, 0.55], [0.6, 0.65, 0.6], "beta-vae", "fail"),
-    "three that disagree": ([0.7, 0.5, 0.6], [0.6, 0.6, 0.55], "shuffled", "fail"),
-    "three that agree": ([0.7, 0.65, 0.6], [0.6, 0.6, 0.55], "shuffled", "pass"),
+    "three that disagree": ([0.7, 0.5, 0.6], [0.6, 0.6, 0.55], "beta-vae", "fail"),
+    "three that agree": ([0.7, 0.7, 0.64], [0.6, 0.6, 0.55], "beta-vae", "pass"),
+    "agree by less than three can know": ([0.7, 0.65, 0.6], [0.6, 0.6, 0.55], "beta-vae", "fail"),
+    "large sparse changes teach, too": ([0.7, 0.65, 0.6], [0.7, 0.7, 0.65], "shuffled", "note"),
+    "better than shuffled": ([0.7, 0.7, 0.64], [0.6, 0.6, 0.55], "shuffled", "pass"),
 }
 
 
@@ -157,6 +174,7 @@ def test_a_baseline_must_be_beaten_with_the_whole_interval(name):
     )
     assert finding.status == status
     assert finding.figure == pytest.approx(np.mean(mine) - np.mean(theirs))
+    assert ("indicative" in finding.detail) == (len(mine) == 1)
 
 
 def test_validate_without_training_is_its_checks(walk, tmp_path, capsys):
@@ -167,6 +185,7 @@ def test_validate_without_training_is_its_checks(walk, tmp_path, capsys):
     report = json.loads(capsys.readouterr().out)
     assert report["verdict"] == "fail"
     assert "order in time" in {finding["name"] for finding in report["findings"] if finding["status"] == "fail"}
+    assert report["summary"].startswith("FAIL: ")
     assert report["scores"] == {}
 
 

@@ -1,12 +1,14 @@
 import re
+import warnings
 
 import numpy as np
 import pytest
 from conftest import ROOT
 from sequences import random_masks
 
-from datagen.errors import DatagenError, UsageError
-from datagen.splits import SPLITS, split_sequences
+from datagen.datasets import Sequences
+from datagen.errors import DatagenError, DatagenWarning, UsageError
+from datagen.splits import SPLIT_PROTOCOLS, SPLITS, split_frames, split_sequences
 
 
 def people(lengths, videos=4, per_video=10, windows=2):
@@ -157,6 +159,41 @@ def test_arguments_that_cannot_be(arguments):
     with pytest.raises(UsageError) as caught:
         split_sequences(random_masks([3]), *arguments)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("protocol", SPLIT_PROTOCOLS[1:4])
+def test_frames_of_a_part_are_those_of_its_sequences(protocol):
+    dataset = people(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for split in SPLITS:
+            sequences = split_sequences(dataset, split, protocol, 1)
+            expected = [f for s in sequences for f in range(dataset.offsets[s], dataset.offsets[s + 1])]
+            assert split_frames(dataset, split, protocol, 1).tolist() == expected
+
+
+def test_random_pairs_are_dealt_out_by_their_first_frames():
+    dataset = random_masks([30, 1, 20, 3], 1)
+    with pytest.warns(DatagenWarning, match="a random split leaks") as caught:
+        found = [split_frames(dataset, split, "random-pairs") for split in SPLITS]
+    assert {warning.filename for warning in caught} == {__file__}
+    everything = np.concatenate(found)
+    lasts = dataset.offsets[1:] - 1
+    assert sorted(everything.tolist()) == [f for f in range(54) if f not in lasts]
+    assert [len(each) for each in found] == [40, 5, 5]
+    assert all((np.diff(each) > 0).all() for each in found)
+    with pytest.raises(UsageError, match="unknown protocol"):
+        split_sequences(dataset, "test", "random-pairs")
+
+
+def test_the_release_is_any_dataset_as_a_whole():
+    sprites = Sequences.of_sprites(None, np.zeros((2, 3, 5), np.float32), np.zeros(5, int), np.arange(2))
+    assert split_frames(sprites, "train", "release").tolist() == list(range(6))
+    with pytest.raises(UsageError, match="the release has no test part"):
+        split_frames(sprites, "test", "release")
+    for protocol in SPLIT_PROTOCOLS[1:]:
+        with pytest.raises(UsageError, match="sprite-sequences, whose sequences have no source"):
+            split_frames(sprites, "test", protocol)
 
 
 def test_a_path_is_no_dataset():

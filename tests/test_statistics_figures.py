@@ -3,6 +3,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from datagen.statistics import ALL_FITS, summarize
 from datagen.statistics.figures import _edges, draw, save_figures
 from datagen.statistics.report import save_report
 
-NAMES = ["histograms", "tails", "qq", "joint", "groups"]
+NAMES = ["histograms", "tails", "qq", "joint", "within", "distances", "groups", "groups-kurtosis"]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,10 @@ def table():
 
 @pytest.fixture(scope="module")
 def summary(table):
-    return summarize(table, "category", ALL_FITS, bootstrap=20, mutual_information=True)
+    found = summarize(table, "category", ALL_FITS, bootstrap=5, mutual_information=True, delta_t=(1, 2))
+    scales = summarize(table, fits=("gennorm",), bootstrap=10, levels=("video", "object")).groups[0]
+    whole = replace(found.groups[0], within=scales.within, kind=scales.kind)
+    return replace(found, groups=[whole, *found.groups[1:]])
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +37,11 @@ def page(table, summary, tmp_path_factory):
     return save_report(table, summary, path, title="cats & <dogs>")
 
 
-def test_figures_are_written_as_png_and_pdf_and_are_the_same_again(table, summary, tmp_path):
+def test_figures_are_written_as_png_pdf_and_svg_and_are_the_same_again(table, summary, tmp_path):
     written = save_figures(table, summary, tmp_path)
-    assert [path.name for path in written] == [f"{name}{suffix}" for name in NAMES for suffix in (".png", ".pdf")]
+    assert [path.name for path in written] == [name + end for name in NAMES for end in (".png", ".pdf", ".svg")]
     before = [path.read_bytes() for path in written]
-    for path in written[::2]:
+    for path in written[::3]:
         assert np.asarray(Image.open(path).convert("L")).std() > 10
     assert [path.read_bytes() for path in save_figures(table, summary, tmp_path, overwrite=True)] == before
 
@@ -109,7 +113,7 @@ def test_page_needs_nothing_else_and_describes_what_it_shows(page):
     assert not re.search(r"url\(|@import|https?://", re.sub(r'src="[^"]*"', "", text))
     assert len(outline.alternatives) == len(NAMES)
     assert all(outline.alternatives)
-    assert outline.tags.count("caption") == outline.tags.count("table") == 6
+    assert outline.tags.count("caption") == outline.tags.count("table") == 7
     assert "script" not in outline.tags
     assert "cats &amp; &lt;dogs&gt;" in text
     assert "prefers-color-scheme: dark" in text
@@ -165,3 +169,26 @@ def test_neighbouring_large_numbers_are_told_apart_in_bins():
     edges = _edges(near, (0.02, 0.98), whole_numbers=True)
     assert (np.diff(edges) > 0).all()
     assert np.histogram(near, edges)[0].sum() >= 7
+
+
+def test_shapes_are_told_on_the_panels(table, summary):
+    figures = {name: figure for name, _, figure in draw(table, summary)}
+    group = summary.groups[0]
+    titles = [axes.get_title() for axes in figures["histograms"].axes]
+    assert f"shape {group.fits['x']['gennorm'].parameters['shape']:.4g}" in " ".join(titles)
+    for axes, factor in zip(figures["within"].axes, ("area", "x", "y"), strict=True):
+        texts = [text.get_text() for text in axes.texts]
+        assert texts == [f"{group.within[level][factor].shape:.2f}" for level in ("pooled", "video", "object")]
+        assert (group.kind[factor] or "cannot be told") in axes.get_xlabel()
+
+
+def test_groups_have_a_column_for_each_distance_and_stay_legible(table, summary):
+    """100 categories: every label has a row of its own height."""
+    many = replace(table, category=np.array([f"category {number % 100:02d}" for number in range(len(table))]))
+    groups = summarize(many, "category", ("gennorm",), bootstrap=0, delta_t=(1, 2))
+    figure = next(figure for name, _, figure in draw(many, groups) if name == "groups")
+    figure.draw_without_rendering()
+    assert [axes.get_title() for axes in figure.axes][:2] == ["area, 1 frame", "area, 2 frames"]
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
+    assert len(boxes) == 101
+    assert all(upper.y0 >= lower.y1 - 1 for upper, lower in pairwise(boxes))

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from datagen.statistics.columns import tally
 from datagen.statistics.fits import ALL_FITS, ROUNDED, _ks_tail, distribution, fit_distributions
 
 
@@ -117,3 +118,15 @@ def test_t_contains_cauchy_also_where_a_few_values_are_all_but_infinite():
     assert fits["t"].log_likelihood >= fits["cauchy"].log_likelihood
     # A location at the median and the scale of the bulk are near the best; a scale of all values is far from it.
     assert fits["cauchy"].log_likelihood >= stats.cauchy.logpdf(values, 0, np.median(abs(values))) @ counts
+
+
+def test_millions_of_values_are_tallied_by_their_distance_from_the_median():
+    values = np.random.default_rng(0).laplace(3, 2, 1_100_000)
+    distinct, counts = tally(values)
+    assert counts.sum() == len(values)
+    assert len(distinct) < 300_000
+    assert counts @ distinct / len(values) == pytest.approx(values.mean(), rel=1e-9)
+    assert counts @ distinct**2 / len(values) == pytest.approx((values**2).mean(), rel=1e-6)
+    whole = np.rint(values)
+    for got, expected in zip(tally(whole), np.unique(whole, return_counts=True), strict=True):
+        np.testing.assert_array_equal(got, expected)

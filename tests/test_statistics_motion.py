@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from datagen.errors import UsageError
-from datagen.statistics.motion import Distance, at_distance, at_time, objects_of, without_ego_motion
+from datagen.statistics.motion import Distance, at_distance, at_time, without_ego_motion
 from datagen.transitions import Transitions
 
 
@@ -30,18 +30,6 @@ def walk(steps, video="v", object_id=0, window=0, start=0):
 def join(*tables):
     columns = zip(*(vars(table).values() for table in tables), strict=True)
     return Transitions(*(np.concatenate(column) for column in columns))
-
-
-def test_objects_are_told_apart_by_source_video_and_id():
-    table = join(
-        walk(np.ones((2, 2)), "a", 1),
-        walk(np.ones((2, 2)), "b", 1),
-        walk(np.ones((2, 2)), "a", 2),
-        walk(np.ones((1, 2)), "a", 1, window=3),
-    )
-    first, second, third, again = objects_of(table)[[0, 2, 4, 6]]
-    assert len({first, second, third}) == 3
-    assert again == first
 
 
 @pytest.mark.parametrize("delta_t", [1, 2, 3, 4])

@@ -137,7 +137,7 @@ def test_moments_are_those_of_scipy():
 
 def test_correlations_are_those_of_scipy():
     table = drifting(0.6)
-    got = summarize(table, fits=()).groups[0].correlations["area-y"]
+    got = summarize(table, fits=()).groups[0].dependence["area-y"]
     area, y = table.differences("area"), table.differences("y")
     assert (got.pearson, got.pearson_p) == pytest.approx(tuple(stats.pearsonr(area, y)))
     assert (got.spearman, got.spearman_p) == pytest.approx(tuple(stats.spearmanr(area, y)))
@@ -361,7 +361,7 @@ def test_few_objects_give_figures_but_no_interval():
     assert group.fits["x"]["gennorm"].shape_interval is None
     assert group.kurtosis_interval == {}
     assert group.sparse["x"] is None
-    assert "cannot be told without an interval" in group.verdict
+    assert "cannot be told for too few objects, 4 of 5, (shape" in group.verdict
 
 
 def test_seed_and_only_the_seed_changes_the_intervals():

@@ -292,3 +292,22 @@ def test_a_large_file_is_written_to_the_disk_at_once(tmp_path, monkeypatch, limi
     with pytest.raises(OutputError, match="cannot be written"):
         store.save(Sequences.of_grid(lazy, info), tmp_path / "other.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["grid.h5"]
+
+
+def test_the_hash_of_the_content_is_that_of_what_is_scored(kitti, tmp_path):
+    known = store.content_hash(kitti)
+    for suffix in (".npz", ".h5", ".zarr", ".pickle"):
+        store.save(kitti, tmp_path / f"kitti{suffix}")
+        assert store.content_hash(store.load(tmp_path / f"kitti{suffix}", lazy=True)) == known, suffix
+    changed = np.array(kitti.images)
+    changed[0, 0, 0] ^= True
+    others = [
+        replace(kitti, images=changed),
+        replace(kitti, factors=kitti.factors + 1),
+        replace(kitti, offsets=np.array([0, kitti.num_frames])),
+        replace(kitti, factor_info=kitti.factor_info[::-1]),
+    ]
+    assert len({known, *(store.content_hash(each) for each in others)}) == 5
+    renamed = kitti.with_columns(video=np.full(kitti.num_sequences, "x"))
+    assert store.content_hash(renamed) == known
+    assert store.content_hash(renamed, ["video"]) != store.content_hash(kitti, ["video"])

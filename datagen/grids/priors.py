@@ -186,8 +186,11 @@ class Laplace:
     rate: float | Literal["random"] = 1.0
 
     def __post_init__(self) -> None:
-        number = isinstance(self.rate, int | float) and not isinstance(self.rate, bool)
-        if self.rate != "random" and not (number and 1e-6 <= self.rate <= 1e6):
+        if isinstance(self.rate, int | float) and not isinstance(self.rate, bool):
+            good = 1e-6 <= self.rate <= 1e6
+        else:
+            good = isinstance(self.rate, str) and self.rate == "random"
+        if not good:
             raise UsageError(f"rate={self.rate!r:.60}: must be 'random', or a number of 0.000001 to 1,000,000")
 
     def sample(self, first: NDArray[Any], factor_info: Sequence[Factor], rng: np.random.Generator) -> NDArray[np.int64]:

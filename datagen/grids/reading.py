@@ -7,7 +7,7 @@ from pathlib import Path
 
 from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, UsageError, quote
-from datagen.files import check_input, sha256_file
+from datagen.files import as_path, check_input, sha256_file
 from datagen.grids import cars3d, dsprites, mpi3d, shapes3d, smallnorb
 from datagen.grids.found import DatasetFileError, Found
 from datagen.grids.sets import SETS
@@ -45,7 +45,7 @@ def find_grid(source: str | Path) -> Found:
     BadInputError
         If it is of no set, or damaged.
     """
-    path = Path(source)
+    path = as_path(source, "source")
     if not path.is_dir():
         check_input(path)
         found = _find(path)

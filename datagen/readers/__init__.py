@@ -5,14 +5,15 @@ A module with a ``READER`` is a reader; nothing else lists them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datagen.arguments import check_choice
-from datagen.errors import DatagenError, UsageError, quote
+from datagen.arguments import check_choice, texts_of
+from datagen.errors import DatagenError, UsageError, quote, shown
 from datagen.lazy import public_names
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "find_videos",
     "find_videos_of_all",
     "readers",
+    "sources_of",
 ]
 
 __dir__ = public_names(__name__)
@@ -47,12 +49,24 @@ def readers() -> dict[str, Reader]:
 
 
 def annotated_sets() -> dict[str, AnnotatedSet]:
-    """Return the data sets of all readers by their ids."""
+    """Return the data sets of all readers by their ids.
+
+    Examples
+    --------
+    >>> annotated_sets()["kitti-mots"].licence
+    'CC BY-NC-SA 3.0'
+    """
     return {each.id: each for reader in readers().values() for each in reader.sets}
 
 
 def describe_formats() -> list[dict[str, Any]]:
-    """Return what is known of the formats, by name: ``name``, ``title``, and all of their published ``sets``."""
+    """Return what is known of the formats, by name: ``name``, ``title``, and all of their published ``sets``.
+
+    Examples
+    --------
+    >>> [each["name"] for each in describe_formats()][:3]
+    ['arrays', 'bdd100k', 'burst']
+    """
     return [
         {"name": each.name, "title": each.title, "sets": [asdict(known) for known in each.sets]}
         for _, each in sorted(readers().items())
@@ -60,7 +74,13 @@ def describe_formats() -> list[dict[str, Any]]:
 
 
 def describe_sources(ids: Iterable[str]) -> list[dict[str, str]]:
-    """Return what a manifest says of data sets; of own data, the id alone."""
+    """Return what a manifest says of data sets; of own data, the id alone.
+
+    Examples
+    --------
+    >>> describe_sources(["own"])
+    [{'id': 'own'}]
+    """
     known = annotated_sets()
     return [known[each].described() if each in known else {"id": each} for each in ids]
 
@@ -70,6 +90,15 @@ def describe_sources_of(videos: Iterable[Rated]) -> list[dict[str, str]]:
 
     Own data in a form that a set has, too, have the id of the form alone, never the set's licence and authors: where
     `AnnotatedSet.shares_its_form`, a video is of the set if that, or the file itself, says its rate.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datagen.samples import sample_youtube_vis
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counts = sample_youtube_vis(f"{folder}/train.json", videos=2)
+    ...     [each["id"] for each in describe_sources_of(find_videos(f"{folder}/train.json"))]
+    ['youtube-vis']
     """
     known = annotated_sets()
     videos = list(videos)
@@ -112,6 +141,15 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
         If a file is of none of the formats.
     DatagenError
         If a folder holds no annotations, or none of the format that was named.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datagen.samples import sample_youtube_vis
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counts = sample_youtube_vis(f"{folder}/train.json", videos=2)
+    ...     [video.name for video in find_videos(f"{folder}/train.json")]
+    ['0000000001', '0000000002']
     """
     from datagen.readers import mots
     from datagen.readers.annotation_file import read_annotation_file
@@ -212,13 +250,22 @@ def find_videos_of_all(
     UsageError
         If a video of one name is in two places: a copy, or ground truth and results side by side; if there is no video
         of a name; if the rate is none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from datagen.samples import sample_youtube_vis
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counts = sample_youtube_vis(f"{folder}/train.json", videos=2)
+    ...     [video.name for video in find_videos_of_all([f"{folder}/train.json"], names=["0000000002"])]
+    ['0000000002']
     """
     from datagen.rates import RatedVideo, check_rate
 
     check_rate("fps_of_source", fps_of_source)
     videos: list[Video] = []
     places: dict[tuple[str, str], Path] = {}
-    for source in [sources] if isinstance(sources, str | Path) else sources:
+    for source in sources_of(sources):
         new: dict[tuple[str, str], Path] = {}
         for video in find(source):
             key = (video.source, video.name)
@@ -231,8 +278,30 @@ def find_videos_of_all(
             videos.append(video)
         places |= new
     if names is not None:
-        videos = _named(videos, list(names))
+        videos = _named(videos, list(texts_of("names", names)))
     return videos if fps_of_source is None else [RatedVideo(video, fps_of_source) for video in videos]
+
+
+def sources_of(sources: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    """Return one source or several as a list.
+
+    Raises
+    ------
+    UsageError
+        If they are neither a path nor paths, or none.
+
+    Examples
+    --------
+    >>> sources_of("train.json")
+    ['train.json']
+    """
+    if isinstance(sources, str | os.PathLike):
+        return [sources]
+    if not isinstance(sources, Iterable):
+        raise UsageError(f"sources={shown(sources)}: must be a file or a folder, or several")
+    if not (several := list(sources)):
+        raise UsageError("no source given; name a file or folder of annotations")
+    return several
 
 
 def _named(videos: list[Video], names: list[str]) -> list[Video]:

@@ -5,8 +5,6 @@ A pixel holds the number of the object to which it belongs, 0 where there is non
 
 from __future__ import annotations
 
-import math
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,21 +65,9 @@ class ArrayVideo:
                     self._check(np.dtype(header.dtype), header.shape)
                     return archive.read(self.member)
             raise BadInputError(self.path, _no_label_maps("texts", header.shape))
-        from datagen.store.npz import read_npy_header
+        from datagen.store.npz import read_npy
 
-        try:
-            with self.path.open("rb") as stream:
-                header_read = read_npy_header(stream)
-                if header_read is None:
-                    raise BadInputError(self.path, "is damaged or no npy file of numbers")
-                dtype, shape, fortran, begin = header_read
-                self._check(dtype, shape)
-                if self.path.stat().st_size != begin + math.prod(shape) * dtype.itemsize:
-                    raise BadInputError(self.path, "is not as long as its header says; the file is damaged")
-                labels = np.fromfile(stream, dtype)
-        except (OSError, struct.error) as error:
-            raise BadInputError(self.path, f"is damaged or cannot be read ({error})") from None
-        return np.asarray(labels.reshape(shape, order="F" if fortran else "C"), order="C")
+        return read_npy(self.path, self._check)
 
     def _check(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
         if dtype.kind not in "bui" or len(shape) != 3:

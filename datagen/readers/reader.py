@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datagen.errors import DatagenWarning, quote
+from datagen.files import as_path
 from datagen.readers.annotated_set import AnnotatedSet
 from datagen.readers.annotation_file import AnnotationFile, read_annotation_file
 from datagen.readers.archives import files_below, is_archive, is_folder
@@ -51,7 +52,7 @@ class Source:
     """
 
     def __init__(self, path: str | Path, automatic: bool = False) -> None:
-        self.path = Path(path)
+        self.path = as_path(path, "source")
         self.automatic = automatic
 
     @cached_property

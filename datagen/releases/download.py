@@ -15,7 +15,7 @@ from typing import Any
 import pooch
 
 from datagen.errors import BadInputError, DatagenError, UsageError
-from datagen.files import atomic_path
+from datagen.files import atomic_path, make_folder
 from datagen.grids.sets import find_set
 from datagen.progress import byte_bar
 from datagen.releases.registry import find_release
@@ -63,6 +63,15 @@ def fetch(
         If the name is unknown, `root` is a file, or the file is not there and may not be fetched.
     DatagenError
         If it cannot be fetched.
+
+    Examples
+    --------
+    >>> fetch("kitti-masks")  # doctest: +SKIP
+    PosixPath('/home/me/.cache/datagen/3931823/kitti_peds_v2.pickle')
+    >>> fetch("kitti_mask")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    datagen.errors.UsageError: unknown release 'kitti_mask'; did you mean 'kitti-masks'? There are ...
     """
     release = find_release(name)
     if not download:
@@ -116,6 +125,11 @@ def fetch_record(
         If the record's description or what was served makes no sense. What was served is not kept.
     DatagenError
         If it cannot be fetched. What came of it is kept, and the next call goes on from there.
+
+    Examples
+    --------
+    >>> fetch_record(3931823, ["kitti_peds_v2.pickle"], "data")  # doctest: +SKIP
+    [PosixPath('data/kitti_peds_v2.pickle')]
     """
     folder = _folder(root, record)
     kept = folder / f"zenodo-{record}.json"
@@ -132,7 +146,7 @@ def fetch_record(
         described = parse_record(answer, server, f"{server}/api/records/{record}", names)
         number = described.number or record
         folder = _folder(root, number)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with atomic_path(folder / f"zenodo-{number}.json") as temporary:
             temporary.write_text(json.dumps(answer, indent=2, sort_keys=True), encoding="utf-8")
         advice = _advice(server, number, folder)
@@ -175,10 +189,19 @@ def fetch_set(
         If what was served is not what is published. It is not kept.
     DatagenError
         If it cannot be fetched. What came of it is kept, and the next call goes on from there.
+
+    Examples
+    --------
+    >>> fetch_set("shapes3d", "data")  # doctest: +SKIP
+    [PosixPath('data/3dshapes.h5')]
+    >>> fetch_set("shapes_3d")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    datagen.errors.UsageError: unknown set 'shapes_3d'; did you mean 'shapes3d'? There are ...
     """
     known = find_set(name)
     folder = _checked_folder(cache_folder() / name if root is None else Path(root))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     advice = (
         f"open {known.url} in a browser, put the files into {folder}, and give their path from there on instead of "
         "downloading"

@@ -83,6 +83,11 @@ class Release:
     arrays : dict of str to str
         sha256 of its arrays (`datagen.store.sha256_array`), by which it is known. Where there are none, as for a table
         from which sprites are drawn, no dataset file is the published one.
+
+    Examples
+    --------
+    >>> RELEASES["kitti-masks"].counts
+    {'sequences': 2120, 'frames': 84626, 'pairs': 82506}
     """
 
     name: str
@@ -243,7 +248,14 @@ def find_release(name: str) -> Release:
     ------
     UsageError
         If there is none of this name; for a source of raw annotations it says how to have it.
+
+    Examples
+    --------
+    >>> find_release("kitti-masks").file
+    'kitti_peds_v2.pickle'
     """
+    if not isinstance(name, str):
+        raise unknown_choice("release", name, RELEASES)
     if name in RELEASES:
         return RELEASES[name]
     from datagen.readers import annotated_sets

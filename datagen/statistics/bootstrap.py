@@ -12,10 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import UsageError
+from datagen.intervals import Interval
 from datagen.progress import progress_bar
 from datagen.statistics.columns import check_column, varies
-from datagen.statistics.fits import Interval
-from datagen.statistics.gennorm import MAX_SHAPE, MIN_SHAPE, Gennorm, WholeNumbers, fit_gennorm_rounded
+from datagen.statistics.gennorm import (
+    MAX_SHAPE,
+    MIN_SHAPE,
+    Gennorm,
+    WholeNumbers,
+    fit_gennorm_rounded,
+    refit_gennorm_rounded,
+)
 
 __all__ = ["MIN_OBJECTS", "ObjectBootstrap"]
 
@@ -90,13 +97,20 @@ class ObjectBootstrap:
         values = self._check(values)
         low, high = max(MIN_SHAPE, shape / 8), min(MAX_SHAPE, shape * 8)
         grid = np.geomspace(low, high, int(np.ceil(np.log(high / low) / 0.02)) + 1)
+        count = (self.copies @ self._rows)[:, None]
         with np.errstate(divide="ignore", over="ignore"):
             logs = np.log(abs(values - loc))
             # In units of their median, so that few powers are too large or too small; the profile moves as a whole.
-            sums = self._sum_powers(logs - np.median(logs[logs > -np.inf]), grid)
-        count = (self.copies @ self._rows)[:, None]
-        apart = sums[:, 0] > 0  # else all values of the replicate are at the location, and no shape is theirs
-        return _interval(_highest_local_maximum(_profile(sums[apart], count[apart], grid), grid))
+            logs -= np.median(logs[logs > -np.inf])
+            # Most often all maxima lie near the estimate, and the ends of the grid need not be summed.
+            near = grid[(grid > shape / 2) & (grid < shape * 2)]
+            for shapes in (near, grid):
+                sums = self._sum_powers(logs, shapes)
+                apart = sums[:, 0] > 0  # else all values of the replicate are at the location, and no shape is theirs
+                found = _highest_local_maximum(_profile(sums[apart], count[apart], shapes), shapes)
+                if ((found > shapes[1]) & (found < shapes[-2])).all():
+                    break
+        return _interval(found)
 
     def shape_rounded(
         self, values: NDArray[np.float64], start: Gennorm, show_progress: bool = False
@@ -114,12 +128,21 @@ class ObjectBootstrap:
         """
         distinct, place = np.unique(self._check(values), return_inverse=True)
         cells = WholeNumbers(distinct)
-        shapes = []
-        for copies in progress_bar(self.copies, "resampling objects", total=len(self.copies), show=show_progress):
-            counts = np.bincount(place, weights=copies[self._of_row], minlength=len(distinct))
-            if np.count_nonzero(counts) > 1:
-                shapes.append(fit_gennorm_rounded(cells, counts, start).shape)
-        return _interval(np.array(shapes))
+        counts = self._count(place, len(distinct))
+        counts = counts[(counts > 0).sum(axis=1) > 1]
+        shapes, done = refit_gennorm_rounded(cells, counts, start)
+        left = np.flatnonzero(~done)
+        for index in progress_bar(left, "resampling objects", total=len(left), show=show_progress):
+            shapes[index] = fit_gennorm_rounded(cells, counts[index], start).shape
+        return _interval(shapes)
+
+    def _count(self, place: NDArray[np.int64], width: int) -> NDArray[np.float64]:
+        """Return how often each replicate holds each of `width` values, float64 (B, width)."""
+        from scipy.sparse import coo_array
+
+        ones = np.ones(len(place))
+        of_object = coo_array((ones, (self._of_row, place)), shape=(len(self._rows), width)).tocsr()
+        return np.asarray((of_object.T @ self.copies.T.astype(np.float64)).T)
 
     def _check(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         values = check_column(values, "values", 2).astype(np.float64)

@@ -11,7 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from datagen.errors import UsageError
 from datagen.statistics.columns import check_column, varies
 
-__all__ = ["MAX_SAMPLES", "Correlation", "correlations", "mutual_information"]
+__all__ = ["MAX_PAIRS", "MAX_SAMPLES", "Correlation", "correlations", "mutual_information"]
+
+MAX_PAIRS = 1_000_000
+"""Coefficients are those of at most this many random transitions, which tell them to a thousandth."""
 
 MAX_SAMPLES = 20_000
 """Mutual information is estimated from at most this many random transitions, as published."""
@@ -25,12 +28,15 @@ class Correlation:
 
     Attributes
     ----------
+    n : int
+        Number of transitions.
     pearson, pearson_p, spearman, spearman_p : float
         Coefficients and the p-values of their being 0, for independent transitions.
     mutual_information : float, optional
         In nats, from the distances to the nearest neighbours.
     """
 
+    n: int
     pearson: float
     pearson_p: float
     spearman: float
@@ -76,6 +82,7 @@ def correlations(columns: dict[str, NDArray[np.float64]], seed: int | None = Non
             # Spearman's coefficient is Pearson's of the ranks; its p-value is that of Student's t.
             spearman = stats.pearsonr(ranks[first], ranks[second])
             result[f"{first}-{second}"] = Correlation(
+                n=len(columns[first]),
                 pearson=float(pearson.statistic),
                 pearson_p=float(pearson.pvalue),
                 spearman=float(spearman.statistic),

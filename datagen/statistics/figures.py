@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from datagen.errors import DatagenError
 from datagen.extras import extra
 from datagen.files import atomic_path, check_output
-from datagen.statistics.fits import ROUNDED, Interval, distribution
-from datagen.statistics.summary import Group, Summary, describe_group, shape_fit
+from datagen.intervals import Interval
+from datagen.statistics.fits import ROUNDED, distribution
+from datagen.statistics.summary import Group, Summary, describe_distance, describe_shape, shape_fit
 from datagen.transitions import FACTORS, Transitions
 
 if TYPE_CHECKING:
@@ -23,16 +24,18 @@ __all__ = ["check_folder", "draw", "save_figures"]
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; line styles tell them apart in grey print as well.
 _STYLES: dict[str, dict[str, Any]] = {
-    "gennorm": {"color": "#D55E00", "linestyle": "-", "label": "generalised normal"},
-    ROUNDED: {"color": "#009E73", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "label": "generalised normal, rounded"},
-    "laplace": {"color": "#0072B2", "linestyle": "--", "label": "Laplace"},
-    "norm": {"color": "#000000", "linestyle": ":", "label": "normal"},
-    "t": {"color": "#CC79A7", "linestyle": "-.", "label": "Student's t"},
-    "cauchy": {"color": "#E69F00", "linestyle": (0, (1, 1)), "label": "Cauchy"},
+    "gennorm": {"color": "#D55E00", "linestyle": "-", "label": "gennorm"},
+    ROUNDED: {"color": "#009E73", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "label": ROUNDED},
+    "laplace": {"color": "#0072B2", "linestyle": "--", "label": "laplace"},
+    "norm": {"color": "#000000", "linestyle": ":", "label": "norm"},
+    "t": {"color": "#CC79A7", "linestyle": "-.", "label": "t"},
+    "cauchy": {"color": "#E69F00", "linestyle": (0, (1, 1)), "label": "cauchy"},
 }
 _MARKERS = {"gennorm": "o", ROUNDED: "D", "laplace": "^", "norm": "s", "t": "v", "cauchy": "x"}
 _DATA = "#8C8C8C"
-_NAMES = ("histograms", "tails", "qq", "joint", "groups")
+_NAMES = ("histograms", "tails", "qq", "joint", "within", "distances", "groups", "groups-kurtosis")
+_SUFFIXES = {".png": "Software", ".pdf": "CreationDate", ".svg": "Date"}
+"""Formats of pictures, and what their metadata leave out so that the same statistics give the same bytes."""
 _HALVES = 2.0**52  # below it, the halves between whole numbers are numbers of their own
 _SETTINGS: Any = {
     "font.size": 8,
@@ -62,7 +65,8 @@ def draw(table: Transitions, summary: Summary) -> Iterator[tuple[str, str, Figur
     Yields
     ------
     name, caption, figure
-        ``"histograms"``, ``"tails"``, ``"qq"``, ``"joint"`` and, where there is more than one group, ``"groups"``.
+        ``"histograms"``, ``"tails"``, ``"qq"``, ``"joint"``; ``"within"`` where scales were taken out, ``"distances"``
+        where there are several, ``"groups"`` where there is more than one.
         The caller closes nothing: the figures belong to no window.
 
     Raises
@@ -89,7 +93,8 @@ def draw(table: Transitions, summary: Summary) -> Iterator[tuple[str, str, Figur
         _legend(figure)
         yield (
             "histograms",
-            "Changes between neighbouring frames and the fitted densities; below on a log scale.",
+            "Across: change of area, x and y between neighbouring frames, in pixels; up: its density, below on a log "
+            "scale. Lines are the fitted densities; above each panel stands the shape of the generalised normal.",
             figure,
         )
 
@@ -97,38 +102,85 @@ def draw(table: Transitions, summary: Summary) -> Iterator[tuple[str, str, Figur
         for place, (factor, values) in enumerate(columns.items()):
             _tail(figure.add_subplot(1, count, place + 1), whole, factor, values)
         _legend(figure)
-        yield "tails", "Share of changes that are larger than a given one; both axes are logarithmic.", figure
+        yield (
+            "tails",
+            "Across: size of a change in pixels; up: share of changes that are larger. Both axes are logarithmic.",
+            figure,
+        )
 
         figure = Figure(figsize=(2.6 * count + 0.4, 2.8), layout="constrained")
         for place, (factor, values) in enumerate(columns.items()):
             _quantiles(figure.add_subplot(1, count, place + 1), whole, factor, values)
         _legend(figure)
-        yield "qq", "Quantiles of the data against those of each fit; on the diagonal they agree.", figure
+        yield (
+            "qq",
+            "Across: quantiles of each fit; up: those of the data, in pixels. On the diagonal they agree.",
+            figure,
+        )
 
         pairs = [pair.split("-") for pair in whole.correlations]
         if pairs:
             figure = Figure(figsize=(2.7 * len(pairs) + 0.4, 2.8), layout="constrained")
             for place, (first, second) in enumerate(pairs):
                 _joint(figure, figure.add_subplot(1, len(pairs), place + 1), first, second, columns)
-            yield "joint", "How often two factors change together; the colour is logarithmic.", figure
+            yield (
+                "joint",
+                "Across and up: changes of two factors in pixels; the colour, logarithmic, is how often they occur "
+                "together.",
+                figure,
+            )
+
+        if whole.within:
+            figure = Figure(figsize=(2.6 * count + 0.6, 2.6), layout="constrained")
+            for place, factor in enumerate(columns):
+                _within(figure.add_subplot(1, count, place + 1), whole, factor, place == 0)
+            yield (
+                "within",
+                "Across: shape of the changes of area, x and y of all together, and with the scale of each video or "
+                "object taken out, with 95 % intervals; left of the dashed line (1, Laplace) they are sparse, the "
+                "dotted line is the normal's 2. What moves right is a mixture of scales.",
+                figure,
+            )
+
+        distances = [(what, groups) for what, groups in _by_distance(summary) if groups[0].mean]
+        if len(distances) > 1:
+            figure = Figure(figsize=(2.6 * count + 0.4, 2.6), layout="constrained")
+            for place, factor in enumerate(columns):
+                _shape_against_distance(figure.add_subplot(1, count, place + 1), distances, factor)
+            yield (
+                "distances",
+                "Up: shape of all changes, with 95 % intervals; across: distance of the two frames. Below the dashed "
+                "line (1, Laplace) they are sparse.",
+                figure,
+            )
 
         if len(summary.groups) > 1:
-            height = 1.0 + 0.19 * len(summary.groups)
-            figure = Figure(figsize=(2.6 * count + 1.4, max(3.6, height)), layout="constrained")
-            _groups(figure, summary.groups, list(columns))
-            yield "groups", "Excess kurtosis (top) and shape (bottom) of each group, with 95 % intervals.", figure
+            rows = max(len(groups) for _, groups in distances) if distances else 0
+            width = 1.5 * len(distances) + 1.2
+            for what in ("shape", "excess kurtosis"):
+                if what == "shape" and not whole.sparse:
+                    continue
+                figure = Figure(figsize=(max(5.0, width * count), max(2.4, 0.9 + 0.14 * rows)), layout="constrained")
+                _groups(figure, distances, list(columns), what)
+                yield (
+                    "groups" if what == "shape" else "groups-kurtosis",
+                    f"Across: {what} of the changes of area, x and y of each group (number of transitions), with 95 % "
+                    "intervals; a column for each distance."
+                    + (" Left of the dashed line (1, Laplace) they are sparse." if what == "shape" else ""),
+                    figure,
+                )
 
 
 def check_folder(folder: str | Path, overwrite: bool = False) -> None:
     """Say early that the figures cannot be written; `UsageError` if one of them exists or the folder is none."""
     folder = Path(folder)
     for name in _NAMES:
-        for suffix in (".png", ".pdf"):
+        for suffix in _SUFFIXES:
             check_output(folder / f"{name}{suffix}", overwrite)
 
 
 def save_figures(table: Transitions, summary: Summary, folder: str | Path, overwrite: bool = False) -> list[Path]:
-    """Write every figure as PNG and PDF; the same statistics give the same bytes.
+    """Write every figure as PNG, PDF and SVG; the same statistics give the same bytes.
 
     Parameters
     ----------
@@ -147,10 +199,10 @@ def save_figures(table: Transitions, summary: Summary, folder: str | Path, overw
     check_folder(folder, overwrite)
     written = []
     for name, _, figure in draw(table, summary):
-        for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
+        for suffix, left_out in _SUFFIXES.items():
             path = Path(folder) / f"{name}{suffix}"
             with atomic_path(path, overwrite) as temporary:
-                figure.savefig(temporary, dpi=200, metadata=metadata)
+                figure.savefig(temporary, dpi=200, metadata={left_out: None})
             written.append(path)
     return written
 
@@ -172,6 +224,8 @@ def _histogram(axes: Any, group: Group, factor: str, values: NDArray[np.float64]
     else:
         axes.set_ylim(0, seen.max() * 1.15)
     axes.set_xlim(edges[0], edges[-1])
+    if not logarithmic and (shape := describe_shape(group.fits[factor])):
+        axes.set_title(f"shape {shape}", fontsize=7)
     axes.set_xlabel(f"change of {factor} (pixels)")
     axes.set_ylabel("density")
 
@@ -260,26 +314,87 @@ def _joint(figure: Any, axes: Any, first: str, second: str, columns: dict[str, N
     axes.set_ylabel(f"change of {second} (pixels)")
 
 
-def _groups(figure: Any, groups: list[Group], factors: list[str]) -> None:
-    labels = [f"{describe_group(group)} ({group.n:,})" for group in groups]
-    rows = np.arange(len(groups))
-    for place, factor in enumerate(factors):
-        for part, what in enumerate(("excess kurtosis", "shape")):
-            axes = figure.add_subplot(2, len(factors), part * len(factors) + place + 1)
-            for row, group in zip(rows, groups, strict=True):
-                value, interval = _kurtosis(group, factor) if part == 0 else _shape(group, factor)
-                if value is None:
-                    continue
-                axes.plot(value, row, "D" if group.name == "all" else "o", color="#0072B2", markersize=3)
-                if interval is not None:
-                    axes.plot([interval.low, interval.high], [row, row], "-", color="#0072B2", linewidth=1)
-            if part == 0:
-                axes.set_xscale("symlog")
-            else:
-                axes.axvline(1, color="#D55E00", linestyle="--", linewidth=0.8)
-            axes.set_yticks(rows, labels if place == 0 else [], fontsize=6)
-            axes.set_ylim(len(groups) - 0.4, -0.6)
-            axes.set_xlabel(f"{what} of {factor}")
+def _by_distance(summary: Summary) -> list[tuple[str, list[Group]]]:
+    """Return the groups of each distance, and without the shared motion, by what tells these apart."""
+    found: dict[str, list[Group]] = {}
+    for group in summary.groups:
+        found.setdefault(describe_distance(group), []).append(group)
+    return list(found.items())
+
+
+def _within(axes: Any, group: Group, factor: str, named: bool) -> None:
+    levels = list(group.within)
+    for row, level in enumerate(levels):
+        found = group.within[level].get(factor)
+        if found is None or found.at_bound:
+            continue
+        axes.plot(found.shape, row, "o", color="#0072B2", markersize=4)
+        if found.shape_interval is not None:
+            interval = found.shape_interval
+            axes.plot([interval.low, interval.high], [row, row], "-", color="#0072B2", linewidth=1.3)
+        axes.annotate(
+            f"{found.shape:.2f}", (found.shape, row), (0, 5), textcoords="offset points", ha="center", fontsize=7
+        )
+    axes.axvline(1, color="#D55E00", linestyle="--", linewidth=0.8)
+    axes.axvline(2, color="#000000", linestyle=":", linewidth=0.8)
+    names = [level if level == "pooled" else f"within {level}" for level in levels]
+    axes.set_yticks(range(len(levels)), names if named else [])
+    axes.set_ylim(len(levels) - 0.5, -0.6)
+    axes.set_xscale("log", base=2)
+    ticks = [0.25, 0.5, 1, 2, 4]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xlim(0.2, 5)
+    axes.minorticks_off()
+    axes.set_xlabel(f"shape of {factor}" + _kind(group, factor))
+
+
+def _kind(group: Group, factor: str) -> str:
+    kind = group.kind.get(factor)
+    return f"\n{kind or 'cannot be told'}"
+
+
+def _shape_against_distance(axes: Any, distances: list[tuple[str, list[Group]]], factor: str) -> None:
+    for place, (_, groups) in enumerate(distances):
+        value, interval = _shape(groups[0], factor)
+        if value is not None:
+            axes.plot(place, value, "o", color="#0072B2", markersize=4)
+            axes.annotate(f"{value:.2f}", (place, value), (5, 3), textcoords="offset points", fontsize=7)
+        if interval is not None:
+            axes.plot([place, place], [interval.low, interval.high], "-", color="#0072B2", linewidth=1.3)
+    axes.axhline(1, color="#D55E00", linestyle="--", linewidth=0.8)
+    axes.set_xticks(range(len(distances)), [what for what, _ in distances], rotation=30, ha="right", fontsize=7)
+    axes.set_xlim(-0.5, len(distances) - 0.2)
+    axes.set_ylabel(f"shape of {factor}")
+
+
+def _groups(figure: Any, distances: list[tuple[str, list[Group]]], factors: list[str], what: str) -> None:
+    """Draw a row for each group and, for each factor, a column for each distance."""
+    names = list(dict.fromkeys(group.name for _, groups in distances for group in groups))
+    first = {group.name: group.n for group in distances[0][1]}
+    labels = [f"{name} ({first[name]:,})" if name in first else name for name in names]
+    of_row = {name: row for row, name in enumerate(names)}
+    size = 7.0 if len(names) <= 40 else 6.0
+    columns = [(factor, distance) for factor in factors for distance in distances]
+    for place, (factor, (distance, groups)) in enumerate(columns):
+        axes = figure.add_subplot(1, len(columns), place + 1)
+        for group in groups:
+            value, interval = _kurtosis(group, factor) if what != "shape" else _shape(group, factor)
+            if value is None:
+                continue
+            row = of_row[group.name]
+            axes.plot(value, row, "D" if group.name == "all" else "o", color="#0072B2", markersize=2.5)
+            if interval is not None:
+                axes.plot([interval.low, interval.high], [row, row], "-", color="#0072B2", linewidth=0.9)
+            axes.annotate(
+                f"{value:.2f}", (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=size - 1
+            )
+        if what == "shape":
+            axes.axvline(1, color="#D55E00", linestyle="--", linewidth=0.8)
+        else:
+            axes.set_xscale("symlog")
+        axes.set_yticks(range(len(names)), labels if place == 0 else [], fontsize=size)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set_title(factor if len(distances) == 1 else f"{factor}, {distance}", fontsize=7)
 
 
 def _kurtosis(group: Group, factor: str) -> tuple[float | None, Interval | None]:

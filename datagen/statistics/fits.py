@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from datagen.arguments import check_choice
 from datagen.errors import UsageError
+from datagen.intervals import Interval
 from datagen.jit import njit
 from datagen.statistics.columns import check_column
 from datagen.statistics.gennorm import (
@@ -23,7 +24,7 @@ from datagen.statistics.gennorm import (
     fit_gennorm_rounded,
 )
 
-__all__ = ["ALL_FITS", "PAPER_FITS", "ROUNDED", "Fit", "Interval", "distribution", "fit_distributions"]
+__all__ = ["ALL_FITS", "PAPER_FITS", "ROUNDED", "Fit", "distribution", "fit_distributions"]
 
 PAPER_FITS = ("gennorm", "laplace", "norm")
 """The distributions of the paper (its table 5), by their names in `scipy.stats`."""
@@ -34,24 +35,10 @@ ALL_FITS = (*PAPER_FITS, "t", "cauchy")
 ROUNDED = "gennorm_rounded"
 """Name of the generalised normal whose variates were rounded to whole numbers, fitted beside ``gennorm`` to such."""
 
+_Cumulated = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Distinct values, ascending, (U,), and how many observations are below each and in all, (U + 1,)."""
+
 _DF_RANGE = (0.1, 1e4)  # degrees of freedom of Student's t; at the upper end it is normal
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval.
-
-    Attributes
-    ----------
-    low, high : float
-        Its ends.
-    level : float
-        The share of repetitions in which it is meant to hold the true value.
-    """
-
-    low: float
-    high: float
-    level: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -68,11 +55,21 @@ class Fit:
         Akaike's and the Bayesian information criterion; the lower the better.
     ks, ks_p : float
         Kolmogorov-Smirnov statistic and its p-value, taking the parameters as given and observations as independent,
-        as published.
+        as published: with every window's copy of an object as an observation of its own.
+    ks_once, ks_once_p : float
+        The same with every object and frame counted once.
     at_bound : bool
         Whether a parameter stopped at the end of the range searched, so that it is no estimate.
     shape_interval : Interval, optional
         Of the shape, from resampled objects.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values, counts = np.unique(np.random.default_rng(0).laplace(size=500), return_counts=True)
+    >>> fit = fit_distributions(values, counts, ("laplace",))["laplace"]
+    >>> round(fit.parameters["scale"], 2)
+    1.01
     """
 
     parameters: dict[str, float]
@@ -81,6 +78,8 @@ class Fit:
     bic: float
     ks: float
     ks_p: float
+    ks_once: float
+    ks_once_p: float
     at_bound: bool = False
     shape_interval: Interval | None = None
 
@@ -94,7 +93,10 @@ def distribution(name: str, parameters: dict[str, float]) -> Any:
 
 
 def fit_distributions(
-    values: NDArray[np.float64], counts: NDArray[np.int64], names: tuple[str, ...] = PAPER_FITS
+    values: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    names: tuple[str, ...] = PAPER_FITS,
+    once: NDArray[np.float64] | None = None,
 ) -> dict[str, Fit]:
     """Fit distributions to observations given as distinct values.
 
@@ -106,6 +108,8 @@ def fit_distributions(
         How often each occurs.
     names : tuple of str
         Of `ALL_FITS`.
+    once : ndarray of float64, shape (M,), optional
+        Observations that no window repeats, for `Fit.ks_once`; by default all are such.
 
     Returns
     -------
@@ -125,6 +129,7 @@ def fit_distributions(
     for name in names:
         check_choice("distribution", name, ALL_FITS)
     data = PowerSums.of(values, counts)
+    single = (values, data.before) if once is None else _cumulated(once)
     # Powers of up to MAX_SHAPE of changes of 1e16 or 1e-17 are no numbers; such are fitted in a unit near their range.
     extent = float(values[-1] - values[0])
     unit = 1.0 if 1e-9 < extent < 1e9 else 2.0 ** np.rint(np.log2(extent))
@@ -133,36 +138,50 @@ def fit_distributions(
     for name in names:
         parameters, at_bound = _FITTERS[name](fitted)
         in_pixels = {key: value * unit if key in ("loc", "scale") else value for key, value in parameters.items()}
-        fits[name] = _evaluate(name, data, in_pixels, at_bound)
+        fits[name] = _evaluate(name, data, single, in_pixels, at_bound)
     if "gennorm" in names and np.array_equal(values, np.rint(values)) and abs(values).max() <= LARGEST_ROUNDED:
         found = fit_gennorm_rounded(WholeNumbers(values), counts)
-        fits[ROUNDED] = _evaluate(ROUNDED, data, *_split(found))
+        fits[ROUNDED] = _evaluate(ROUNDED, data, single, *_split(found))
     return fits
 
 
-def _evaluate(name: str, data: PowerSums, parameters: dict[str, float], at_bound: bool) -> Fit:
+def _cumulated(values: NDArray[np.float64]) -> _Cumulated:
+    distinct, counts = np.unique(check_column(values, "once"), return_counts=True)
+    return distinct, np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])
+
+
+def _evaluate(name: str, data: PowerSums, single: _Cumulated, parameters: dict[str, float], at_bound: bool) -> Fit:
     from scipy import stats
 
     # Freezing a distribution, as `distribution` does, costs more than all else for a small group.
     model, arguments = getattr(stats, "gennorm" if name == ROUNDED else name), tuple(parameters.values())
     counts = np.diff(data.before)
-    total = data.before[-1]
     if name == ROUNDED:
         log_densities = np.log(WholeNumbers(data.values).probabilities(*arguments))
-        cumulative = model.cdf(data.values + 0.5, *arguments)
-        below = model.cdf(data.values - 0.5, *arguments)
     else:
         log_densities = model.logpdf(data.values, *arguments)
-        below = cumulative = model.cdf(data.values, *arguments)
     log_likelihood = float(counts @ log_densities)
-    ks = float(max((data.before[1:] / total - cumulative).max(), (below - data.before[:-1] / total).max()))
+
+    def kolmogorov_smirnov(values: NDArray[np.float64], before: NDArray[np.float64]) -> tuple[float, float]:
+        half = 0.5 if name == ROUNDED else 0.0
+        cumulative = model.cdf(values + half, *arguments)
+        below = model.cdf(values - half, *arguments) if half else cumulative
+        total = before[-1]
+        statistic = float(max((before[1:] / total - cumulative).max(), (below - before[:-1] / total).max()))
+        return statistic, _ks_tail(statistic, int(total))
+
+    ks, ks_p = kolmogorov_smirnov(data.values, data.before)
+    repeated = single[1][-1] != data.before[-1]
+    ks_once, ks_once_p = kolmogorov_smirnov(*single) if repeated else (ks, ks_p)
     return Fit(
         parameters=parameters,
         log_likelihood=log_likelihood,
         aic=2 * len(parameters) - 2 * log_likelihood,
-        bic=float(np.log(total)) * len(parameters) - 2 * log_likelihood,
+        bic=float(np.log(data.before[-1])) * len(parameters) - 2 * log_likelihood,
         ks=ks,
-        ks_p=_ks_tail(ks, int(total)),
+        ks_p=ks_p,
+        ks_once=ks_once,
+        ks_once_p=ks_once_p,
         at_bound=at_bound,
     )
 

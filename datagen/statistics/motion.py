@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import UsageError
+from datagen.arguments import is_whole
+from datagen.errors import UsageError, shown
+from datagen.statistics.objects import number_rows, objects_of
 from datagen.transitions import Transitions
 
-__all__ = ["MIN_OTHERS", "Distance", "at_distance", "at_time", "objects_of", "without_ego_motion"]
+__all__ = ["MIN_OTHERS", "Distance", "at_distance", "at_time", "frames_at", "without_ego_motion"]
 
 MIN_OTHERS = 2
 """A frame's common motion is told from at least this many other objects."""
-
-
-def objects_of(table: Transitions) -> NDArray[np.int64]:
-    """Return a number for the object of each row, int64 (N,), told apart by (source, video, object_id)."""
-    return _numbers(table.source, table.video, table.object_id)
 
 
 def at_distance(table: Transitions, delta_t: int) -> Transitions:
@@ -42,8 +38,8 @@ def at_distance(table: Transitions, delta_t: int) -> Transitions:
     UsageError
         If `delta_t` is below 1, or the table is not one of pairs.
     """
-    if delta_t < 1:
-        raise UsageError(f"frame distance {delta_t}: must be at least 1")
+    if not is_whole(delta_t, 1, 2**31):
+        raise UsageError(f"frame distance {shown(delta_t)}: must be at least 1, and whole")
     runs = table.runs(delta_t + 1)
     ends = [0, delta_t]
     return replace(runs, y=runs.y[:, ends], x=runs.x[:, ends], area=runs.area[:, ends])
@@ -78,6 +74,13 @@ class Distance:
         return f"{self.delta_ms:g} ms: {which} ({self.fps:g} a second), which are {self.exact_ms:.4g} ms"
 
 
+def frames_at(fps: NDArray[np.float32], delta_ms: float) -> NDArray[np.int64]:
+    """Return how many frames are nearest to a time in milliseconds, int64 (N,), at known rates (N,); 0 below a half."""
+    rates = np.unique(fps)
+    exact = np.array([float(str(rate)) for rate in rates])  # 29.97, not the float32 nearest to it
+    return np.floor(delta_ms * exact / 1000 + 0.5).astype(np.int64)[np.searchsorted(rates, fps)]
+
+
 def at_time(table: Transitions, delta_ms: float) -> tuple[Transitions, list[Distance], list[str]]:
     """Return the transitions over a time, by the nearest whole number of frames at each row's own rate.
 
@@ -102,8 +105,8 @@ def at_time(table: Transitions, delta_ms: float) -> tuple[Transitions, list[Dist
     UsageError
         If the time is not above 0, or no row has a rate.
     """
-    if not 0 < delta_ms < np.inf:
-        raise UsageError(f"time distance of {delta_ms} ms: must be above 0")
+    if not (isinstance(delta_ms, int | float) and 0 < delta_ms < np.inf):
+        raise UsageError(f"time distance of {shown(delta_ms)} ms: must be above 0")
     unknown = np.isnan(table.fps)
     if unknown.all():
         raise UsageError(
@@ -117,7 +120,7 @@ def at_time(table: Transitions, delta_ms: float) -> tuple[Transitions, list[Dist
     for rate in np.unique(table.fps[~unknown]):
         rows, fps = table.fps == rate, float(str(rate))  # 29.97, not the float32 nearest to it
         sources = np.unique(table.source[rows]).tolist()
-        frames = int(delta_ms * fps / 1000 + 0.5)
+        frames = int(frames_at(np.array([rate]), delta_ms)[0])
         if frames:
             distances += [Distance(delta_ms, source, fps, frames, 1000 * frames / fps) for source in sources]
             parts.append(at_distance(table.select(rows), frames))
@@ -153,7 +156,7 @@ def without_ego_motion(table: Transitions) -> Transitions:
     """
     if len(table) and (table.video == "").any():
         raise UsageError("the table does not say which video a row is of, so that no frame's motion can be told")
-    frames = _numbers(table.source, table.video, table.frame)
+    frames = number_rows(table.source, table.video, table.frame)
     individuals, individual = np.unique(np.stack([frames, objects_of(table)], axis=1), axis=0, return_inverse=True)
     rows = np.bincount(individual, minlength=len(individuals))
     first = np.flatnonzero(np.diff(individuals[:, 0], prepend=-1))
@@ -183,12 +186,3 @@ def _median_of_others(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return ascending[position + (position >= rank)]
 
     return (other((others - 1) // 2) + other(others // 2)) / 2
-
-
-def _numbers(*columns: NDArray[Any]) -> NDArray[np.int64]:
-    """Return a number for each row, the same where all columns are; its order is that of the columns."""
-    number = np.zeros(len(columns[0]), dtype=np.int64)
-    for column in columns:
-        _, place = np.unique(column, return_inverse=True)
-        _, number = np.unique(number * (place.max(initial=0) + 1) + place, return_inverse=True)
-    return number

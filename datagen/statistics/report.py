@@ -11,7 +11,15 @@ from datagen.errors import UsageError
 from datagen.files import atomic_path, check_output
 from datagen.page import Page, Picture, Section, Table, page_html
 from datagen.statistics.figures import draw
-from datagen.statistics.summary import Group, Summary, describe_fit, describe_group, describe_shape, describe_value
+from datagen.statistics.summary import (
+    Group,
+    Summary,
+    describe_fit,
+    describe_group,
+    describe_shape,
+    describe_value,
+    describe_within,
+)
 from datagen.transitions import FACTORS, Transitions
 
 __all__ = ["check_suffix", "save_report"]
@@ -44,7 +52,8 @@ def save_report(
     path = check_output(path, overwrite)
     whole = summary.groups[0]
     tables = [_moments(whole), *(_fits(whole, factor) for factor in whole.fits if whole.fits[factor])]
-    if whole.correlations:
+    tables += [_within(whole)] if whole.within else []
+    if whole.dependence:
         tables.append(_dependence(whole))
     sections = [Section("All transitions", tables=tables, text=summary.warnings)]
     if whole.mean:
@@ -102,16 +111,27 @@ def _fits(group: Group, factor: str) -> Table:
     return Table(caption, ["distribution", *columns], rows)
 
 
+def _within(group: Group) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for level, found in group.within.items():
+        lines = {factor: describe_within(each) for factor, each in found.items()}
+        for what in dict.fromkeys(key for each in lines.values() for key in each):
+            name = level if level == "pooled" else f"within {level}"
+            rows.append((f"{name}: {what}", *(lines.get(factor, {}).get(what, "") for factor in FACTORS)))
+    return Table("Shape with scales taken out, every object and frame once", ["", *FACTORS], rows)
+
+
 def _dependence(group: Group) -> Table:
     kinds = {"Pearson (p)": ("pearson", "pearson_p"), "Spearman (p)": ("spearman", "spearman_p")}
     columns, rows = ["factors", *kinds], []
-    for pair, item in group.correlations.items():
+    for pair, item in group.dependence.items():
         rows.append([pair, *(f"{getattr(item, r):.3f} ({getattr(item, p):.2g})" for r, p in kinds.values())])
         if item.mutual_information is not None:
             rows[-1].append(f"{item.mutual_information:.3f}")
     if len(rows[0]) > len(columns):
         columns.append("mutual information (nats)")
-    return Table("Dependence", columns, rows)
+    n = next(iter(group.dependence.values())).n
+    return Table(f"Dependence, of {n:,} transitions: every object and frame once", columns, rows)
 
 
 def _groups(groups: Sequence[Group]) -> Table:

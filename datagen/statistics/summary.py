@@ -10,14 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.arguments import check_choice
-from datagen.errors import UsageError
+from datagen.arguments import check_choice, check_instance, is_whole, texts_of
+from datagen.errors import UsageError, shown
+from datagen.fragments import fragment_html
+from datagen.intervals import Interval
 from datagen.statistics.bootstrap import MIN_OBJECTS, ObjectBootstrap
-from datagen.statistics.columns import varies
-from datagen.statistics.dependence import Correlation, correlations
-from datagen.statistics.fits import ALL_FITS, PAPER_FITS, ROUNDED, Fit, Interval, fit_distributions
+from datagen.statistics.columns import tally, varies
+from datagen.statistics.dependence import MAX_PAIRS, Correlation, correlations
+from datagen.statistics.fits import ALL_FITS, PAPER_FITS, ROUNDED, Fit, fit_distributions
 from datagen.statistics.gennorm import Gennorm
-from datagen.statistics.motion import Distance, at_distance, at_time, objects_of, without_ego_motion
+from datagen.statistics.motion import Distance, at_distance, at_time, frames_at, without_ego_motion
+from datagen.statistics.objects import join_windows, number_rows, objects_of, once_per_frame
+from datagen.statistics.published import Published, published_figures
+from datagen.statistics.within import LEVELS, Level, Series, Within, sparsity_kind, within
 from datagen.transitions import FACTORS, Transitions
 
 __all__ = [
@@ -25,10 +30,12 @@ __all__ = [
     "MIN_TRANSITIONS",
     "Group",
     "Summary",
+    "describe_distance",
     "describe_fit",
     "describe_group",
     "describe_shape",
     "describe_value",
+    "describe_within",
     "shape_fit",
     "summarize",
 ]
@@ -36,13 +43,13 @@ __all__ = [
 BY = ("category", "source", "video", "sequence")
 """What transitions can be grouped by. A video is told by its source and name; MOTS calls it a sequence."""
 
-_MOST_NAMES = 3
+_MOST_NAMES, _MOST_GROUPS = 3, 50
 
 MIN_TRANSITIONS = 10
 """A group of fewer says only how many."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Group:
     """The statistics of one group of transitions. Dicts are by factor; a factor named in `not_enough` is in no other.
 
@@ -70,14 +77,26 @@ class Group:
     best : dict of str to dict of str to str
         The best distribution by ``log_likelihood``, ``aic`` and ``bic``.
     correlations : dict of str to Correlation
-        By pair of factors, ``"area-x"``.
+        Of all transitions, as published, by pair of factors, ``"area-x"``.
+    dependence : dict of str to Correlation
+        The same of every object and frame once (`objects.once_per_frame`): copies of an object in overlapping windows
+        are no further observations. Mutual information is here.
     sparse : dict of str to bool or None
         Whether the shape is below 1 with its whole interval; false if it is above with its whole interval, None if
         the interval holds 1 or there is none.
     not_enough : dict of str to str
         Why a factor has no figures.
+    within : dict of str to dict of str to Within
+        By what shares a scale (``"pooled"``, ``"video"``, ``"object"``), then by factor; empty unless asked for.
+    kind : dict of str to str or None
+        Which kind of sparsity there is (`within.sparsity_kind`), at the finest level asked for.
     verdict : str
         Whether the group is temporally sparse, in words.
+
+    Examples
+    --------
+    >>> Group("dog", n=3, objects=1, verdict="not enough data")
+    Group(dog: 3 transitions of 1 objects; not enough data)
     """
 
     name: str
@@ -95,12 +114,18 @@ class Group:
     fits: dict[str, dict[str, Fit]] = field(default_factory=dict)
     best: dict[str, dict[str, str]] = field(default_factory=dict)
     correlations: dict[str, Correlation] = field(default_factory=dict)
+    dependence: dict[str, Correlation] = field(default_factory=dict)
     sparse: dict[str, bool | None] = field(default_factory=dict)
     not_enough: dict[str, str] = field(default_factory=dict)
+    within: dict[str, dict[str, Within]] = field(default_factory=dict)
+    kind: dict[str, str | None] = field(default_factory=dict)
     verdict: str = ""
 
+    def __repr__(self) -> str:
+        return f"Group({describe_group(self)}: {self.n:,} transitions of {self.objects:,} objects; {self.verdict})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Summary:
     """The statistics of a table.
 
@@ -115,8 +140,16 @@ class Summary:
         the shared motion.
     distances : list of Distance
         Over how many frames of each source the times are that were asked for.
+    published : Published or None
+        What was published of these data, where they are known (`published.published_figures`).
     warnings : list of str
-        What makes groups not comparable: rates that are mixed, sources that a distance in time leaves out.
+        What to know of the figures: rates that are mixed, sources that a distance in time leaves out, objects that the
+        table does not name.
+
+    Examples
+    --------
+    >>> Summary(None, 0, 0, [Group("all", n=3, objects=1, verdict="not enough data")]).to_json()["groups"][0]["n"]
+    3
     """
 
     by: str | None
@@ -125,6 +158,23 @@ class Summary:
     groups: list[Group]
     distances: list[Distance] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    published: Published | None = None
+
+    def __repr__(self) -> str:
+        return f"Summary({'; '.join(map(repr, self.groups[:1]))}; {len(self.groups)} groups)"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a line for each group, and the verdict on all transitions."""
+        columns = ["group", "n", "objects", *(f"kurtosis {each}" for each in FACTORS)]
+        columns += [f"shape {each}" for each in FACTORS]
+        rows = []
+        for group in self.groups[:_MOST_GROUPS]:
+            row = [describe_group(group), f"{group.n:,}", f"{group.objects:,}"]
+            row += [describe_value(group.kurtosis.get(each), group.kurtosis_interval.get(each)) for each in FACTORS]
+            rows.append(row + [describe_shape(group.fits.get(each, {})) for each in FACTORS])
+        left = len(self.groups) - len(rows)
+        notes = [*self.warnings, *(group.verdict for group in self.groups[:1])]
+        return fragment_html("Summary", columns, rows, [f"and {left:,} more groups", *notes] if left else notes)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts and lists, in the form that docs/stats.schema.json describes."""
@@ -142,6 +192,7 @@ def summarize(
     delta_ms: tuple[float, ...] = (),
     ego_motion: bool = False,
     mutual_information: bool = False,
+    levels: tuple[Level, ...] = (),
     show_progress: bool = False,
 ) -> Summary:
     """Compute the statistics of a transition table (paper, section 3 and its table 5).
@@ -167,6 +218,9 @@ def summarize(
         Give everything once more without the motion that all objects of a frame share.
     mutual_information : bool
         Estimate it for each pair of factors.
+    levels : tuple of str
+        Take out the scale of each ``"video"`` or ``"object"`` too, and say which kind of sparsity there is
+        (`datagen.statistics.within`).
     show_progress : bool
         Draw progress bars where standard error is a terminal.
 
@@ -191,24 +245,37 @@ def summarize(
     """
     if by is not None:
         check_choice("grouping", by, BY)
-    for name in fits:
+    for name in texts_of("fits", fits):
         check_choice("distribution", name, ALL_FITS)
-    if bootstrap < 0:
-        raise UsageError(f"{bootstrap} bootstrap replicates: must be at least 0")
+    check_instance("table", table, Transitions, "as datagen.load returns of a table")
+    if not is_whole(bootstrap, 0, 2**31):
+        raise UsageError(f"{shown(bootstrap)} bootstrap replicates: must be at least 0, and whole")
+    for distance, value in (("delta_t", delta_t), ("delta_ms", delta_ms)):
+        if not isinstance(value, list | tuple) or not all(isinstance(each, int | float) for each in value):
+            raise UsageError(f"{distance}={shown(value)}: must be a tuple of distances, as (1, 2)")
     if not delta_t:
         raise UsageError("no distance given; 1 is that of neighbouring frames")
-    if seed < 0:
-        raise UsageError(f"seed {seed}: must be at least 0")
+    if not is_whole(seed, 0, 2**64 - 1):
+        raise UsageError(f"seed {shown(seed)}: must be at least 0, and whole")
+    for level in texts_of("levels", levels):
+        check_choice("level", level, LEVELS)
+    if "video" in levels and (table.video == "").any():
+        raise UsageError("the table does not say which video a row is of, so that no video's scale can be told")
+    # What shares a scale, from coarse to fine, beginning with all changes, to compare with.
+    asked = tuple(level for level in LEVELS if level in levels or level == "pooled") if levels else ()
     for factor in FACTORS:
         values = getattr(table, factor)
         # Below the limit, the difference of two numbers is a number of their type, and a whole number's float the same.
         limit = float(np.finfo(values.dtype).max) / 4 if values.dtype.kind == "f" else 2.0**53
+        if -limit <= values.min(initial=0) and values.max(initial=0) <= limit:
+            continue
         wrong = ~(abs(values.astype(np.float64)) <= limit).all(axis=1)
         if wrong.any():
             row = int(np.argmax(wrong))
             what = "too large" if np.isfinite(values[row]).all() else "not a finite number"
             raise UsageError(f"the table holds a value of {factor} that is {what} (row {row + 1}); leave such rows out")
-    warned = [mixed] if (mixed := _mixed_rates(table)) else []
+    table, how = join_windows(table)
+    warned = list(filter(None, [_mixed_rates(table), how]))
     distances: list[Distance] = []
     groups = []
     for frames, time in [*((each, None) for each in delta_t), *((None, each) for each in delta_ms)]:
@@ -222,23 +289,35 @@ def summarize(
         for removed in (False, True) if ego_motion else (False,):
             part = without_ego_motion(near) if removed else near
             objects = objects_of(part)
+            single = np.zeros(len(part), dtype=bool)
+            single[once_per_frame(part, seed)] = True
+            series = _series(part, objects, frames, time) if asked else None
             columns = {factor: part.differences(factor) for factor in FACTORS}
             for name, rows in _groups(part, by):
-                group = Group(name, len(rows), len(np.unique(objects[rows])), frames, time, removed)
+                group = Group(name, len(single[rows]), _count_distinct(objects[rows]), frames, time, removed)
                 groups.append(
                     _describe(
                         group,
                         {factor: column[rows] for factor, column in columns.items()},
-                        {factor: float(abs(getattr(part, factor)[rows]).max(initial=0)) for factor in FACTORS},
+                        {factor: _largest(getattr(part, factor)[rows]) for factor in FACTORS},
                         objects[rows],
+                        single[rows],
+                        series.select(np.arange(len(part))[rows][single[rows]]) if series else None,
                         fits,
                         bootstrap,
                         seed,
                         mutual_information,
+                        asked,
                         show_progress,
                     )
                 )
-    return Summary(by, bootstrap, seed, groups, distances, list(dict.fromkeys(warned)))
+    return Summary(by, bootstrap, seed, groups, distances, list(dict.fromkeys(warned)), published_figures(table))
+
+
+def _series(table: Transitions, objects: NDArray[np.int64], frames: int | None, delta_ms: float | None) -> Series:
+    """Say which transitions over a distance follow each other; in time, each goes over frames of its own rate."""
+    steps = np.full(len(table), frames, dtype=np.int64) if delta_ms is None else frames_at(table.fps, delta_ms)
+    return Series(objects, number_rows(table.source, table.video), table.frame, steps)
 
 
 def _mixed_rates(table: Transitions) -> str | None:
@@ -272,20 +351,42 @@ def describe_value(value: float | None, interval: Interval | None = None) -> str
     return f"{value:.4g}" + (f" [{interval.low:.3g}, {interval.high:.3g}]" if interval else "")
 
 
-def describe_shape(fits: dict[str, Fit]) -> str:
+def describe_shape(fits: dict[str, Fit], with_interval: bool = True) -> str:
     """Return the shape that says how sparse a factor is, with its interval, as a table shows it."""
     fit = shape_fit(fits)
     if fit is None:
         return ""
-    return "at the bound" if fit.at_bound else describe_value(fit.parameters["shape"], fit.shape_interval)
+    if fit.at_bound:
+        return "at the bound"
+    return describe_value(fit.parameters["shape"], fit.shape_interval if with_interval else None)
+
+
+def describe_within(found: Within) -> dict[str, str]:
+    """Return the lines of a table that tell of changes whose scales are taken out, the shape first."""
+    lines = {"shape": "at the bound" if found.at_bound else describe_value(found.shape)}
+    if found.shape_interval:
+        lines["95 % interval"] = str(found.shape_interval)
+    if found.scale_spread:
+        lines["spread of scales (log)"] = f"{found.scale_spread:.3g}"
+    lines["excess kurtosis"] = describe_value(found.kurtosis)
+    lines |= {f"autocorrelation, lag {lag}": f"{value:.3f}" for lag, value in found.autocorrelation.items()}
+    return lines
 
 
 def describe_group(group: Group) -> str:
     """Return a group's name with what was done to its transitions."""
-    distance = f", {group.delta_t} frames" if group.delta_t != 1 else ""
+    usual = group.delta_t == 1 and not group.ego_motion_removed
+    return group.name if usual else f"{group.name}, {describe_distance(group)}"
+
+
+def describe_distance(group: Group) -> str:
+    """Return how far apart a group's frames are, and whether the shared motion was taken off."""
+    parts = []
     if group.delta_ms is not None:
-        distance = f", {group.delta_ms:g} ms"
-    return f"{group.name}{distance}{', ego-motion removed' if group.ego_motion_removed else ''}"
+        parts.append(f"{group.delta_ms:g} ms")
+    elif group.delta_t != 1 or not group.ego_motion_removed:
+        parts.append(f"{group.delta_t} {'frame' if group.delta_t == 1 else 'frames'}")
+    return ", ".join([*parts, *(["ego-motion removed"] if group.ego_motion_removed else [])])
 
 
 def describe_fit(fit: Fit) -> dict[str, str]:
@@ -293,18 +394,18 @@ def describe_fit(fit: Fit) -> dict[str, str]:
     parameters = ", ".join(f"{name} {value:.4g}" for name, value in fit.parameters.items())
     lines = {"parameters": parameters + (" (at the bound: no estimate)" if fit.at_bound else "")}
     if fit.shape_interval:
-        lines["shape interval"] = f"{fit.shape_interval.low:.3g} to {fit.shape_interval.high:.3g}"
+        lines["shape interval"] = str(fit.shape_interval)
     return lines | {
         "log-likelihood": f"{fit.log_likelihood:.7g}",
         "AIC": f"{fit.aic:.7g}",
         "BIC": f"{fit.bic:.7g}",
-        "KS (p)": f"{fit.ks:.4g} ({fit.ks_p:.3g})",
+        "KS (p)": f"{fit.ks_once:.4g} ({fit.ks_once_p:.3g})",
     }
 
 
-def _groups(table: Transitions, by: str | None) -> Iterator[tuple[str, NDArray[np.int64]]]:
+def _groups(table: Transitions, by: str | None) -> Iterator[tuple[str, NDArray[np.int64] | slice]]:
     """Yield the name and the rows of each group."""
-    yield "all", np.arange(len(table))
+    yield "all", slice(None)
     if by is None:
         return
     if by in ("video", "sequence"):
@@ -319,15 +420,35 @@ def _groups(table: Transitions, by: str | None) -> Iterator[tuple[str, NDArray[n
         yield str(name), order[begin:end]
 
 
+def _sampled(columns: dict[str, NDArray[np.float64]], count: int, seed: int) -> dict[str, NDArray[np.float64]]:
+    """Return the same rows of all columns, `MAX_PAIRS` of them where there are more."""
+    if count <= MAX_PAIRS:
+        return columns
+    rows = np.unique(np.random.default_rng(seed).integers(0, count, MAX_PAIRS))
+    return {factor: values[rows] for factor, values in columns.items()}
+
+
+def _count_distinct(numbers: NDArray[np.int64]) -> int:
+    """Return how many different numbers there are; those in order are not sorted."""
+    return len(np.unique(numbers[np.append(True, np.diff(numbers) != 0)])) if len(numbers) else 0
+
+
+def _largest(values: NDArray[Any]) -> float:
+    return float(max(values.max(initial=0), -values.min(initial=0)))
+
+
 def _describe(
     group: Group,
     columns: dict[str, NDArray[Any]],
     sizes: dict[str, float],
     objects: NDArray[np.int64],
+    single: NDArray[np.bool_],
+    series: Series | None,
     fits: tuple[str, ...],
     bootstrap: int,
     seed: int,
     mutual_information: bool,
+    levels: tuple[Level, ...],
     show_progress: bool,
 ) -> Group:
     """Return `group` with its figures, from the differences of each factor and how large its values are."""
@@ -340,13 +461,13 @@ def _describe(
             group.not_enough[factor] = why
             continue
         values = column.astype(np.float64)
-        distinct, counts = np.unique(values, return_counts=True)
+        distinct, counts = tally(values)
         described[factor] = values
         group.mean[factor] = float(values.mean())
         group.sd[factor] = float(values.std())
         group.kurtosis[factor], group.skewness[factor] = _higher_moments(column)
         group.zeros[factor] = float(np.mean(values == 0))
-        group.fits[factor] = fit_distributions(distinct, counts, fits)
+        group.fits[factor] = fit_distributions(distinct, counts, fits, None if single.all() else values[single])
         if fits:
             group.best[factor] = _best(group.fits[factor])
         if replicates is not None:
@@ -359,8 +480,25 @@ def _describe(
                     group.fits[factor][name] = replace(fit, shape_interval=interval)
         if shaped := shape_fit(group.fits[factor]):
             group.sparse[factor] = _is_sparse(shaped)
-    group.correlations.update(correlations(described, seed if mutual_information else None))
-    return replace(group, verdict=_verdict(group))
+    group.correlations.update(correlations(_sampled(described, len(single), seed)))
+    once = {
+        factor: values if single.all() else values[single]
+        for factor, values in described.items()
+        if single.all() or _why_none(columns[factor][single], sizes[factor]) is None
+    }
+    if single.all() and not mutual_information:
+        group.dependence.update(group.correlations)
+    else:
+        sample = _sampled(once, int(single.sum()), seed)
+        group.dependence.update(correlations(sample, seed if mutual_information else None))
+    copies = None if replicates is None else replicates.copies
+    for level in levels:
+        assert series is not None
+        found = {factor: within(values, series, level, copies, seed) for factor, values in once.items()}
+        group.within[level] = {factor: each for factor, each in found.items() if each is not None}
+    for factor in once if levels else ():
+        group.kind[factor] = sparsity_kind(*(group.within[level].get(factor) for level in (levels[0], levels[-1])))
+    return replace(group, verdict=_verdict(group, bool(bootstrap)))
 
 
 def _why_none(column: NDArray[Any], size: float) -> str | None:
@@ -419,7 +557,16 @@ def _is_sparse(fit: Fit) -> bool | None:
     return interval.high < 1
 
 
-def _verdict(group: Group) -> str:
+_KINDS = {
+    "sparse": "is sparse in itself",
+    "mixture": "is a mixture of scales",
+    "both": "is sparse in itself and a mixture of scales",
+    "neither": "is neither",
+    None: "cannot be told",
+}
+
+
+def _verdict(group: Group, resampled: bool) -> str:
     """Return in words whether the changes of each factor are temporally sparse."""
     if not group.mean:
         return "not enough data"
@@ -434,11 +581,11 @@ def _verdict(group: Group) -> str:
             parts.append(f"{factor} cannot be told (too few different values to fit a shape)")
         elif fit.shape_interval is None:
             side = "below" if fit.parameters["shape"] < 1 else "not below"
-            parts.append(f"{factor} cannot be told without an interval (shape {shape}, {side} 1)")
+            why = f"for too few objects, {group.objects} of {MIN_OBJECTS}," if resampled else "without an interval"
+            parts.append(f"{factor} cannot be told {why} (shape {shape}, {side} 1)")
         else:
-            interval = f"{fit.shape_interval.low:.3g} to {fit.shape_interval.high:.3g}"
             word = {True: "is sparse", False: "is not sparse", None: "cannot be told"}[sparse]
-            parts.append(f"{factor} {word} (shape {shape}, {interval})")
+            parts.append(f"{factor} {word} (shape {shape}, {fit.shape_interval})")
     values = list(group.sparse.values())
     if all(values) and not group.not_enough:
         head = "temporally sparse: every shape is below 1 with its whole interval"
@@ -446,4 +593,13 @@ def _verdict(group: Group) -> str:
         head = "not temporally sparse in every factor"
     else:
         head = "undecided"
-    return f"{head}; {', '.join(parts)}"
+    told = f"{head}; {', '.join(parts)}"
+    if group.kind:
+        level = list(group.within)[-1]
+        kinds = []
+        for factor, kind in group.kind.items():
+            inside = group.within[level].get(factor)
+            interval = f", {inside.shape_interval}" if inside and inside.shape_interval else ""
+            kinds.append(f"{factor} {_KINDS[kind]}" + (f" (shape {inside.shape:.3g}{interval})" if inside else ""))
+        told += f"; with the scale of each {level} taken out, {', '.join(kinds)}"
+    return told

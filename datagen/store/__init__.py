@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from datagen.datasets import Sequences
-from datagen.errors import BadInputError, DatagenError, OutputError, UsageError
-from datagen.files import atomic_folder, atomic_path, check_input, check_output, sha256_file
+from datagen.errors import BadInputError, DatagenError, OutputError, UsageError, shown
+from datagen.files import as_path, atomic_folder, atomic_path, check_input, check_output, sha256_file
 from datagen.lazy import public_names
 from datagen.lazy_array import AnyArray, LazyArray, parts
 from datagen.manifest import ManifestError, typed_manifest
@@ -32,6 +32,7 @@ __all__ = [
     "TABLE_SUFFIXES",
     "arrays_of",
     "check_suffix",
+    "content_hash",
     "fingerprint",
     "holds_manifest",
     "is_folder",
@@ -61,21 +62,38 @@ def check_suffix(path: str | Path) -> str:
     ------
     UsageError
         If the suffix is of no format.
+
+    Examples
+    --------
+    >>> check_suffix("kitti.h5")
+    'hdf5'
     """
-    suffix = Path(path).suffix.lower()
+    suffix = as_path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: no format has the suffix {suffix!r}; use {', '.join(SUFFIXES)}")
     return SUFFIXES[suffix]
 
 
 def holds_manifest(path: str | Path) -> bool:
-    """Whether the format of a file, by its suffix, has a place for a manifest, and so for hashes of the arrays."""
+    """Whether the format of a file, by its suffix, has a place for a manifest, and so for hashes of the arrays.
+
+    Examples
+    --------
+    >>> holds_manifest("kitti.npz"), holds_manifest("kitti_peds_v2.pickle")
+    (True, False)
+    """
     return check_suffix(path) != "release_pickle"
 
 
 def is_folder(path: str | Path) -> bool:
-    """Whether a dataset of this name is a folder, as zarr's are, not a file; False of names of other things."""
-    return Path(path).suffix.lower() == ".zarr"
+    """Whether a dataset of this name is a folder, as zarr's are, not a file; False of names of other things.
+
+    Examples
+    --------
+    >>> is_folder("sa-v.zarr"), is_folder("kitti.npz")
+    (True, False)
+    """
+    return as_path(path).suffix.lower() == ".zarr"
 
 
 def fingerprint(path: str | Path) -> str:
@@ -85,10 +103,42 @@ def fingerprint(path: str | Path) -> str:
     ------
     UsageError
         If it does not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> dataset = Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     manifest = save(dataset, f"{folder}/mine.npz")
+    ...     len(fingerprint(f"{folder}/mine.npz"))
+    64
     """
     if is_folder(path):
         return sha256_file(check_input(check_input(path, folder=True) / "zarr.json"))
     return sha256_file(check_input(path))
+
+
+def content_hash(dataset: Sequences, columns: Sequence[str] = ()) -> str:
+    """Return what tells the content of a dataset from others, whatever the format of its file and its manifest.
+
+    Parameters
+    ----------
+    dataset : Sequences
+        Images that are read lazily are read once, part by part.
+    columns : sequence of str
+        Columns that count too, such as those that a split goes by.
+
+    Returns
+    -------
+    str
+        The sha256 of those of its images, factors with their names, and offsets. They are computed, not those that the
+        manifest claims.
+    """
+    digest = hashlib.sha256("".join(f"{name}\0" for name in dataset.factor_names).encode())
+    arrays: list[AnyArray] = [dataset.factors, dataset.offsets, *(dataset.columns[name] for name in columns)]
+    for array in arrays if dataset.images is None else [dataset.images, *arrays]:
+        digest.update(f"{array.shape} {sha256_array(array)}\0".encode())
+    return digest.hexdigest()
 
 
 def save(
@@ -125,7 +175,18 @@ def save(
         If the suffix is of no format, the file exists, or the format cannot hold this kind.
     DatagenError
         If the file cannot be written, e.g. for want of room on the disk or because a name is not Unicode.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> dataset = Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     manifest = save(dataset, f"{folder}/mine.npz")
+    >>> manifest["counts"]
+    {'sequences': 1, 'frames': 2, 'pairs': 1}
     """
+    if not isinstance(dataset, Sequences):
+        raise UsageError(f"dataset={shown(dataset)}: must be a Sequences; datagen.store.tables.save writes tables")
     backend = _backend(path)
     path = check_output(path, overwrite, folder=is_folder(path))
     if is_folder(path):
@@ -173,6 +234,14 @@ def write_store(
         Its name in the end.
     spread, show_progress
         As of `save`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     masks = Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])
+    ...     write_store(masks, Path(folder), Path("mine.zarr"))["counts"]
+    {'sequences': 1, 'frames': 2, 'pairs': 1}
     """
     from datagen.store import zarr
 
@@ -224,6 +293,15 @@ def load(path: str | Path, lazy: bool = False) -> Sequences:
         If the file does not exist or its suffix is of no format.
     BadInputError
         If it is no plain file, damaged, or does not hold a dataset.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> dataset = Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     manifest = save(dataset, f"{folder}/mine.npz")
+    ...     load(f"{folder}/mine.npz").lengths
+    array([2])
     """
     dataset = load_to_verify(path, lazy)
     problem = checks.factor_problem(dataset)
@@ -233,7 +311,17 @@ def load(path: str | Path, lazy: bool = False) -> Sequences:
 
 
 def load_to_verify(path: str | Path, lazy: bool = False) -> Sequences:
-    """Read a dataset file as `load` does, but let pass latents or factors that cannot be right."""
+    """Read a dataset file as `load` does, but let pass latents or factors that cannot be right.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> dataset = Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     manifest = save(dataset, f"{folder}/mine.npz")
+    ...     load_to_verify(f"{folder}/mine.npz").num_frames
+    2
+    """
     backend = _backend(path)
     path = check_input(path, folder=is_folder(path))
     try:
@@ -257,12 +345,24 @@ def load_to_verify(path: str | Path, lazy: bool = False) -> Sequences:
 
 
 def arrays_of(dataset: Sequences) -> dict[str, AnyArray]:
-    """Return the arrays of a dataset by name, as a file holds them."""
+    """Return the arrays of a dataset by name, as a file holds them.
+
+    Examples
+    --------
+    >>> list(arrays_of(Sequences.from_masks([np.ones((2, 4, 4), dtype=bool)])))[:3]
+    ['masks', 'latents', 'offsets']
+    """
     return {**LAYOUTS[dataset.kind].arrays(dataset), "factor_names": np.array(dataset.factor_names)}
 
 
 def sha256_array(array: AnyArray) -> str:
-    """Return the sha256 of an array's bytes in C order (of texts: in UTF-8, each ended by a zero byte)."""
+    """Return the sha256 of an array's bytes in C order (of texts: in UTF-8, each ended by a zero byte).
+
+    Examples
+    --------
+    >>> sha256_array(np.zeros(3, dtype=np.uint8))[:8]
+    '709e80c8'
+    """
     if isinstance(array, np.ndarray) and array.dtype.kind == "U":
         return hashlib.sha256("".join(f"{text}\0" for text in array.ravel()).encode()).hexdigest()
     digest = hashlib.sha256()

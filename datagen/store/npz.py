@@ -26,7 +26,7 @@ from datagen.lazy_array import AnyArray, parts
 from datagen.store.checks import LARGEST_TEXT, Header
 from datagen.store.layouts import ARRAYS
 
-__all__ = ["NpzFile", "open_file", "read_npy_header", "write"]
+__all__ = ["NpzFile", "open_file", "read_npy", "read_npy_header", "write"]
 
 _CHUNK = 1 << 20
 # A constant, so that the same arrays give the same bytes.
@@ -214,3 +214,26 @@ def read_npy_header(stream: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], b
         return None
     shape = tuple(int(number.rstrip("L")) for number in numbers.split(",") if number.strip())
     return dtype, shape, fortran == "True", 8 + struct.calcsize(layout) + length
+
+
+def read_npy(path: Path, check: Callable[[np.dtype[Any], tuple[int, ...]], None]) -> NDArray[Any]:
+    """Read an npy file in C order, once `check` has seen its type and shape and raised no error.
+
+    Raises
+    ------
+    BadInputError
+        If it is no npy file of numbers or damaged.
+    """
+    try:
+        with path.open("rb") as stream:
+            header = read_npy_header(stream)
+            if header is None:
+                raise BadInputError(path, "is damaged or no npy file of numbers")
+            dtype, shape, fortran, begin = header
+            check(dtype, shape)
+            if path.stat().st_size != begin + math.prod(shape) * dtype.itemsize:
+                raise BadInputError(path, "is not as long as its header says; the file is damaged")
+            array = np.fromfile(stream, dtype)
+    except (OSError, struct.error) as error:
+        raise BadInputError(path, f"is damaged or cannot be read ({error})") from None
+    return np.asarray(array.reshape(shape, order="F" if fortran else "C"), order="C")

@@ -282,7 +282,7 @@ def _of_pair_lists(path: Path, data: dict[str, Any]) -> Transitions:
     return Transitions(
         source=np.full(rows, ""),
         video=np.full(rows, ""),
-        object_id=sequence.astype(np.int64),
+        object_id=-1 - np.unique(sequence, return_inverse=True)[1].astype(np.int64),
         category=category.astype(str),
         window=np.full(rows, -1, dtype=np.int64),
         frame=np.arange(rows) - np.repeat(begins, lengths),

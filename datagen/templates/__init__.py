@@ -29,6 +29,11 @@ def load_template(name: str, escape: Callable[[Any], Any] | None = None) -> Temp
     Returns
     -------
     jinja2.Template
+
+    Examples
+    --------
+    >>> load_template("page.html").name
+    'page.html'
     """
     environment = Environment(
         loader=PackageLoader("datagen"),

@@ -45,6 +45,15 @@ class DCI(Result):
         What each latent contributes to the prediction of each factor.
     n : int
         Number of test samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> factors = np.random.default_rng(0).integers(0, 3, size=(300, 2))
+    >>> from slowvae.metrics import dci
+    >>> result = dci(factors, factors, factors, factors, variant="linear")
+    >>> round(result.disentanglement, 3), round(float(result), 3)
+    (1.0, 1.0)
     """
 
     disentanglement: float

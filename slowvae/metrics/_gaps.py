@@ -92,6 +92,13 @@ def modularity(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bi
     ------
     UsageError
         If the arrays cannot be scored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> factors = np.random.default_rng(0).integers(0, 3, size=(300, 2))
+    >>> round(modularity(factors, factors), 2)
+    1.0
     """
     z, y = check_arrays(latents, factors)
     (z,) = in_usual_range(z)

@@ -36,6 +36,14 @@ class InfoMEC(Result):
         The latents that InfoM and InfoC are taken over.
     information : ndarray of float64, shape (Z, K)
         Mutual information of every latent and factor over the factor's entropy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> factors = np.random.default_rng(0).integers(0, 3, size=(300, 2))
+    >>> result = infomec(factors, factors)
+    >>> round(result.modularity, 2), round(result.compactness, 2)
+    (1.0, 1.0)
     """
 
     modularity: float

@@ -13,7 +13,7 @@ from datagen.errors import UsageError
 from slowvae.metrics._arrays import Floats, check_arrays, check_seed, check_whole
 from slowvae.metrics._registry import register
 from slowvae.metrics._score import Result
-from slowvae.protocols import PROTOCOLS, Protocol
+from slowvae.protocols import VARIANTS, Variant
 
 __all__ = ["MCC", "mcc"]
 
@@ -48,12 +48,19 @@ class MCC(Result):
     resampled : ndarray of float64, shape (200,)
         Scores of the bootstrap; empty without an interval. Two scores taken with one seed, of the same samples, drew
         the same: they are paired.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> factors = np.random.default_rng(0).integers(0, 3, size=(300, 2))
+    >>> mcc(factors[:, ::-1], factors, protocol="rectangular").parts["by_factor"]
+    array([1., 1.])
     """
 
     score: float
     interval: tuple[float, float] | None
     method: Method
-    protocol: Protocol
+    protocol: Variant
     n: int
     assignment: NDArray[np.int64] = field(repr=False)
     correlation: Floats = field(repr=False)
@@ -69,7 +76,7 @@ def mcc(
     latents: ArrayLike,
     factors: ArrayLike,
     method: Method = "spearman",
-    protocol: Protocol = "klindt2021",
+    protocol: Variant = "klindt2021",
     num_samples: int = 10_000,
     seed: int = 0,
     groups: ArrayLike | None = None,
@@ -127,7 +134,7 @@ def mcc(
     ([1, 0], 1.0)
     """
     check_choice("method", method, METHODS)
-    check_choice("protocol", protocol, PROTOCOLS)
+    check_choice("protocol", protocol, VARIANTS)
     check_whole("num_samples", num_samples, _FEWEST, 2**53)
     z, y = check_arrays(latents, factors)
     if y.shape[1] > z.shape[1]:
@@ -187,7 +194,11 @@ def mcc(
     )
 
 
-register("mcc", lambda s: mcc(*s.whole, protocol=s.protocol, seed=s.seed, groups=s.groups), continuous=True)
+register(
+    "mcc",
+    lambda s: mcc(*s.whole, s.correlation, s.protocol, s.num_samples, s.seed, s.groups),
+    continuous=True,
+)
 
 
 def _labels(groups: ArrayLike, number: int) -> NDArray[np.generic]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from slowvae.protocols import Protocol
+from slowvae.protocols import Variant
 
 __all__ = ["METRICS", "Metric", "Samples", "register"]
 
@@ -31,8 +31,10 @@ class Samples:
         Whether factors are to be taken as quantities.
     factor_bins : int or None
         How many bins factors of more values are to be cut into.
-    protocol : str
+    protocol, correlation : str
         Of the MCC.
+    num_samples : int
+        At most so many are scored by the MCC.
     groups : array_like or None
         What each sample belongs to, (N,).
     factor_names : sequence of str or None
@@ -47,7 +49,9 @@ class Samples:
     parts: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
     continuous: bool
     factor_bins: int | None
-    protocol: Protocol
+    protocol: Variant
+    correlation: Literal["spearman", "pearson"]
+    num_samples: int
     groups: ArrayLike | None
     factor_names: Sequence[str] | None
     seed: int

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from datagen.fragments import fragment_html, value_text
+
 __all__ = ["Result", "Score"]
 
 
@@ -18,6 +20,12 @@ class Result:
     def __repr__(self) -> str:
         shown = [each.name for each in fields(self) if each.repr]  # type: ignore[arg-type]
         return f"{type(self).__name__}({', '.join(f'{name}={_short(getattr(self, name))}' for name in shown)})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: every number, and of large arrays the shape."""
+        names = [each.name for each in fields(self)]  # type: ignore[arg-type]
+        rows = [(name, value_text(getattr(self, name))) for name in names if getattr(self, name) is not None]
+        return fragment_html(type(self).__name__, ["", "value"], rows)
 
 
 def _short(value: Any) -> str:
@@ -84,6 +92,12 @@ class Score(float):
         if self.protocol is not None:
             words.append(f"protocol={self.protocol!r}")
         return f"Score({', '.join(words)})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the score and what it is made of."""
+        said = {"score": float(self), "95 % interval": self.interval, "n": self.n, "protocol": self.protocol}
+        rows = [(name, value_text(value)) for name, value in {**said, **self.parts}.items() if value is not None]
+        return fragment_html("Score", ["", "value"], rows)
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         """Return what a copy or a pickle is made of."""

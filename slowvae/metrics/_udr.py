@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from datagen.arguments import check_choice
-from datagen.errors import UsageError
+from datagen.errors import UsageError, shown
 from datagen.extras import extra
 from slowvae.metrics._arrays import Floats, as_numbers, converging, in_usual_range
 from slowvae.metrics._registry import register
@@ -61,6 +61,9 @@ def udr(
     [1.0, 1.0, 1.0, 0.4]
     """
     check_choice("method", method, ("spearman", "lasso"))
+    for name, value in (("representations", representations), ("divergences", divergences)):
+        if not isinstance(value, list | tuple | np.ndarray) and not (name == "divergences" and value is None):
+            raise UsageError(f"{name}={shown(value)}: must be a list with an array for every model")
     z = [as_numbers(f"latents of model {i}", each) for i, each in enumerate(representations)]
     if len(z) < 2 or any(each.ndim != 2 or each.shape[0] != z[0].shape[0] for each in z) or len(z[0]) < 2:
         shapes = ", ".join(str(each.shape) for each in z[:10])

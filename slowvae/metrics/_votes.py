@@ -114,6 +114,13 @@ def beta_vae(
     ------
     UsageError
         If the arrays cannot be scored, or a number is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> factors = np.random.default_rng(0).integers(0, 3, size=(300, 2))
+    >>> float(beta_vae(factors, factors, num_train=200, num_test=100))
+    1.0
     """
     with extra("metrics", "BetaVAE's metric"):
         from sklearn.linear_model import LogisticRegression
@@ -163,6 +170,13 @@ def factor_vae(
     ------
     UsageError
         As `beta_vae`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> factors = np.random.default_rng(0).integers(0, 3, size=(300, 2))
+    >>> float(factor_vae(factors, factors, num_train=200, num_test=100))
+    1.0
     """
     z, classes = _checked("factor-vae", latents, factors, num_train, num_test, batch_size, factor_bins)
     check_whole("batch_size", batch_size, 2, _LARGEST_BATCH)

@@ -1,0 +1,505 @@
+r"""Sparse, or a mixture of scales? How changes are distributed once the scale of each object, or video, is taken out.
+
+Objects that move by little and objects that move by much look sparse together, though none of them may be: a mixture
+of scales has a sharp peak and heavy tails. Dividing by a scale that is estimated for each object errs to the other side
+for short tracks, whose few changes all lie near the scale that they themselves give. Here no scale is estimated. A
+change x of a group (an object or a video) of scale s is generalised normal about 0, and the scales of groups differ by
+a law of their own,
+
+.. math:: f(x|s) = \frac{\beta}{2 s\,\Gamma(1/\beta)} e^{-|x/s|^\beta},\qquad s^{-\beta} \sim \Gamma(a, a m),
+
+which is conjugate: scales are integrated out. With n changes of :math:`S=\sum|x|^\beta` a group has the likelihood
+
+.. math:: \left(\frac{\beta}{2\Gamma(1/\beta)}\right)^n
+          \frac{(am)^a\,\Gamma(a+n/\beta)}{\Gamma(a)\,(am+S)^{a+n/\beta}},
+
+and the shape :math:`\beta`, the spread a and the typical scale :math:`m^{1/\beta}` are those that maximise the product
+over groups (marginal maximum likelihood, or type II). A single group, or all of one scale, give the plain fit.
+
+Changes are measured from 0, no motion: a drift common to a group is part of its motion and not taken out. Every object
+and frame counts once. Whole numbers are taken as rounded: in place of :math:`|x|^\beta` stands its mean over the cell
+:math:`x\pm 1/2`, so that a change of 0 is not a density without bound. Exact zeros of other numbers stay zeros. Groups
+of which no change differs from 0 have no scale; they are left out and counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.intervals import Interval
+from datagen.statistics.bootstrap import MIN_OBJECTS
+from datagen.statistics.gennorm import MAX_SHAPE, MIN_SHAPE
+
+__all__ = ["LAGS", "LEVELS", "Level", "Series", "Within", "sparsity_kind", "within"]
+
+Level = Literal["pooled", "video", "object"]
+
+LEVELS: tuple[Level, ...] = ("pooled", "video", "object")
+"""What share one scale: all changes, those of a video, those of an object."""
+
+LAGS = (1, 2, 5)
+"""Distances, in changes, of the autocorrelation of |change|."""
+
+_GRID = np.geomspace(MIN_SHAPE, MAX_SHAPE, 137)
+"""Shapes at which the sums of powers are taken, 4 % apart; between them their logarithms are cubic."""
+
+_LOW = np.array([np.log(MIN_SHAPE), -6.0, -100.0])  # of log shape, log a and log m
+_HIGH = np.array([np.log(MAX_SHAPE), 9.0, 100.0])  # at which a scales differ by a hundredth, which is not at all
+_TINY = 1e-300
+_BLOCK = 1 << 18  # numbers held at once while replicates are fitted
+
+
+@dataclass(frozen=True)
+class Within:
+    """Changes of one factor with the scale of each group taken out.
+
+    Attributes
+    ----------
+    groups, still : int
+        Groups of changes that share a scale, and how many more do not move at all and are left out.
+    n : int
+        Number of changes, every object and frame once.
+    zeros : float
+        Share of changes that are exactly 0.
+    shape : float
+        Of the generalised normal given the scale.
+    scale_spread : float
+        Standard deviation of the logarithm of the groups' scales; 0 where they are all of one.
+    kurtosis : float or None
+        Excess kurtosis given the scale; None where no group has three changes.
+    autocorrelation : dict of int to float
+        Of |change|, at distances in changes; how far it deviates from the mean of its group.
+    at_bound : bool
+        Whether the shape stopped at the end of its range, so that it is no estimate.
+    shape_interval, kurtosis_interval : Interval, optional
+        From resampled objects.
+    autocorrelation_interval : dict of int to Interval
+        From resampled objects.
+    """
+
+    groups: int
+    still: int
+    n: int
+    zeros: float
+    shape: float
+    scale_spread: float
+    kurtosis: float | None
+    autocorrelation: dict[int, float]
+    at_bound: bool
+    shape_interval: Interval | None
+    kurtosis_interval: Interval | None
+    autocorrelation_interval: dict[int, Interval]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Which changes follow each other, and whose they are: rows of one object and frame each.
+
+    Attributes
+    ----------
+    objects, videos : ndarray of int64, shape (N,)
+        Numbers of the object and of the video of each change.
+    frame : ndarray of int64, shape (N,)
+        Its first frame.
+    step : ndarray of int64, shape (N,)
+        Over how many frames it goes.
+    """
+
+    objects: NDArray[np.int64]
+    videos: NDArray[np.int64]
+    frame: NDArray[np.int64]
+    step: NDArray[np.int64]
+
+    def select(self, rows: NDArray[Any]) -> Series:
+        """Return the rows named by a mask or an index array."""
+        return Series(self.objects[rows], self.videos[rows], self.frame[rows], self.step[rows])
+
+    def followers(self, lag: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return pairs of rows of one object, the second `lag` changes after the first."""
+        order = np.lexsort((self.frame, self.objects))
+        width = int(self.frame.max(initial=0) - self.frame.min(initial=0)) + lag * int(self.step.max(initial=1)) + 1
+        place = np.unique(self.objects, return_inverse=True)[1] * width + self.frame - self.frame.min(initial=0)
+        ordered = place[order]
+        wanted = place + lag * self.step
+        found = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+        first = np.flatnonzero(ordered[found] == wanted)
+        return first, order[found[first]]
+
+
+def within(
+    values: NDArray[np.float64],
+    series: Series,
+    level: Level,
+    replicates: NDArray[np.uint8] | None = None,
+    seed: int = 0,
+) -> Within | None:
+    """Tell how sparse changes are once the scale of each group is taken out.
+
+    The kurtosis given the scale is that of ratios: of every change, a partner of its group is drawn, and the fourth
+    powers of changes are compared with the products of the squares of partners, both weighted by what the *other*
+    changes of the group say of its scale. That is unbiased however short the groups are.
+
+    The autocorrelation compares the products of neighbours with those of all pairs of the group, and is 0 on average
+    for independent changes whatever the scales and the lengths.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (N,)
+        Changes, every object and frame once.
+    series : Series
+        Whose they are.
+    level : {"pooled", "video", "object"}
+        What shares a scale.
+    replicates : ndarray of uint8, shape (B, K), optional
+        How often each of the K objects, in the order of their numbers, occurs in each replicate.
+    seed : int
+        Of the partners.
+
+    Returns
+    -------
+    Within or None
+        None where fewer than two changes differ from 0.
+    """
+    _, owner = np.unique(series.objects, return_inverse=True)
+    group = {"pooled": np.zeros_like(owner), "video": series.videos, "object": owner}[level]
+    _, group = np.unique(group, return_inverse=True)
+    moves = np.bincount(group, values != 0) > 0
+    kept = moves[group]
+    if np.count_nonzero(values) < 2:
+        return None
+    zeros, still = float(np.mean(values == 0)), int((~moves).sum())
+    values, owner = values[kept], owner[kept]
+    series = series.select(kept)
+    _, group = np.unique(group[kept], return_inverse=True)
+    # Objects are numbered by all that a replicate draws; those that are left out contribute nothing.
+    model = _Model(values, owner, group, replicates.shape[1] if replicates is not None else int(owner.max()) + 1)
+    theta = model.fit()
+    shape = float(np.exp(theta[0]))
+    ratio = _kurtosis_sums(values, owner, group, model, theta, seed)
+    echoes = {lag: _autocorrelation_sums(values, owner, group, series, lag, model.objects) for lag in LAGS}
+
+    def of(sums: NDArray[np.float64], copies: NDArray[np.float64] | None = None) -> Any:
+        above, below = sums @ (np.ones(sums.shape[1]) if copies is None else copies)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(below > 0, above / below, np.nan)
+
+    kurtosis = float(of(ratio)) - 3
+    autocorrelation = {lag: float(value) for lag, sums in echoes.items() if np.isfinite(value := of(sums))}
+    intervals: list[Interval | None] = [None, None]
+    echo_intervals = {}
+    at_bound = not MIN_SHAPE * 1.001 < shape < MAX_SHAPE / 1.001
+    if replicates is not None and len(np.unique(owner)) >= MIN_OBJECTS:
+        copies = replicates.T.astype(np.float64)
+        if not at_bound:
+            intervals[0] = _percentiles(np.exp(model.refit(theta, copies.T)[:, 0]))
+        intervals[1] = _percentiles(of(ratio, copies) - 3)
+        for lag in autocorrelation:
+            if (interval := _percentiles(of(echoes[lag], copies))) is not None:
+                echo_intervals[lag] = interval
+    return Within(
+        groups=int(group.max()) + 1,
+        still=still,
+        n=len(values),
+        zeros=zeros,
+        shape=shape,
+        scale_spread=model.spread(theta) if level != "pooled" else 0.0,
+        kurtosis=kurtosis if np.isfinite(kurtosis) else None,
+        autocorrelation=autocorrelation,
+        at_bound=at_bound,
+        shape_interval=intervals[0],
+        kurtosis_interval=intervals[1],
+        autocorrelation_interval=echo_intervals,
+    )
+
+
+def sparsity_kind(pooled: Within | None, inside: Within | None) -> str | None:
+    """Say which kind of sparsity changes have: of the changes themselves, or of a mixture of scales.
+
+    Parameters
+    ----------
+    pooled, inside : Within or None
+        All changes, and those within objects or videos.
+
+    Returns
+    -------
+    str or None
+        ``"sparse"`` (the shape is below 1 given the scale, and no lower without), ``"mixture"`` (below 1 for all
+        together, above 1 given the scale), ``"both"`` (below 1 given the scale, and lower still for all together),
+        ``"neither"`` (not below 1 for all together); None where the intervals leave it open.
+    """
+    if pooled is None or inside is None or pooled.shape_interval is None or inside.shape_interval is None:
+        return None
+    all_of_it, given_scale = pooled.shape_interval, inside.shape_interval
+    if all_of_it.low >= 1:
+        return "neither"
+    if all_of_it.high >= 1:
+        return None
+    if given_scale.low > 1:
+        return "mixture"
+    if given_scale.high >= 1:
+        return None
+    return "both" if given_scale.low > all_of_it.high else "sparse"
+
+
+class _Model:
+    """The likelihood of groups of changes whose scales are integrated out, as a function of (log shape, log a, log m).
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (N,)
+    owner, group : ndarray of int64, shape (N,)
+        The object and the group of each change.
+    objects : int
+        Number of objects K, of which some may have no change.
+    """
+
+    def __init__(
+        self, values: NDArray[np.float64], owner: NDArray[np.int64], group: NDArray[np.int64], objects: int
+    ) -> None:
+        self.objects = objects
+        size = abs(values)
+        self.whole = bool((values == np.rint(values)).all())
+        self.unit = float(np.median(size[size > 0]))
+        self.groups = int(group.max()) + 1
+        # A part is what one object has in one group: a replicate holds it as often as its object.
+        keys, part = np.unique(group * objects + owner, return_inverse=True)
+        self.of_object = keys % objects
+        self.begins = np.flatnonzero(np.diff(keys // objects, prepend=-1))
+        self.single = len(keys) == self.groups  # each group is of one object, and a copy of it a group of its own
+        order = np.argsort(part, kind="stable")
+        first = np.flatnonzero(np.diff(part[order], prepend=-1))
+        self.counts = np.diff(np.append(first, len(order))).astype(np.float64)
+        self.powers = np.empty((len(_GRID), len(keys)))
+        self.slopes = np.empty_like(self.powers)
+        ordered = size[order]
+        for index, shape in enumerate(_GRID):
+            power, slope = self._power(ordered, shape)
+            self.powers[index] = np.add.reduceat(power, first)
+            self.slopes[index] = np.add.reduceat(slope, first)
+        self.slopes /= np.maximum(self.powers, _TINY)  # of the logarithm, by log shape
+        self.powers = np.log(np.maximum(self.powers, _TINY))
+
+    def power(self, size: NDArray[np.float64], shape: float) -> NDArray[np.float64]:
+        """Return ``(size / unit)**shape``, of whole numbers its mean over the cell."""
+        return self._power(size, shape)[0]
+
+    def _power(self, size: NDArray[np.float64], shape: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the powers and their derivatives by log shape."""
+        if not self.whole:
+            scaled = size / self.unit
+            power = scaled**shape
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return power, np.where(scaled > 0, shape * np.log(scaled) * power, 0.0)
+        upper, lower = (size + 0.5) / self.unit, (size - 0.5) / self.unit
+        wider = shape + 1
+        with np.errstate(divide="ignore"):
+            logs = np.log(upper), np.log(abs(lower))
+        above, below = upper**wider, np.sign(lower) * abs(lower) ** wider
+        mean = (above - below) * self.unit / wider
+        slope = (above * logs[0] - np.where(lower != 0, below * logs[1], 0.0)) * self.unit / wider - mean / wider
+        return mean, shape * slope
+
+    def sums(self, log_shape: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return each part's sum of powers at shapes (B,), and its derivative by log shape, float64 (B, parts)."""
+        step = np.log(_GRID[1] / _GRID[0])
+        place = np.clip((log_shape - np.log(_GRID[0])) / step, 0, len(_GRID) - 1)
+        left = np.minimum(place.astype(np.int64), len(_GRID) - 2)
+        t = (place - left)[:, None]
+        low, high = self.powers[left], self.powers[left + 1]
+        low_slope, high_slope = self.slopes[left] * step, self.slopes[left + 1] * step
+        # Cubic Hermite interpolation.
+        log_sum = (
+            (1 + 2 * t) * (1 - t) ** 2 * low
+            + t * (1 - t) ** 2 * low_slope
+            + t * t * (3 - 2 * t) * high
+            + t * t * (t - 1) * high_slope
+        )
+        slope = 6 * t * (t - 1) * (low - high) + (1 - t) * (1 - 3 * t) * low_slope + t * (3 * t - 2) * high_slope
+        total = np.exp(log_sum)
+        return total, total * slope / step
+
+    def gradient(
+        self, theta: NDArray[np.float64], copies: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the mean log-likelihood of a change, (B,), and its gradient, (B, 3).
+
+        Parameters
+        ----------
+        theta : ndarray of float64, shape (B, 3)
+            Parameters of each replicate.
+        copies : ndarray of float64, shape (B, parts)
+            How often it holds each part.
+        """
+        sums, slopes = self.sums(theta[:, 0])
+        total = copies @ self.counts
+        if self.single:
+            values, gradients = _log_likelihood(theta, self.counts[None], sums, slopes)
+            weights = copies
+        else:
+            parts = (copies * each for each in (self.counts[None], sums, slopes))
+            counts, sums, slopes = (np.add.reduceat(each, self.begins, axis=1) for each in parts)
+            values, gradients = _log_likelihood(theta, counts, sums, slopes)
+            weights = (counts > 0).astype(np.float64)
+        return (weights * values).sum(axis=1) / total, np.stack(
+            [(weights * each).sum(axis=1) / total for each in gradients], axis=1
+        )
+
+    def fit(self) -> NDArray[np.float64]:
+        """Return the parameters (log shape, log a, log m) of the highest likelihood."""
+        return self._climb(np.ones(len(self.counts)), [self._start(shape) for shape in (0.5, 1.0, 2.0)])
+
+    def _climb(self, copies: NDArray[np.float64], starts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        from scipy.optimize import minimize
+
+        def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            value, gradient = self.gradient(theta[None], copies[None])
+            return -float(value[0]), -gradient[0]
+
+        bounds = [(_LOW[0], _HIGH[0]), (_HIGH[1] if self.groups == 1 else _LOW[1], _HIGH[1]), (_LOW[2], _HIGH[2])]
+        options = {"ftol": 1e-13, "gtol": 1e-8, "maxiter": 300}
+        found = [minimize(loss, each, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for each in starts]
+        # The highest inner maximum: towards shape 0 the likelihood of repeated values grows without bound.
+        inner = [each for each in found if each.x[0] > _LOW[0] + 1e-3] or found
+        best: NDArray[np.float64] = min(inner, key=lambda each: float(each.fun)).x
+        return best
+
+    def _start(self, shape: float) -> NDArray[np.float64]:
+        sums, _ = self.sums(np.log([shape]))
+        log_a = _HIGH[1] if self.groups == 1 else 0.0
+        return np.array([np.log(shape), log_a, np.log(max(shape * sums.sum() / self.counts.sum(), _TINY))])
+
+    def refit(self, theta: NDArray[np.float64], copies: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the parameters fitted to replicates, float64 (B, 3).
+
+        All at once, in steps by the curvature of the fit to all; singly where these do not end.
+
+        Parameters
+        ----------
+        theta : ndarray of float64, shape (3,)
+            The fit to all.
+        copies : ndarray of float64, shape (B, K)
+            How often each replicate holds each object.
+        """
+        free = [0, 2] if self.groups == 1 else [0, 1, 2]
+        beside = np.repeat(theta[None], 2 * len(free), axis=0)
+        for row, place in enumerate(free):
+            beside[2 * row, place] += 1e-4
+            beside[2 * row + 1, place] -= 1e-4
+        _, gradient = self.gradient(beside, np.ones((len(beside), len(self.counts))))
+        curvature = (gradient[::2] - gradient[1::2])[:, free] / 2e-4
+        values, vectors = np.linalg.eigh(-(curvature + curvature.T) / 2)
+        inverse = (vectors / np.maximum(values, 1e-6)) @ vectors.T
+        fitted = []
+        for begin in range(0, len(copies), step := max(1, _BLOCK // len(self.counts))):
+            of_part = copies[begin : begin + step, self.of_object]
+            of_part = of_part[of_part.sum(axis=1) > 0]
+            here = np.repeat(theta[None], len(of_part), axis=0)
+            for _ in range(20):
+                _, gradient = self.gradient(here, of_part)
+                before = here.copy()
+                here[:, free] += np.clip(gradient[:, free] @ inverse, -0.3, 0.3)
+                here = np.clip(here, _LOW, _HIGH)
+                moving = abs(here - before).max(axis=1) > 1e-5
+                if not moving.any():
+                    break
+            for row in np.flatnonzero(moving).tolist():  # where the curvature is another
+                here[row] = self._climb(of_part[row], [theta])
+            fitted.append(here)
+        return np.concatenate(fitted)
+
+    def spread(self, theta: NDArray[np.float64]) -> float:
+        """Return the standard deviation of the logarithm of the scales."""
+        from scipy.special import polygamma
+
+        return float(np.sqrt(polygamma(1, np.exp(theta[1]))) / np.exp(theta[0])) if theta[1] < _HIGH[1] - 0.01 else 0.0
+
+
+def _log_likelihood(
+    theta: NDArray[np.float64], counts: NDArray[np.float64], sums: NDArray[np.float64], slopes: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
+    """Return each group's log-likelihood and its derivatives by (log shape, log a, log m), float64 (B, groups) each."""
+    from scipy.special import digamma, gammaln
+
+    shape, a, m = np.exp(theta).T[:, :, None]
+    rate, powers = a * m, counts / shape
+    behind = rate + sums
+    logs = np.log(behind)
+    value = (
+        counts * (np.log(shape / 2) - gammaln(1 / shape))
+        + a * np.log(rate)
+        + gammaln(a + powers)
+        - gammaln(a)
+        - (a + powers) * logs
+    )
+    share = (a + powers) / behind
+    psi = digamma(a + powers)
+    by_shape = counts * (1 + digamma(1 / shape) / shape) - powers * (psi - logs) - share * slopes
+    by_a = a * (np.log(rate) + 1 - digamma(a) + psi - logs - share * m)
+    by_m = a - share * rate
+    return value, [by_shape, by_a, by_m]
+
+
+def _kurtosis_sums(
+    values: NDArray[np.float64],
+    owner: NDArray[np.int64],
+    group: NDArray[np.int64],
+    model: _Model,
+    theta: NDArray[np.float64],
+    seed: int,
+) -> NDArray[np.float64]:
+    """Return each object's sums of weighted fourth powers and of weighted products of squares, float64 (2, K)."""
+    shape, a, m = np.exp(theta)
+    counts = np.bincount(group)
+    # A partner is the next one in a random order of the group.
+    order = np.lexsort((np.random.default_rng(seed).random(len(values)), group))
+    begin = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    rank = np.arange(len(values)) - begin[group[order]]
+    partner = np.empty_like(order)
+    partner[order] = order[begin[group[order]] + (rank + 1) % counts[group[order]]]
+    power = model.power(abs(values), shape)
+    others = np.maximum(np.bincount(group, power)[group] - power - power[partner], 0.0)
+    # The expected inverse scale to the fourth power, given the others, all but a factor.
+    weight = (np.maximum(a + (counts[group] - 2) / shape, 0.0) / (a * m + others)) ** (4 / shape)
+    weight[counts[group] < 2] = 0.0
+    scaled = values / model.unit
+    fourth = weight * (scaled**4 + scaled[partner] ** 4) / 2
+    squares = weight * scaled**2 * scaled[partner] ** 2
+    return np.stack([np.bincount(owner, each, model.objects) for each in (fourth, squares)])
+
+
+def _autocorrelation_sums(
+    values: NDArray[np.float64],
+    owner: NDArray[np.int64],
+    group: NDArray[np.int64],
+    series: Series,
+    lag: int,
+    objects: int,
+) -> NDArray[np.float64]:
+    """Return each object's sums of the covariance and of the variance of |change| within groups, float64 (2, K).
+
+    Covariances are weighted by the inverse square of the group's mean size, which no order of the changes alters: those
+    of independent changes average to 0.
+    """
+    size = abs(values)
+    counts = np.bincount(group)
+    total, square = np.bincount(group, size), np.bincount(group, size**2)
+    several = counts > 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        product = np.where(several, (total**2 - square) / (counts * (counts - 1)), 0.0)
+        weight = np.where(several, (counts / total) ** 2, 0.0)
+    first, second = series.followers(lag)
+    covariance = weight[group[first]] * (size[first] * size[second] - product[group[first]])
+    variance = weight[group[first]] * (square / counts - product)[group[first]]
+    return np.stack([np.bincount(owner[first], each, objects) for each in (covariance, variance)])
+
+
+def _percentiles(values: NDArray[np.float64]) -> Interval | None:
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return None
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Interval(float(low), float(high))

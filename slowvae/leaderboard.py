@@ -1,0 +1,367 @@
+"""Boards of results: ranked only within one protocol, with floors and ceilings, and published scores as they were read.
+
+A rank says that two entries were measured alike, so only results of one protocol's id stand in one ranking.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from datagen.errors import BadInputError, UsageError, quote
+from datagen.files import atomic_path, check_output
+from datagen.page import Bar, Page, Section, Table, page_html
+from datagen.records import read_record
+from slowvae.protocols import Protocol
+from slowvae.results import KIND, Difference, Result, compare_results, read_result
+from slowvae.settings import pairs_in_words, settings_of
+
+__all__ = ["PUBLISHED", "Board", "Entry", "Published", "collect_boards", "write_boards"]
+
+_MOST_FILES = 10_000
+"""Of JSON files that are looked at below the given folders."""
+
+
+class Published(msgspec.Struct, frozen=True):
+    """A score as it was read in a publication.
+
+    Attributes
+    ----------
+    source, method, protocol, score : str
+        Where it stands, what was scored and how, and the MCC in per cent.
+    """
+
+    source: str
+    method: str
+    protocol: str
+    score: str
+
+
+PUBLISHED = (
+    Published(
+        "Klindt et al. 2021",
+        "SlowVAE",
+        "max_delta_t 1, 300,000 iterations, 10 seeds, last checkpoint, the training data scored, Spearman, 10 latents",
+        "66.1 ± 4.5",
+    ),
+    Published("Klindt et al. 2021", "SlowVAE", "the same with max_delta_t 5", "79.6 ± 5.8"),
+    Published(
+        "Zimmermann et al. 2021", "InfoNCE, Laplace, box", "300,000 iterations, distance not stated where seen", "80.9"
+    ),
+    Published(
+        "Yao et al. 2022, repository",
+        "LEAP",
+        "max_delta_t 5, 2,560 training pairs, 10 latents, one run, the checkpoint with the best ground-truth MCC on a "
+        "random split of pairs",
+        "90.9",
+    ),
+)
+"""Scores on KITTI Masks. They were measured differently from each other and are ranked with nothing."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A result on a board.
+
+    Attributes
+    ----------
+    rank : int or None
+        From 1; None of a floor or ceiling.
+    result : Result
+        The scores.
+    path : Path
+        Its file.
+    behind : Difference or None
+        How far it is from the first in rank, seed by seed; None of that one, and where they share no seed.
+    """
+
+    rank: int | None
+    result: Result
+    path: Path
+    behind: Difference | None
+
+
+@dataclass(frozen=True)
+class Board:
+    """All results of one protocol, the best first.
+
+    Attributes
+    ----------
+    protocol : Protocol
+        What they share.
+    metric : str
+        What they are ranked by.
+    entries : list of Entry
+        By their mean score.
+    """
+
+    protocol: Protocol
+    metric: str
+    entries: list[Entry]
+
+
+class _Kind(msgspec.Struct):
+    kind: str | None = None
+
+
+def collect_boards(paths: Iterable[str | Path], metric: str = "mcc") -> tuple[list[Board], list[str]]:
+    """Read results and rank those of each protocol.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files of results, or folders that are searched for them, at any depth; links are not followed.
+    metric : str
+        What to rank by, of `slowvae.metrics.METRICS`.
+
+    Returns
+    -------
+    boards : list of Board
+        That of most entries first.
+    notes : list of str
+        What was not used, and what a board lacks.
+
+    Raises
+    ------
+    UsageError
+        If a path is not there, nothing in it is a result, too many files are, or the metric is unknown or was not
+        scored.
+    BadInputError
+        If a result is damaged.
+    """
+    from slowvae.scores import check_names
+
+    check_names([metric])
+    found: dict[str, list[tuple[Result, Path]]] = {}
+    notes, lacking = [], []
+    for path in _files(paths):
+        result = read_result(path)
+        if result.by_seed(metric):
+            found.setdefault(result.protocol.id, []).append((result, path))
+        else:
+            lacking.append(str(path))
+    if not found:
+        raise UsageError(
+            f"{metric} was not scored in any of {len(lacking)} results"
+            if lacking
+            else "no result.json was found; `datagen evaluate` makes them"
+        )
+    if lacking:
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        notes.append(f"without {metric}, and left out: {', '.join(lacking[:3])}{more}")
+    boards = [_board(group, metric) for group in found.values()]
+    boards.sort(key=lambda board: (-len(board.entries), board.protocol.id))
+    for board in boards:
+        kinds = {entry.result.entry for entry in board.entries}
+        missing = [what for what in ("floor", "ceiling") if what not in kinds]
+        if missing:
+            notes.append(
+                f"protocol {board.protocol.id} has no {' and no '.join(missing)}: datagen evaluate FILE --baseline all "
+                "with the same protocol adds them"
+            )
+    return boards, notes
+
+
+def _files(paths: Iterable[str | Path]) -> list[Path]:
+    """Return the files of results that paths name or hold."""
+    found: dict[str, Path] = {}
+    looked_at = 0
+    for path in map(Path, paths):
+        if path.is_file():
+            found[os.path.realpath(path)] = path
+            continue
+        if not path.is_dir():
+            raise UsageError(f"{path}: no such file or folder")
+        for folder, folders, names in os.walk(path):
+            folders.sort()
+            for name in sorted(names):
+                each = Path(folder, name)
+                if each.suffix.lower() != ".json" or each.is_symlink() or not each.is_file():
+                    continue
+                looked_at += 1
+                if looked_at > _MOST_FILES:
+                    raise UsageError(f"{path}: more than {_MOST_FILES:,} JSON files; name the folders of results")
+                if _is_result(each):
+                    found[os.path.realpath(each)] = each
+    return list(found.values())
+
+
+def _is_result(path: Path) -> bool:
+    """Say whether a JSON file says of itself that it is a result; other JSON may lie in a run's folder."""
+    try:
+        return read_record(path, _Kind, "").kind == KIND
+    except BadInputError:
+        return path.stem == "result"  # which then says what is wrong with it
+
+
+def _board(group: list[tuple[Result, Path]], metric: str) -> Board:
+    """Rank results of one protocol."""
+    group = sorted(group, key=lambda each: (-each[0].score(metric), each[0].name, str(each[1])))
+    ranked = [result for result, _ in group if result.entry not in ("floor", "ceiling")]
+    first = ranked[0] if ranked else group[0][0]
+    entries: list[Entry] = []
+    rank = 0
+    for result, path in group:
+        in_rank = result.entry not in ("floor", "ceiling")
+        rank += in_rank
+        behind = None if result is first else compare_results(result, first, metric)
+        entries.append(Entry(rank if in_rank else None, result, path, behind))
+    return Board(group[0][0].protocol, metric, entries)
+
+
+def write_boards(boards: Sequence[Board], notes: Sequence[str], path: str | Path, overwrite: bool = False) -> None:
+    """Write boards as one page (``.html``), Markdown (``.md``) or CSV (``.csv``), whole or not at all.
+
+    The page needs no other file and can be sorted. CSV holds the entries alone; the others have the published scores
+    and the notes too.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is another, or the file exists.
+    """
+    writers = {".html": _html, ".md": _markdown, ".csv": _csv}
+    suffix = Path(path).suffix.lower()
+    if suffix not in writers:
+        raise UsageError(f"{path}: a board is written as {', '.join(writers)}")
+    path = check_output(path, overwrite)
+    with atomic_path(path, overwrite) as temporary:
+        temporary.write_text(writers[suffix](boards, notes), encoding="utf-8", newline="\n")
+
+
+COLUMNS = ("entry", "rank", "score", "95 %", "sd", "seeds", "behind the first", "trained", "notes")
+
+
+def cells(entry: Entry, metric: str) -> list[str]:
+    """Return an entry as the texts of `COLUMNS`."""
+    result = entry.result
+    values = list(result.by_seed(metric).values())
+    interval, spread = result.interval(metric), ""
+    if len(values) > 1:
+        mean = sum(values) / len(values)
+        spread = f"{(sum((each - mean) ** 2 for each in values) / (len(values) - 1)) ** 0.5:.3f}"
+    limits = "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+    behind = ""
+    if entry.behind is not None:
+        behind = f"{entry.behind.mean:+.3f}"
+        if entry.behind.interval is not None:
+            behind += f" ({entry.behind.interval[0]:+.3f} to {entry.behind.interval[1]:+.3f})"
+        behind += "; one seed, indicative" if entry.behind.indicative else ""
+    name = result.name if result.entry not in ("floor", "ceiling") else f"{result.name} ({result.entry})"
+    return [
+        name,
+        "" if entry.rank is None else str(entry.rank),
+        f"{result.score(metric):.3f}",
+        f"{limits}, indicative only" if len(values) == 1 and limits else limits,
+        spread,
+        str(len(values)),
+        behind,
+        _trained(result),
+        "; ".join(result.notes),
+    ]
+
+
+def _trained(result: Result) -> str:
+    """Say how the networks of a run were trained."""
+    if result.settings is None:
+        return ""
+    try:
+        settings = settings_of(dict(result.settings))
+    except ValueError:
+        return ""
+    return f"{result.iteration or 0:,} iterations, {pairs_in_words(settings)}"
+
+
+def _html(boards: Sequence[Board], notes: Sequence[str]) -> str:
+    sections = []
+    for board in boards:
+        rows: list[list[str | Bar]] = []
+        for entry in board.entries:
+            texts: list[str | Bar] = [*cells(entry, board.metric)]
+            low, high = entry.result.interval(board.metric) or (entry.result.score(board.metric),) * 2
+            texts.insert(3, Bar(low, high, entry.result.score(board.metric), str(texts[3]) or str(texts[2])))
+            rows.append(texts)
+        columns = [*COLUMNS[:3], f"{board.metric}, 0 to 1", *COLUMNS[3:]]
+        table = Table(f"Ranked by {board.metric}; floors and ceilings have no rank", columns, rows, sortable=True)
+        sections.append(Section(_title(board.protocol), [_about(board)], tables=[table]))
+    sections.append(
+        Section(
+            "Published, as read",
+            ["Scores on KITTI Masks from the literature. They were measured differently and are ranked with nothing."],
+            tables=[Table("MCC in per cent", PUBLISHED_COLUMNS, [list(msgspec.structs.astuple(p)) for p in PUBLISHED])],
+        )
+    )
+    if notes:
+        sections.append(Section("Notes", list(notes)))
+    number = sum(len(board.entries) for board in boards)
+    verdict = (
+        f"{number} {'entry' if number == 1 else 'entries'} of {len(boards)} "
+        f"{'protocol' if len(boards) == 1 else 'protocols'}; entries compare only within one protocol"
+    )
+    return page_html(Page("Leaderboard", "Leaderboard", verdict, sections))
+
+
+PUBLISHED_COLUMNS = ("source", "method", "protocol", "MCC")
+
+
+def _title(protocol: Protocol) -> str:
+    return f"Protocol {protocol.id}" + (f", {protocol.name}" if protocol.name else "")
+
+
+def _about(board: Board) -> str:
+    return f"{board.protocol.describe()}. Dataset {board.protocol.dataset[:8]}."
+
+
+def _markdown(boards: Sequence[Board], notes: Sequence[str]) -> str:
+    lines = []
+    for board in boards:
+        lines += [f"## {_title(board.protocol)}", "", _about(board), ""]
+        lines += _table(COLUMNS, [cells(entry, board.metric) for entry in board.entries])
+    lines += ["## Published, as read", ""]
+    lines += _table(PUBLISHED_COLUMNS, [list(msgspec.structs.astuple(each)) for each in PUBLISHED])
+    lines += [f"{_plain(note)}  " for note in notes]
+    return "\n".join([*lines, ""])
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    told = [columns, ["---"] * len(columns), *([_plain(cell) for cell in row] for row in rows)]
+    return [*("| " + " | ".join(row) + " |" for row in told), ""]
+
+
+def _plain(text: str) -> str:
+    """Return a text that may be somebody's as it may stand in Markdown: on one line, and no HTML."""
+    return quote(text, 2000).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _csv(boards: Sequence[Board], notes: Sequence[str]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(
+        ["protocol", "protocol_name", "metric", "rank", "entry", "name", "mean", "low", "high", "seeds", "behind",
+         "behind_low", "behind_high", "shared_seeds", "dataset", "file"]
+    )  # fmt: skip
+    for board in boards:
+        for entry in board.entries:
+            result, behind = entry.result, entry.behind
+            low, high = result.interval(board.metric) or (None, None)
+            gap = (None,) * 4
+            if behind is not None:
+                gap = (behind.mean, *(behind.interval or (None, None)), len(behind.seeds))
+            writer.writerow(
+                [board.protocol.id, board.protocol.name, board.metric, entry.rank, result.entry, _cell(result.name),
+                 result.score(board.metric), low, high, len(result.by_seed(board.metric)), *gap,
+                 board.protocol.dataset, _cell(str(entry.path))]
+            )  # fmt: skip
+    return stream.getvalue()
+
+
+def _cell(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    text = quote(text, 2000)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

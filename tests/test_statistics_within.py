@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+from scipy import integrate, stats
+from test_statistics_summary import check_json, drifting
+
+from datagen.errors import UsageError
+from datagen.statistics import summarize
+from datagen.statistics.bootstrap import ObjectBootstrap
+from datagen.statistics.within import LAGS, Series, _log_likelihood, _Model, sparsity_kind, within
+
+
+def draw(shape, scales, length, seed=0):
+    """Independent changes of objects of given scales, five objects a video."""
+    rng = np.random.default_rng(seed)
+    owner = np.repeat(np.arange(len(scales)), length)
+    values = stats.gennorm.rvs(shape, size=len(owner), random_state=rng) * np.asarray(scales)[owner]
+    frame = np.tile(np.arange(length), len(scales))
+    return values, Series(owner, owner // 5, frame, np.ones_like(owner))
+
+
+def spread(count, seed=1):
+    return np.exp(np.random.default_rng(seed).normal(0, 1, count))
+
+
+@pytest.mark.parametrize(
+    ("shape", "scales", "length", "kind"),
+    [
+        (0.6, np.ones(100), 10, "sparse"),
+        (2.0, spread(100), 6, "mixture"),
+        (2.0, spread(60), 40, "mixture"),
+        (0.6, 10.0 ** (np.arange(100) % 2), 30, "both"),
+        (2.0, np.ones(60), 30, "neither"),
+    ],
+    ids=["sparse", "short mixture", "long mixture", "both", "neither"],
+)
+def test_kinds_of_sparsity_are_told_apart(shape, scales, length, kind):
+    values, series = draw(shape, scales, length)
+    copies = ObjectBootstrap(series.objects, 60, seed=0).copies
+    pooled, inside = (within(values, series, level, copies) for level in ("pooled", "object"))
+    assert sparsity_kind(pooled, inside) == kind
+    width = inside.shape_interval.high - inside.shape_interval.low
+    assert abs(inside.shape - shape) < width
+
+
+def test_short_tracks_do_not_bias_the_shape():
+    """Dividing by each object's own mean size does: of six changes of a shape of 1 it makes about 1.5."""
+    found, naive, kurtosis = [], [], []
+    for seed in range(12):
+        values, series = draw(1.0, spread(150, seed), 6, seed)
+        inside = within(values, series, "object", seed=seed)
+        found.append(inside.shape)
+        kurtosis.append(inside.kurtosis)
+        scale = np.bincount(series.objects, abs(values)) / 6
+        naive.append(within(values / scale[series.objects], series, "pooled").shape)
+    error = np.std(found) / np.sqrt(12)
+    assert abs(np.mean(found) - 1) < 4 * error < 0.15
+    assert np.mean(naive) > 1.3
+    assert abs(np.mean(kurtosis) - 3) < 4 * np.std(kurtosis) / np.sqrt(12)
+
+
+def test_likelihood_is_the_integral_over_scales():
+    values, shape, a, m = np.array([0.3, -1.2, 2.0]), 0.8, 1.7, 0.6
+
+    def integrand(rate):
+        scale = rate ** (-1 / shape)
+        return np.prod(stats.gennorm.pdf(values, shape, scale=scale)) * stats.gamma.pdf(rate, a, scale=1 / (a * m))
+
+    expected = np.log(integrate.quad(integrand, 0, np.inf)[0])
+    theta = np.log([[shape, a, m]])
+    counts, sums = np.array([[3.0]]), np.array([[np.sum(abs(values) ** shape)]])
+    got, _ = _log_likelihood(theta, counts, sums, sums)
+    assert got[0, 0] == pytest.approx(expected, rel=1e-8)
+
+
+@pytest.mark.parametrize("level", ["object", "video"])
+@pytest.mark.parametrize("rounded", [False, True], ids=["real", "whole"])
+def test_gradient_and_replicates(level, rounded):
+    """The gradient is that of the likelihood, and a replicate's fit that of the replicate written out."""
+    values, series = draw(0.9, 5 * spread(30), 12)
+    values = np.rint(values) if rounded else values
+    group = series.objects if level == "object" else series.videos
+    model = _Model(values, series.objects, group, 30)
+    copies = np.random.default_rng(0).integers(0, 3, 30).astype(float)
+    of_part = copies[None, model.of_object]
+    theta = np.array([[-0.2, 0.4, 0.3]])
+    _, gradient = model.gradient(theta, of_part)
+    for place in range(3):
+        step = 1e-5 * (np.arange(3) == place)
+        above, below = (model.gradient(theta + sign * step, of_part)[0][0] for sign in (1, -1))
+        assert gradient[0, place] == pytest.approx((above - below) / 2e-5, rel=1e-4, abs=1e-7)
+    rows = np.repeat(np.arange(len(values)), copies[series.objects].astype(int))
+    number = np.concatenate([np.arange(times) for times in copies[series.objects].astype(int)])
+    apart = series.objects[rows] * 3 + number if level == "object" else series.videos[rows]
+    _, apart = np.unique(apart, return_inverse=True)
+    _, owner = np.unique(series.objects[rows] * 3 + number, return_inverse=True)
+    written = _Model(values[rows], owner, apart, int(owner.max()) + 1).fit()
+    got = model.refit(model.fit(), copies[None])[0]
+    assert np.exp(got[0]) == pytest.approx(np.exp(written[0]), rel=1e-3)
+
+
+def test_one_scale_gives_the_plain_fit():
+    values, series = draw(0.7, np.ones(40), 50)
+    expected, _, _ = stats.gennorm.fit(values, floc=0)
+    assert within(values, series, "pooled").shape == pytest.approx(expected, rel=1e-3)
+    assert within(values, series, "object").shape == pytest.approx(expected, rel=0.05)
+    assert within(values, series, "object").scale_spread < 0.3
+
+
+def test_whole_numbers_are_taken_as_rounded():
+    values, series = draw(0.6, 3 * spread(80), 30)
+    rounded = np.rint(values)
+    assert (rounded == 0).mean() > 0.1
+    assert within(rounded, series, "object").shape == pytest.approx(within(values, series, "object").shape, rel=0.12)
+
+
+@pytest.mark.parametrize("length", [3, 40])
+def test_independent_changes_are_not_autocorrelated(length):
+    """However short the tracks and however mixed the scales; clustered ones are."""
+    found = []
+    for seed in range(12):
+        values, series = draw(1.0, spread(80, seed), length, seed)
+        found.append(within(values, series, "object").autocorrelation[1])
+    assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(12)
+    values, series = draw(1.0, spread(80), 60)
+    clustered = values * np.where(series.frame // 10 % 2, 3.0, 0.3)
+    echo = within(clustered, series, "object", ObjectBootstrap(series.objects, 50, 0).copies)
+    assert echo.autocorrelation_interval[1].low > 0.1
+    assert list(echo.autocorrelation) == list(LAGS)
+
+
+def test_objects_that_stand_still_are_counted_and_left_out():
+    values, series = draw(1.0, np.ones(20), 10)
+    values[series.objects < 5] = 0
+    found = within(values, series, "object")
+    assert (found.groups, found.still, found.n, found.zeros) == (15, 5, 150, 0.25)
+    assert within(0 * values, series, "object") is None
+
+
+def test_summary_says_which_kind_and_fits_the_schema():
+    answer = check_json(
+        summarize(drifting(0.5, objects=60), fits=("gennorm",), bootstrap=20, levels=("object",), delta_t=(1, 2))
+    )
+    for group in answer["groups"]:
+        assert list(group["within"]) == ["pooled", "object"]
+        assert set(group["kind"]) == {"area", "x", "y"}
+    assert answer["groups"][0]["kind"]["x"] == "sparse"
+    assert "; with the scale of each object taken out, area is sparse in itself" in answer["groups"][0]["verdict"]
+
+
+def test_wrong_levels():
+    table = drifting(1.0, objects=2)
+    with pytest.raises(UsageError, match="within 'planet'"):
+        summarize(table, levels=("planet",))
+    nameless = type(table)(**{**vars(table), "video": np.full(len(table), "")})
+    with pytest.raises(UsageError, match="which video"):
+        summarize(nameless, levels=("video",))
