@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 COMPILED := $(addprefix tests/test_,masks.py views.py mots.py png.py tables.py statistics_fits.py \
 	statistics_gennorm.py natsprites_renderer.py slowvae_metrics.py kitti_masks_build.py)
 
-.PHONY: demo test test-fast test-bounds test-wheel test-index lint docs format clean
+.PHONY: demo test test-fast test-bounds test-wheel test-index lint docs figures notebooks format clean
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -49,6 +49,13 @@ lint: $(READY)
 docs: $(READY)
 	$(BIN)/pip install --quiet --constraint constraints.txt --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+# The pictures and notebooks of the documentation, which are committed.
+figures: $(READY)
+	$(BIN)/python docs/figures.py
+
+notebooks: $(READY)
+	$(BIN)/python docs/notebooks/execute.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
