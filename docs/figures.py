@@ -30,8 +30,8 @@ REALDATA = Path(os.environ.get("DATAGEN_REALDATA", HERE.parent.parent / "shared"
 SA_V = REALDATA / "sav-example" / "sav_000001_manual.json"
 
 _WIDTH = 900
-_STEPS = 1_000
-"""Steps of training before traversals are drawn: two minutes on two cores."""
+_STEPS = 500
+"""Steps of training before traversals are drawn."""
 
 
 def masks() -> Image.Image:
@@ -64,7 +64,7 @@ def traversals() -> Image.Image:
 
     import slowvae
     from datagen import store
-    from slowvae.evaluate import encode_all, load_frames
+    from slowvae.evaluation import encode_all, load_frames
     from slowvae.figures import sheet
     from slowvae.figures import traversals as decode
 

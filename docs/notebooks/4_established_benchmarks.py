@@ -11,6 +11,7 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from datagen import store
 from datagen.grids import Laplace, Natural, Uniform, read_grid
@@ -70,8 +71,9 @@ one.shape, factors_one, factors_other
 
 # %%
 import slowvae
+from slowvae.evaluation import evaluate_run
 
 slowvae.train("dsprites.h5", "runs/dsprites", "quick", iterations=40, prior="laplace", prior_rate=1.0, resume=True)
-
-# %%
-slowvae.evaluate("runs/dsprites", metrics=["mcc", "mig", "modularity"])
+result = evaluate_run("runs/dsprites", torch.device("cpu"), ["mcc", "mig", "modularity"])
+print(result)
+print(result.protocol.describe())
