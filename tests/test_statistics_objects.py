@@ -7,7 +7,6 @@ from test_statistics_summary import drifting
 
 from datagen import store
 from datagen.statistics import summarize
-from datagen.statistics.bootstrap import ObjectBootstrap
 from datagen.statistics.dependence import correlations, mutual_information
 from datagen.statistics.objects import join_windows, objects_of, once_per_frame
 from datagen.store.tables import load
@@ -121,8 +120,8 @@ def test_the_published_pickle_gets_intervals_nearly_as_wide_as_the_truth(real_ki
     pairs = np.unique(np.stack([objects_of(table), objects_of(known)]), axis=1)
     assert len(np.unique(pairs[0])) == pairs.shape[1]
     assert len(np.unique(pairs[1])) == 303
-    widths = []
-    for each in (known, table):
-        interval = ObjectBootstrap(objects_of(each), 50, seed=0).kurtosis(known.differences("y").astype(np.float64))
-        widths.append(interval.high - interval.low)
-    assert 0.7 < widths[1] / widths[0] <= 1.1  # 0.5 where every sequence is taken for an object
+    fits = [summarize(each, fits=("gennorm",), bootstrap=50).groups[0].fits for each in (known, table)]
+    for factor in ("x", "y"):
+        intervals = [each[factor]["gennorm"].shape_interval for each in fits]
+        true, joined = (interval.high - interval.low for interval in intervals)
+        assert 0.8 < joined / true <= 1.05  # half where every sequence is taken for an object
