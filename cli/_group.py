@@ -31,6 +31,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Measure": {
         "transitions": "Measure how objects move from frame to frame.",
         "stats": "Say how objects move: kurtosis, fits, intervals, a verdict.",
+        "atlas": "Compare how the objects of several sets move.",
         "verify": "Check a dataset file or a package, or compare two.",
     },
     "Train": {

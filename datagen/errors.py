@@ -16,6 +16,7 @@ __all__ = [
     "did_you_mean",
     "printable",
     "quote",
+    "quote_for_sheet",
     "shown",
     "unknown_choice",
 ]
@@ -197,3 +198,15 @@ def unknown_choice(what: str, value: object, choices: Iterable[str], others: Ite
     alike = did_you_mean(value, [*choices, *others])
     hint = f"did you mean {alike!r}? There are" if alike else "there are"
     return UsageError(f"unknown {what} {shown(value)}; {hint} {', '.join(choices) or 'none'}")
+
+
+def quote_for_sheet(text: object) -> str:
+    """Return a name or text of a file as it may stand in a CSV, where no spreadsheet takes it for a formula.
+
+    Examples
+    --------
+    >>> quote_for_sheet("=1+1")
+    "'=1+1"
+    """
+    shown = quote(text, 2000)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from datagen.errors import BadInputError, UsageError, quote
+from datagen.errors import BadInputError, UsageError, quote, quote_for_sheet
 from datagen.files import atomic_path, check_output
 from datagen.page import Bar, Page, Section, Table, page_html
 from datagen.records import read_record
@@ -354,14 +354,8 @@ def _csv(boards: Sequence[Board], notes: Sequence[str]) -> str:
             if behind is not None:
                 gap = (behind.mean, *(behind.interval or (None, None)), len(behind.seeds))
             writer.writerow(
-                [board.protocol.id, board.protocol.name, board.metric, entry.rank, result.entry, _cell(result.name),
-                 result.score(board.metric), low, high, len(result.by_seed(board.metric)), *gap,
-                 board.protocol.dataset, _cell(str(entry.path))]
+                [board.protocol.id, board.protocol.name, board.metric, entry.rank, result.entry,
+                 quote_for_sheet(result.name), result.score(board.metric), low, high,
+                 len(result.by_seed(board.metric)), *gap, board.protocol.dataset, quote_for_sheet(str(entry.path))]
             )  # fmt: skip
     return stream.getvalue()
-
-
-def _cell(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    text = quote(text, 2000)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

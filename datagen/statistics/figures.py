@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import DatagenError
+from datagen.errors import DatagenError, quote
 from datagen.extras import extra
 from datagen.files import atomic_path, check_output
 from datagen.intervals import Interval
+from datagen.statistics.atlas import Atlas
 from datagen.statistics.fits import ROUNDED, distribution
 from datagen.statistics.summary import Group, Summary, describe_distance, describe_shape, shape_fit
 from datagen.transitions import FACTORS, Transitions
@@ -20,7 +21,7 @@ from datagen.transitions import FACTORS, Transitions
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["check_folder", "draw", "save_figures"]
+__all__ = ["FORMATS", "check_folder", "draw", "draw_atlas", "save_figures"]
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; line styles tell them apart in grey print as well.
 _STYLES: dict[str, dict[str, Any]] = {
@@ -31,10 +32,12 @@ _STYLES: dict[str, dict[str, Any]] = {
     "t": {"color": "#CC79A7", "linestyle": "-.", "label": "t"},
     "cauchy": {"color": "#E69F00", "linestyle": (0, (1, 1)), "label": "cauchy"},
 }
+_LEVELS = {"pooled": ("o", "#0072B2"), "video": ("s", "#D55E00"), "object": ("D", "#009E73")}
+"""Mark and colour of what the scale is taken out of."""
 _MARKERS = {"gennorm": "o", ROUNDED: "D", "laplace": "^", "norm": "s", "t": "v", "cauchy": "x"}
 _DATA = "#8C8C8C"
 _NAMES = ("histograms", "tails", "qq", "joint", "within", "distances", "groups", "groups-kurtosis")
-_SUFFIXES = {".png": "Software", ".pdf": "CreationDate", ".svg": "Date"}
+FORMATS = {".png": "Software", ".pdf": "CreationDate", ".svg": "Date"}
 """Formats of pictures, and what their metadata leave out so that the same statistics give the same bytes."""
 _HALVES = 2.0**52  # below it, the halves between whole numbers are numbers of their own
 _SETTINGS: Any = {
@@ -171,11 +174,50 @@ def draw(table: Transitions, summary: Summary) -> Iterator[tuple[str, str, Figur
                 )
 
 
+def draw_atlas(atlas: Atlas, paths: Sequence[Path]) -> str:
+    """Draw the shapes of several sets side by side: a panel for each factor, a row for each set.
+
+    Parameters
+    ----------
+    atlas : Atlas
+        What `datagen.statistics.atlas.build_atlas` returns.
+    paths : sequence of Path
+        Where the picture is written, each in the format of its suffix, of `FORMATS`.
+
+    Returns
+    -------
+    str
+        Its caption.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is not installed.
+    """
+    with extra("figures", "drawing statistics"):
+        import matplotlib
+        from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_SETTINGS):
+        height = 0.9 + 0.5 * max(1, len(atlas.sets))
+        figure = Figure(figsize=(2.6 * len(FACTORS) + 1.2, height), layout="constrained")
+        for place, factor in enumerate(FACTORS):
+            _sets(figure.add_subplot(1, len(FACTORS), place + 1), atlas, factor, place == 0)
+        _legend(figure)
+        for path in paths:
+            figure.savefig(path, dpi=200, metadata={FORMATS[path.suffix]: None})
+    return (
+        f"Across: shape of the changes of area, x and y over {atlas.delta_ms:g} ms, of all together and with the scale "
+        "of each video or object taken out, with 95 % intervals; a row for each set. Left of the dashed line (1, "
+        "Laplace) they are sparse, the dotted line is the normal's 2. A mark without a line has no interval."
+    )
+
+
 def check_folder(folder: str | Path, overwrite: bool = False) -> None:
     """Say early that the figures cannot be written; `UsageError` if one of them exists or the folder is none."""
     folder = Path(folder)
     for name in _NAMES:
-        for suffix in _SUFFIXES:
+        for suffix in FORMATS:
             check_output(folder / f"{name}{suffix}", overwrite)
 
 
@@ -199,7 +241,7 @@ def save_figures(table: Transitions, summary: Summary, folder: str | Path, overw
     check_folder(folder, overwrite)
     written = []
     for name, _, figure in draw(table, summary):
-        for suffix, left_out in _SUFFIXES.items():
+        for suffix, left_out in FORMATS.items():
             path = Path(folder) / f"{name}{suffix}"
             with atomic_path(path, overwrite) as temporary:
                 figure.savefig(temporary, dpi=200, metadata={left_out: None})
@@ -346,6 +388,37 @@ def _within(axes: Any, group: Group, factor: str, named: bool) -> None:
     axes.set_xlim(0.2, 5)
     axes.minorticks_off()
     axes.set_xlabel(f"shape of {factor}" + _kind(group, factor))
+
+
+def _sets(axes: Any, atlas: Atlas, factor: str, named: bool) -> None:
+    """Draw a row for each set, with a mark for each level."""
+    apart = dict(zip(_LEVELS, (-0.25, 0.0, 0.25), strict=True))
+    for level, (marker, colour) in _LEVELS.items():
+        label = level if level == "pooled" else f"within {level}"
+        axes.plot([], [], marker, color=colour, markersize=3.5, label=label)
+        for place, each in enumerate(atlas.sets):
+            for row in each.rows:
+                if (row.factor, row.level, row.ego_motion_removed) != (factor, level, False):
+                    continue
+                if row.found is None or row.found.at_bound:
+                    continue
+                at, interval = place + apart[level], row.found.shape_interval
+                axes.plot(row.found.shape, at, marker, color=colour, markersize=3.5)
+                if interval is not None:
+                    axes.plot([interval.low, interval.high], [at, at], "-", color=colour, linewidth=1.3)
+    axes.axvline(1, color="#D55E00", linestyle="--", linewidth=0.8)
+    axes.axvline(2, color="#000000", linestyle=":", linewidth=0.8)
+    axes.set_yticks(range(len(atlas.sets)))
+    axes.set_yticklabels([quote(each.name, 30) if named else "" for each in atlas.sets], parse_math=False)
+    axes.set_ylim(max(1, len(atlas.sets)) - 0.5, -0.5)
+    axes.set_xscale("log", base=2)
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(0.25, low), max(4.5, high))
+    ticks = [0.125, 0.25, 0.5, 1, 2, 4, 8, 16]
+    axes.set_xticks([tick for tick in ticks if min(0.25, low) <= tick <= max(4.5, high)])
+    axes.set_xticklabels([f"{tick:g}" for tick in axes.get_xticks()])
+    axes.minorticks_off()
+    axes.set_xlabel(f"shape of {factor}")
 
 
 def _kind(group: Group, factor: str) -> str:

@@ -1,16 +1,19 @@
-"""Transition statistics as one web page that needs nothing else."""
+"""Transition statistics as one web page that needs nothing else; several sets side by side as a page and a CSV."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 from datagen import __version__
-from datagen.errors import UsageError
-from datagen.files import atomic_path, check_output
+from datagen.errors import UsageError, quote, quote_for_sheet
+from datagen.files import atomic_path, atomic_paths, check_output
+from datagen.intervals import Interval
 from datagen.page import Page, Picture, Section, Table, page_html
-from datagen.statistics.figures import draw
+from datagen.statistics.atlas import MAX_DEVIATION, Atlas, AtlasRow, AtlasSet
+from datagen.statistics.figures import FORMATS, draw, draw_atlas
 from datagen.statistics.summary import (
     Group,
     Summary,
@@ -22,7 +25,7 @@ from datagen.statistics.summary import (
 )
 from datagen.transitions import FACTORS, Transitions
 
-__all__ = ["check_suffix", "save_report"]
+__all__ = ["ATLAS_COLUMNS", "check_atlas", "check_suffix", "save_report", "write_atlas"]
 
 
 def save_report(
@@ -161,5 +164,180 @@ def _notes(summary: Summary) -> list[str]:
         "distribution's; 2 is the normal's. Where a factor is in whole pixels its shape is that of gennorm_rounded, "
         f"which takes the values as rounded. {drawn} Kolmogorov-Smirnov p-values take transitions as independent, "
         "which they are not.",
+        f"datagen {__version__}",
+    ]
+
+
+def check_atlas(folder: str | Path, overwrite: bool = False) -> list[Path]:
+    """Return the files that `write_atlas` writes; `UsageError` if one exists or the folder is none."""
+    names = ("atlas.html", "atlas.csv", *(f"atlas{suffix}" for suffix in FORMATS))
+    return [check_output(Path(folder) / name, overwrite) for name in names]
+
+
+def write_atlas(atlas: Atlas, folder: str | Path, overwrite: bool = False) -> list[Path]:
+    """Write several sets side by side: all files or none, and the same atlas as the same bytes.
+
+    Parameters
+    ----------
+    atlas : Atlas
+        What `datagen.statistics.atlas.build_atlas` returns.
+    folder : str or Path
+        Made if need be.
+    overwrite : bool
+        Whether existing files may be replaced.
+
+    Returns
+    -------
+    list of Path
+        The page (``atlas.html``, which refers to no other file), the figures (``atlas.csv``) and the picture as PNG,
+        PDF and SVG.
+
+    Raises
+    ------
+    UsageError
+        If a file exists, or matplotlib is not installed.
+    """
+    paths = check_atlas(folder, overwrite)
+    with atomic_paths(paths, overwrite) as (page, table, *pictures):
+        caption = draw_atlas(atlas, pictures)
+        page.write_text(page_html(_atlas_page(atlas, caption, pictures[0].read_bytes())), encoding="utf-8")
+        table.write_text(_atlas_csv(atlas), encoding="utf-8", newline="\n")
+    return paths
+
+
+def _atlas_page(atlas: Atlas, caption: str, picture: bytes) -> Page:
+    sections = [Section("Sets", tables=[_atlas_sets(atlas.sets)] if atlas.sets else [], text=atlas.left_out)]
+    if atlas.sets:
+        sections.append(Section("Figures", pictures=[Picture(caption, picture)]))
+        sections.append(Section(f"At {atlas.delta_ms:g} ms", tables=[_atlas_figures(atlas.sets, f) for f in FACTORS]))
+    if atlas.apart:
+        tables = [_atlas_sets(atlas.apart), *(_atlas_figures(atlas.apart, factor) for factor in FACTORS)]
+        why = "These do not compare: neither with each other nor with those above, since the time is another."
+        sections.append(Section("Apart: neighbouring frames", [why], tables=tables))
+    count = len(atlas.sets)
+    kept = f"{count} {'set' if count == 1 else 'sets'} at {atlas.delta_ms:g} ms"
+    verdict = f"{kept}; {len(atlas.apart)} apart, of another or an unknown rate" if atlas.apart else kept
+    return Page(
+        title="Motion atlas",
+        heading="How objects move in several sets",
+        verdict=f"{verdict}.",
+        sections=[*sections, Section("How to read this", text=_atlas_notes(atlas))],
+    )
+
+
+def _atlas_sets(sets: Sequence[AtlasSet]) -> Table:
+    rows = [
+        [
+            quote(each.name),
+            "; ".join(map(str, each.sources)),
+            "; ".join(dict.fromkeys(source.licence or "not said" for source in each.sources)),
+            f"{each.transitions:,}",
+            f"{each.videos:,}" if each.videos else "not named",
+            f"{each.objects:,}",
+            "; ".join(each.notes),
+        ]
+        for each in sets
+    ]
+    columns = ["set", "frames", "licence", "transitions", "videos", "objects", "notes"]
+    return Table("Sets, their licences and rates", columns, rows)
+
+
+def _atlas_figures(sets: Sequence[AtlasSet], factor: str) -> Table:
+    rows = [
+        [quote(each.name), row.of, *_atlas_cells(row)] for each in sets for row in each.rows if row.factor == factor
+    ]
+    columns = ["set", "changes", "n", "shape", "excess kurtosis", "zeros", "autocorrelation", "kind", "note"]
+    return Table(f"Changes of {factor}", columns, rows, sortable=True)
+
+
+def _atlas_cells(row: AtlasRow) -> list[str]:
+    found = row.found
+    if found is None:
+        return ["", "", "", "", "", "", row.note]
+    lag = min(found.autocorrelation, default=None)
+    return [
+        f"{found.n:,}",
+        "" if found.at_bound else describe_value(found.shape, found.shape_interval),
+        "" if found.kurtosis is None else describe_value(found.kurtosis, found.kurtosis_interval),
+        describe_value(found.zeros),
+        "" if lag != 1 else describe_value(found.autocorrelation[1], found.autocorrelation_interval.get(1)),
+        row.kind or "cannot be told",
+        row.note,
+    ]
+
+
+ATLAS_COLUMNS = (
+    "set", "file", "sources", "licences", "fps", "delta_ms", "frames", "exact_ms", "transitions", "videos", "objects",
+    "factor", "level", "ego_motion_removed", "n", "groups", "still", "shape", "shape_low", "shape_high", "kurtosis",
+    "kurtosis_low", "kurtosis_high", "zeros", "autocorrelation", "autocorrelation_low", "autocorrelation_high", "kind",
+    "note",
+)  # fmt: skip
+"""Columns of ``atlas.csv``: a row for each set, factor and level; `delta_ms` is empty for neighbouring frames.
+
+Of several sources, their values stand in one cell with semicolons between. A shape at its bound is left empty.
+"""
+
+
+def _atlas_csv(atlas: Atlas) -> str:
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(ATLAS_COLUMNS)
+    for each in [*atlas.sets, *atlas.apart]:
+        sources = each.sources
+        of_set = [
+            quote_for_sheet(each.name),
+            quote_for_sheet(each.file),
+            quote_for_sheet("; ".join(source.name for source in sources)),
+            quote_for_sheet("; ".join(source.licence for source in sources)),
+            "; ".join("" if source.fps is None else f"{source.fps:g}" for source in sources),
+            each.delta_ms,
+            "; ".join(str(source.frames) for source in sources),
+            "; ".join("" if source.exact_ms is None else f"{source.exact_ms:.6g}" for source in sources),
+            each.transitions,
+            each.videos or None,
+            each.objects,
+        ]
+        for row in each.rows:
+            writer.writerow([*of_set, row.factor, row.level, row.ego_motion_removed, *_atlas_numbers(row), row.note])
+    return stream.getvalue()
+
+
+def _atlas_numbers(row: AtlasRow) -> list[object]:
+    found = row.found
+    if found is None:
+        return [None] * 14
+
+    def ends(interval: Interval | None) -> tuple[float | None, float | None]:
+        return (None, None) if interval is None else (interval.low, interval.high)
+
+    return [
+        found.n,
+        found.groups,
+        found.still,
+        None if found.at_bound else found.shape,
+        *ends(found.shape_interval),
+        found.kurtosis,
+        *ends(found.kurtosis_interval),
+        found.zeros,
+        found.autocorrelation.get(1),
+        *ends(found.autocorrelation_interval.get(1)),
+        row.kind,
+    ]
+
+
+def _atlas_notes(atlas: Atlas) -> list[str]:
+    drawn = (
+        f"Intervals are 95 % percentile intervals of {atlas.bootstrap:,} replicates that resample whole objects (seed "
+        f"{atlas.seed}); they say how sure the figures are for such objects in these videos, not for other videos."
+        if atlas.bootstrap
+        else "No intervals were asked for."
+    )
+    return [
+        f"A source is compared where a whole number of its frames is within {MAX_DEVIATION:.0%} of {atlas.delta_ms:g} "
+        "ms. Every object and frame counts once; n leaves out groups that never move, which have no scale.",
+        "Changes are sparse when the shape of the generalised normal is below 1, the Laplace distribution's; 2 is the "
+        "normal's. Where the shape is below 1 for all together but not within objects, scales are mixed (kind: "
+        "mixture). Autocorrelation is that of the size of a change and of the next one of the same object: above 0, "
+        f"jumps are clustered. {drawn}",
         f"datagen {__version__}",
     ]

@@ -210,7 +210,7 @@ def summarize(
     seed : int
         Of the replicates and of the mutual information's sample.
     delta_t : tuple of int
-        Distances in frames.
+        Distances in frames; may be empty where there is one in time.
     delta_ms : tuple of float
         Distances in time, in milliseconds: over the nearest whole number of frames at each sequence's own rate, which
         sets of different rates can be compared by.
@@ -253,7 +253,7 @@ def summarize(
     for distance, value in (("delta_t", delta_t), ("delta_ms", delta_ms)):
         if not isinstance(value, list | tuple) or not all(isinstance(each, int | float) for each in value):
             raise UsageError(f"{distance}={shown(value)}: must be a tuple of distances, as (1, 2)")
-    if not delta_t:
+    if not delta_t and not delta_ms:
         raise UsageError("no distance given; 1 is that of neighbouring frames")
     if not is_whole(seed, 0, 2**64 - 1):
         raise UsageError(f"seed {shown(seed)}: must be at least 0, and whole")
@@ -275,7 +275,7 @@ def summarize(
             what = "too large" if np.isfinite(values[row]).all() else "not a finite number"
             raise UsageError(f"the table holds a value of {factor} that is {what} (row {row + 1}); leave such rows out")
     table, how = join_windows(table)
-    warned = list(filter(None, [_mixed_rates(table), how]))
+    warned = list(filter(None, [_mixed_rates(table) if delta_t else None, how]))
     distances: list[Distance] = []
     groups = []
     for frames, time in [*((each, None) for each in delta_t), *((None, each) for each in delta_ms)]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from datagen.errors import BadInputError, UsageError
 from datagen.files import atomic_paths, check_input, check_output, sha256_file
-from datagen.manifest import Rate
+from datagen.manifest import Rate, Source, typed_manifest
 from datagen.measure import MeasuredVideo
 from datagen.rates import rate_or_nan
 from datagen.readers.instance_sets import YOUTUBE_VIS_NAMES
@@ -27,7 +27,7 @@ from datagen.store import load as load_dataset
 from datagen.store.release_pickle import unpickle
 from datagen.transitions import Transitions
 
-__all__ = ["check_table", "load", "save", "save_measured", "save_tables"]
+__all__ = ["check_table", "load", "load_with_sources", "save", "save_measured", "save_tables"]
 
 _WRITERS = {".csv": long_table.write_csv, ".parquet": long_table.write_parquet}
 _PAIR_COLUMNS = ("id", "category", "y", "x", "area")
@@ -42,6 +42,7 @@ class _Manifest(msgspec.Struct):
     sha256: str | None = None
     categories: dict[str, str] | None = None
     rates: list[Rate] = []
+    sources: list[Source] = []
 
 
 def check_table(path: str | Path, overwrite: bool = False) -> Path:
@@ -154,31 +155,48 @@ def load(path: str | Path, sequence: int = 2) -> Transitions:
     BadInputError
         If it is damaged or holds no transitions.
     """
-    return _read(check_input(path, folder=is_folder(path))).runs(sequence)
+    return load_with_sources(path)[0].runs(sequence)
 
 
-def _read(path: Path) -> Transitions:
-    """Read the pairs of neighbouring frames from a file."""
+def load_with_sources(path: str | Path) -> tuple[Transitions, list[Source]]:
+    """Read the pairs of neighbouring frames, and what the file or its manifest says of the data sets they are from.
+
+    Parameters
+    ----------
+    path : str or Path
+        As of `load`, which raises the same.
+
+    Returns
+    -------
+    table : Transitions
+    sources : list of Source
+        Licences and authors by the id that is in the column `source`; none where nothing says them.
+    """
+    path = check_input(path, folder=is_folder(path))
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return _read_csv(path)
     if suffix == ".parquet":
-        _read_manifest(path)
-        return long_table.read_parquet(path)
+        manifest = _read_manifest(path)
+        return long_table.read_parquet(path), _sources(manifest)
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: no table has the suffix {suffix!r}; use {', '.join([*_WRITERS, *SUFFIXES])}")
     if SUFFIXES[suffix] == "release_pickle":
         with path.open("rb") as stream:
             data = unpickle(stream, path)
         if isinstance(data, dict) and data.keys() >= set(_PAIR_COLUMNS):
-            return _of_pair_lists(path, data)
+            return _of_pair_lists(path, data), []
     dataset = load_dataset(path, lazy=True)
     if not dataset.holds_masks:
         raise BadInputError(path, f"is a dataset of {dataset.kind}, which has no table of transitions")
-    return dataset.transitions()
+    return dataset.transitions(), typed_manifest(dataset.manifest).sources
 
 
-def _read_csv(path: Path) -> Transitions:
+def _sources(manifest: _Manifest | None) -> list[Source]:
+    return [] if manifest is None else manifest.sources
+
+
+def _read_csv(path: Path) -> tuple[Transitions, list[Source]]:
     with path.open("rb") as stream:
         line = stream.readline(_MAX_HEADER)
     try:
@@ -188,10 +206,11 @@ def _read_csv(path: Path) -> Transitions:
         text, header = "", []
     if release_csv.is_header(header):
         manifest = _read_manifest(path)
-        return release_csv.read(path, _category_names(path, manifest), _rate(path, manifest))
+        table = release_csv.read(path, _category_names(path, manifest), _rate(path, manifest))
+        return table, _sources(manifest)
     if {name.partition(":")[0] for name in header} & set(long_table.COLUMNS):
-        _read_manifest(path)
-        return long_table.read_csv(path)
+        manifest = _read_manifest(path)
+        return long_table.read_csv(path), _sources(manifest)
     if len(header) < 2 and (separator := re.search(r"(?:id|source|_before)\"?([;\t|])", text)):
         raise BadInputError(path, f"its columns are parted by {separator[1]!r}; part them by commas", "line 1")
     raise BadInputError(
