@@ -125,7 +125,7 @@ def test_pictures_and_report(file, tmp_path, capsys):
         code, _, err = run(capsys, file, *option)
         assert code == 2
         assert "exists; pass --overwrite" in err
-    assert run(capsys, file, "--figures", folder, "--report", report, "--quiet", "--overwrite")[0] == 0
+    assert run(capsys, file, "--report", report, "--quiet", "--overwrite")[0] == 0
 
 
 @pytest.mark.parametrize(
