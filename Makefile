@@ -7,6 +7,9 @@ READY := $(VENV)/.ready
 COMPILED := $(addprefix tests/test_,masks.py views.py mots.py png.py tables.py statistics_fits.py \
 	statistics_gennorm.py natsprites_renderer.py slowvae_metrics.py kitti_masks_build.py)
 
+# Two processes test on two cores: threads of their own would wait for each other.
+export OPENBLAS_NUM_THREADS := 1
+
 .PHONY: demo test test-fast test-bounds test-wheel test-index lint docs figures notebooks format clean
 
 $(READY): pyproject.toml constraints.txt
