@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
+
+from _experiment import datagen, save_figure, train
 
 LAWS = ("natural", "gennorm:0.5", "laplace", "normal", "scale-mixture", "ar1")
 MODELS = ("slowvae", "beta-vae", "pcl")
@@ -39,21 +39,12 @@ def main() -> None:
             )
         for model in MODELS:
             run = options.out / f"{file.stem}-{model}"
-            ended = (run / "run.json").exists() and json.loads((run / "run.json").read_text())["status"] == "finished"
-            if not ended:
-                settings = ("--preset", "quick", "--max-delta-t", 1, "--iterations", options.iterations)
-                again = ("--resume",) if run.exists() else ("--seeds", options.seeds, *settings)
-                datagen("train", file, "--model", model, "--out", run, *again, "--quiet")
+            settings = ("--preset", "quick", "--max-delta-t", 1, "--iterations", options.iterations)
+            train(file, run, "--model", model, "--seeds", options.seeds, *settings)
             answer = json.loads(datagen("evaluate", run, "--metrics", "mcc", "--json"))
             scores[law, model] = [scores["mcc"]["score"] for scores in answer["seeds"].values()]
             print(f"{law:14} {model:9} {' '.join(f'{score:.3f}' for score in scores[law, model])}", flush=True)
     write(scores, options.out)
-
-
-def datagen(*words: object) -> str:
-    """Run a command and return what it printed."""
-    command = [sys.executable, "-m", "cli.main", *map(str, words)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def write(scores: dict[tuple[str, str], list[float]], folder: Path) -> None:
@@ -62,20 +53,7 @@ def write(scores: dict[tuple[str, str], list[float]], folder: Path) -> None:
         rows = csv.writer(stream)
         rows.writerow(["motion", "model", "network", "mcc"])
         rows.writerows([*key, place, score] for key, of_key in scores.items() for place, score in enumerate(of_key))
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    axes = figure.add_subplot()
-    for shift, model in enumerate(MODELS):
-        for place, law in enumerate(LAWS):
-            values = scores[law, model]
-            x = place + (shift - 1) * 0.22
-            axes.plot([x] * len(values), values, "o", color=f"C{shift}", alpha=0.6, label=model if not place else None)
-            axes.plot([x - 0.08, x + 0.08], [sum(values) / len(values)] * 2, color=f"C{shift}")
-    axes.set_xticks(range(len(LAWS)), LAWS)
-    axes.set_ylabel("MCC (a dot a network, a line their mean)")
-    axes.legend(frameon=False, ncols=3)
-    figure.savefig(folder / "motion-laws.png", dpi=150, metadata={"Software": None})
+    save_figure(scores, {law: law for law in LAWS}, {model: model for model in MODELS}, folder / "motion-laws.png")
 
 
 if __name__ == "__main__":

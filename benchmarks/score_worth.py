@@ -13,10 +13,10 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from _experiment import datagen, save_figure, train
 
 SPLITS = {
     "release": "everything",
@@ -39,13 +39,11 @@ def main() -> None:
     results: dict[tuple[str, str], dict[str, Any]] = {}
     for split in SPLITS:
         run = options.out / split
-        ended = (run / "run.json").exists() and json.loads((run / "run.json").read_text())["status"] == "finished"
-        if not ended:
-            settings = (
-                *("--preset", "quick", "--max-delta-t", 5, "--iterations", options.iterations),
-                *("--save-every", kept, "--keep-every", kept, "--seeds", options.seeds, "--protocol", split),
-            )
-            datagen("train", options.file, "--out", run, *(("--resume",) if run.exists() else settings), "--quiet")
+        settings = (
+            *("--preset", "quick", "--max-delta-t", 5, "--iterations", options.iterations),
+            *("--save-every", kept, "--keep-every", kept, "--seeds", options.seeds, "--protocol", split),
+        )
+        train(options.file, run, *settings)
         for checkpoint in CHECKPOINTS:
             result = options.out / f"{split}-{checkpoint}.json"
             if not result.exists():
@@ -53,11 +51,6 @@ def main() -> None:
                 datagen("evaluate", run, *part, "--checkpoint", checkpoint, "--out", result, "--quiet")
             results[split, checkpoint] = json.loads(result.read_text())
     write(results, options.out)
-
-
-def datagen(*words: object) -> None:
-    """Run a command."""
-    subprocess.run([sys.executable, "-m", "cli.main", *map(str, words)], check=True)
 
 
 def write(results: dict[tuple[str, str], dict[str, Any]], folder: Path) -> None:
@@ -76,20 +69,7 @@ def write(results: dict[tuple[str, str], dict[str, Any]], folder: Path) -> None:
             for name in CHECKPOINTS
         )
         print(f"| {words} | {' | '.join(cells)} |")
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3), layout="constrained")
-    axes = figure.add_subplot()
-    for shift, (checkpoint, words) in enumerate(CHECKPOINTS.items()):
-        for place, split in enumerate(SPLITS):
-            values, x = means[split, checkpoint], place + (shift - 1) * 0.2
-            label = words if not place else None
-            axes.plot([x] * len(values), values, "o", color=f"C{shift}", alpha=0.6, label=label)
-            axes.plot([x - 0.07, x + 0.07], [sum(values) / len(values)] * 2, color=f"C{shift}")
-    axes.set_xticks(range(len(SPLITS)), SPLITS.values())
-    axes.set_ylabel("MCC (a dot a network, a line their mean)")
-    axes.legend(frameon=False, ncols=3)
-    figure.savefig(folder / "score-worth.png", dpi=150, metadata={"Software": None})
+    save_figure(means, SPLITS, CHECKPOINTS, folder / "score-worth.png")
 
 
 if __name__ == "__main__":
