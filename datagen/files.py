@@ -14,7 +14,7 @@ import stat
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -35,6 +35,7 @@ __all__ = [
     "remove_unfinished",
     "sha256_file",
     "size_of",
+    "write_text",
     "written",
 ]
 
@@ -118,6 +119,40 @@ def check_input(path: str | Path, folder: bool = False) -> Path:
     if not stat.S_ISREG(mode):
         raise BadInputError(path, "is a pipe, a socket or a device; give a plain file")
     return path
+
+
+def write_text(path: str | Path, what: str, texts: Mapping[str, Callable[[], str]], overwrite: bool = False) -> None:
+    """Write a text in the form that the path's suffix names, as UTF-8, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The output.
+    what : str
+        What is written, for the error, such as ``"a table"``.
+    texts : mapping of str to callable
+        From a suffix to what makes the text.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is another, or the file exists.
+
+    Examples
+    --------
+    >>> write_text("t.doc", "a table", {".md": lambda: "| a |"})
+    Traceback (most recent call last):
+    ...
+    datagen.errors.UsageError: t.doc: a table is written as .md
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in texts:
+        raise UsageError(f"{path}: {what} is written as {', '.join(texts)}")
+    path = check_output(path, overwrite)
+    with atomic_path(path, overwrite) as temporary:
+        temporary.write_text(texts[suffix](), encoding="utf-8", newline="\n")
 
 
 def check_output(path: str | Path, overwrite: bool = False, folder: bool = False) -> Path:

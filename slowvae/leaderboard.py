@@ -10,12 +10,13 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from datagen.errors import BadInputError, UsageError, quote, quote_for_sheet
-from datagen.files import atomic_path, check_output
+from datagen.files import write_text
 from datagen.page import Bar, Page, Section, Table, page_html
 from datagen.records import read_record
 from slowvae.protocols import Protocol
@@ -227,12 +228,8 @@ def write_boards(boards: Sequence[Board], notes: Sequence[str], path: str | Path
         If the suffix is another, or the file exists.
     """
     writers = {".html": _html, ".md": _markdown, ".csv": _csv}
-    suffix = Path(path).suffix.lower()
-    if suffix not in writers:
-        raise UsageError(f"{path}: a board is written as {', '.join(writers)}")
-    path = check_output(path, overwrite)
-    with atomic_path(path, overwrite) as temporary:
-        temporary.write_text(writers[suffix](boards, notes), encoding="utf-8", newline="\n")
+    texts = {suffix: partial(writer, boards, notes) for suffix, writer in writers.items()}
+    write_text(path, "a board", texts, overwrite)
 
 
 COLUMNS = ("entry", "rank", "score", "95 %", "sd", "seeds", "behind the first", "trained", "notes")

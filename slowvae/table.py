@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import msgspec
 import numpy as np
 
 from datagen.errors import UsageError
-from datagen.files import atomic_path, check_output
+from datagen.files import write_text
 from datagen.records import read_record
 from slowvae.metrics import METRICS
 from slowvae.protocols import CHECKPOINTS
@@ -271,12 +272,8 @@ def write_table(table: Table, path: str | Path, overwrite: bool = False) -> None
         If the suffix is another, or the file exists.
     """
     writers = {".md": _markdown, ".tex": _latex, ".csv": _csv}
-    suffix = Path(path).suffix.lower()
-    if suffix not in writers:
-        raise UsageError(f"{path}: a table is written as {', '.join(writers)}")
-    path = check_output(path, overwrite)
-    with atomic_path(path, overwrite) as temporary:
-        temporary.write_text(writers[suffix](table), encoding="utf-8", newline="\n")
+    texts = {suffix: partial(writer, table) for suffix, writer in writers.items()}
+    write_text(path, "a table", texts, overwrite)
 
 
 def _shown(cell: Cell | None, plus_minus: str) -> str:
