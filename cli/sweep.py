@@ -23,7 +23,7 @@ from cli._common import (
     seed_option,
     when_stopped,
 )
-from cli.train import device_option, pair_settings, settings_options
+from cli.train import device_option, pair_settings, protocol_options, settings_options
 
 _NUMBER = r"[0-9.]+(?:[eE][+-]?[0-9]+)?"
 
@@ -70,6 +70,7 @@ class _Searched(click.ParamType):
 @click.option("--trials", type=Whole(1, 10_000), help="How many settings are drawn.  [default: 20]")
 @seed_option
 @settings_options(seeds="0,1,2")
+@protocol_options("What is trained on and scored: a split, or the name of a publication.", None)
 @device_option
 @scheduler_option
 @json_option
@@ -89,6 +90,8 @@ def command(
     scheduler: str | None,
     as_json: bool,
     quiet: bool,
+    protocol: str | None,
+    split_seed: int | None,
     prior: str | None,
     rate: float | None,
     random_rate: bool,
@@ -105,7 +108,7 @@ def command(
     \b
     Example:
       datagen sweep kitti.npz --model slowvae --search klindt2021 --trials 20 --seeds 0,1,2 --out sweep/
-      datagen sweep kitti.npz --grid gamma=1,5,10 --grid rate=2,6 --out grid/
+      datagen sweep kitti.npz --grid gamma=1,5,10 --grid rate=2,6 --protocol by-object --out grid/
       datagen sweep kitti.npz --random gamma=1:16 --trials 50 --out sweep/ --scheduler tcp://head:8786
     """
     if sum(map(bool, (search, ranges, grid))) > 1:
@@ -122,6 +125,8 @@ def command(
         raise click.UsageError("--scheduler: other processes do not see what is copied here; give paths that all see")
     check_outputs(folders=[out], inputs=[file])
     when_stopped(f"what was trained is kept in {out}, and the same command goes on with it")
+    from slowvae.protocols import training_settings
+    from slowvae.results import read_result
     from slowvae.settings import make_settings
     from slowvae.sweep import Grid, Ranges, Search, search_named, sweep
 
@@ -134,9 +139,11 @@ def command(
     else:
         searched = search_named(search or "klindt2021", model, count, seed)
     drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
-    changes = {name: value for name, value in {**changes, **drawn_by}.items() if value is not None}
+    changes |= drawn_by | training_settings(protocol, None, split_seed, changes["max_delta_t"])
+    changes = {name: value for name, value in changes.items() if value is not None}
     settings = make_settings(preset, model, seeds=seeds, **changes)
-    found = sweep(file, out, searched, settings, device, scheduler, show_progress=not (quiet or as_json))
+    show_progress = not (quiet or as_json)
+    found = sweep(file, out, searched, settings, device, scheduler, show_progress, protocol)
     rank = found.rank_correlation
     if as_json:
         import json
@@ -151,9 +158,10 @@ def command(
         for trial in found.trials
     ]
     print_table(f"{out}: by UDR", ["trial", *names, "udr", "mcc", "sd", "folder"], rows)
-    protocols = {trial.protocol for trial in found.trials if trial.protocol}
-    if protocols:
-        echo(f"mean over seeds {', '.join(map(str, seeds))}; MCC of the protocol {', '.join(sorted(protocols))}")
+    protocols = {trial.protocol: trial for trial in found.trials if trial.protocol}
+    for protocol_id, trial in sorted(protocols.items()):
+        words = read_result(out / trial.folder / "result.json").protocol.describe()
+        echo(f"mean over seeds {', '.join(map(str, seeds))}; MCC of the protocol {protocol_id}: {words}")
     for trial in found.trials:
         if trial.failed:
             echo(f"trial {trial.number}: {trial.failed}")

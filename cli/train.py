@@ -38,13 +38,17 @@ device_option = click.option(
 )
 
 
-def protocol_options(protocol_help: str, split_help: str) -> Callable[[Function], Function]:
-    """Return the options that say which part of a dataset is meant; `slowvae.protocols` knows the names."""
-    options = (
+def protocol_options(protocol_help: str, split_help: str | None) -> Callable[[Function], Function]:
+    """Return the options that say which part of a dataset is meant; `slowvae.protocols` knows the names.
+
+    Without help for it there is no --split: the command trains on one part and scores another.
+    """
+    options = [
         click.option("--protocol", metavar="NAME", help=f"{protocol_help}  [default: release, no split]"),
-        click.option("--split", "part", type=Choice(["train", "val", "test"]), help=split_help),
         click.option("--split-seed", type=Whole(0, 2**63 - 1), help="Of the split.  [default: 0]"),
-    )
+    ]
+    if split_help is not None:
+        options.insert(1, click.option("--split", "part", type=Choice(["train", "val", "test"]), help=split_help))
 
     def add(function: Function) -> Function:
         for option in reversed(options):

@@ -46,6 +46,7 @@ __all__ = [
     "evaluate_run",
     "fill_in",
     "load_frames",
+    "protocol_of",
 ]
 
 ALL = "all"
@@ -434,8 +435,9 @@ def evaluate_run(
     names : iterable of str
         Of `slowvae.metrics.METRICS`; ``"all"`` stands for those that apply.
     protocol : Protocol or str, optional
-        As of `slowvae.protocols.make_protocol`. By default the split that the run was trained on: its test part, or
-        without a split everything, the training data, as published. Of a name, all that it says must hold of the run.
+        As of `slowvae.protocols.make_protocol`. By default the split that the run was trained on, with its seed: its
+        test part, or without a split everything, the training data, as published. Of a name, all that it says must hold
+        of the run.
     data : str or Path, optional
         Another dataset file than the one trained on.
     seed : int, optional
@@ -470,7 +472,7 @@ def evaluate_run(
     file = check_output(folder / "result.json" if out is None else out, overwrite=True)
     if file.exists():
         read_result(file)  # which says so if it is damaged
-    told = _protocol_of_run(folder, run, protocol, {**changes, "seed": seed})
+    told = protocol_of(run.settings, protocol, str(folder), **changes, seed=seed)
     newest = load_newest(folder)
     networks = {s: network_of(newest, s) for s in newest.settings.seeds}
     path = data if data is not None else run.dataset.path
@@ -513,10 +515,26 @@ def evaluate_run(
     return write_result(result, file, overwrite=out is None or overwrite)
 
 
-def _protocol_of_run(folder: Path, run: Run, protocol: Protocol | str | None, changes: dict[str, Any]) -> Protocol:
-    """Return the protocol by which a run is scored, or say what of a named one does not hold."""
-    settings = run.settings
-    if protocol is None:
+def protocol_of(settings: Settings, protocol: Protocol | str | None, whose: str, **changes: Any) -> Protocol:
+    """Return the protocol by which a run of these settings is scored.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the run.
+    protocol : Protocol or str, optional
+        See `evaluate_run`.
+    whose : str
+        Names the run in errors.
+    **changes : object
+        Fields of the protocol; None stands for what is not changed.
+
+    Raises
+    ------
+    UsageError
+        If something that a named protocol says does not hold of the run.
+    """
+    if protocol is None or protocol == settings.split_protocol:
         protocol = settings.split_protocol
         changes = {"split_seed": settings.split_seed} | {k: v for k, v in changes.items() if v is not None}
     changes = {field: value for field, value in changes.items() if value is not None}
@@ -530,18 +548,18 @@ def _protocol_of_run(folder: Path, run: Run, protocol: Protocol | str | None, ch
     instead = f"name a split instead ({told.split})"
     if isinstance(protocol, str) and protocol not in NAMED:
         if told.max_delta_t not in (None, distance):
-            raise UsageError(f"{folder}: was trained with {have}, not with max_delta_t {told.max_delta_t}")
+            raise UsageError(f"{whose}: was trained with {have}, not with max_delta_t {told.max_delta_t}")
         return own
     name = protocol if isinstance(protocol, str) else f"protocol {told.id}"
     if trained_on != told.trained_on:
         train = "everything" if told.split == "release" else f"train of {told.split}"
         raise UsageError(
-            f"{folder}: was trained on {trained_on or train}, and {name} scores networks that were trained on "
+            f"{whose}: was trained on {trained_on or train}, and {name} scores networks that were trained on "
             f"{told.trained_on or train}; train so (--protocol), or {instead}"
         )
     if told.max_delta_t not in (None, distance) or told.prior not in (None, prior):
         asked = f"max_delta_t {told.max_delta_t}" if told.max_delta_t is not None else f"pairs by {told.prior}"
-        raise UsageError(f"{folder}: was trained with {have}, and {name} is of {asked}; train so, or {instead}")
+        raise UsageError(f"{whose}: was trained with {have}, and {name} is of {asked}; train so, or {instead}")
     return told
 
 

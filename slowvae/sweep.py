@@ -26,7 +26,7 @@ from datagen.files import atomic_path, check_folder
 from datagen.progress import progress_bar
 from datagen.records import read_record, write_record
 from slowvae.device import find_device, use_threads
-from slowvae.evaluation import describe_file, evaluate_run, load_frames
+from slowvae.evaluation import describe_file, evaluate_run, load_frames, protocol_of
 from slowvae.runs import locked
 from slowvae.settings import Settings, model_class, settings_json
 from slowvae.trainer import train
@@ -202,7 +202,7 @@ class Trial(msgspec.Struct, frozen=True):
     udr_of_seeds, mcc_of_seeds : dict of str to float or None
         By seed.
     protocol : str or None
-        Of the MCC.
+        Id of the protocol of the MCC; the trial's ``result.json`` says what it stands for.
     failed : str or None
         Why there are no scores: the training was no longer finite.
     """
@@ -273,6 +273,7 @@ def sweep(
     device: str = "auto",
     scheduler: str | None = None,
     show_progress: bool = False,
+    protocol: str | None = None,
 ) -> Sweep:
     """Train and score the trials of a search, and rank them.
 
@@ -295,6 +296,9 @@ def sweep(
         one, the trials are done here, one after the other.
     show_progress : bool
         Whether to draw a bar.
+    protocol : str, optional
+        What trials are scored by; see `slowvae.evaluation.evaluate_run`. The settings must be those of its training
+        (`slowvae.protocols.training_settings`).
 
     Returns
     -------
@@ -304,7 +308,7 @@ def sweep(
     ------
     UsageError
         If the folder holds another search, or another process works there; if there is a single seed, or a setting is
-        none of the model's.
+        none of the model's, or the protocol asks for another training.
     DatagenError
         As `slowvae.trainer.train` and `datagen.store.load` do, but for trainings that are no longer finite, which are
         noted. What was done is kept.
@@ -316,6 +320,8 @@ def sweep(
         raise UsageError(f"{settings.model} has no {name}; it has {', '.join(kind.published) or 'none of these'}")
     values = [search.values(number) for number in range(search.trials)]
     settings_of = [replace(settings, **each) for each in values]  # which says what cannot be
+    for each in settings_of:
+        protocol_of(each, protocol, "the search")
     trials = [Trial(number, each) for number, each in enumerate(values)]
     # Workers may have started in another folder.
     file, folder = Path(file).absolute(), Path(folder)
@@ -323,13 +329,13 @@ def sweep(
         "dataset": describe_file(file).sha256,
         "settings": {name: value for name, value in settings_json(settings).items() if name not in searched},
         "search": search.describe(),
-    }
+    } | ({} if protocol is None else {"protocol": protocol})
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         done = {trial.number: trial for trial in _read(folder, plan)}
-        where = (str(file), str(folder.absolute()), str(plan["dataset"]), device)
-        tasks = [_Task(*where, trial, settings_of[trial.number]) for trial in trials if trial.number not in done]
+        common = (str(file), str(folder.absolute()), str(plan["dataset"]), device, protocol)
+        tasks = [_Task(*common, trial, settings_of[trial.number]) for trial in trials if trial.number not in done]
         _write(folder, plan, done.values())
         if scheduler is None:
             results = _one_by_one(tasks, len(trials), show_progress)
@@ -349,6 +355,7 @@ class _Task:
     folder: str
     sha256: str
     device: str
+    protocol: str | None
     trial: Trial
     settings: Settings
 
@@ -365,20 +372,20 @@ class _Task:
         factors = len(frames.dataset.changing_factors()[1])
         labelled = 0 < factors <= self.settings.z_dim  # else there is no MCC, which nothing depends on
         del frames  # read again there; a device need not hold it twice
-        scores = evaluate_run(folder, device, ("mcc", "udr") if labelled else ("udr",)).to_json()
+        result = evaluate_run(folder, device, ("mcc", "udr") if labelled else ("udr",), self.protocol)
+        scores = result.to_json()
         agreement = [value for value in scores["udr"].values() if value is not None]
         trial = msgspec.structs.replace(
             self.trial, udr=float(np.mean(agreement)) if agreement else None, udr_of_seeds=scores["udr"]
         )
         if not labelled:
             return trial
-        mcc = {seed: each["mcc"] for seed, each in scores["seeds"].items()}
         return msgspec.structs.replace(
             trial,
             mcc=scores["mcc"]["mean"],
             mcc_deviation=scores["mcc"]["standard_deviation"],
-            mcc_of_seeds={seed: each["score"] for seed, each in mcc.items()},
-            protocol=next(iter(mcc.values()))["protocol"],
+            mcc_of_seeds={seed: each["mcc"]["score"] for seed, each in scores["seeds"].items()},
+            protocol=result.protocol.id,
         )
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 from test_slowvae_commands import call
+from test_slowvae_evaluation import people
 from test_slowvae_trainer import SMALL, Interrupted, assert_equal, bars, parameters
 
 from datagen import store
@@ -20,6 +21,8 @@ from datagen.errors import DatagenError, FailedCheckError, UsageError
 from slowvae import runs
 from slowvae import sweep as sweep_module
 from slowvae.checkpoints import latest_checkpoint
+from slowvae.protocols import training_settings
+from slowvae.results import read_result
 from slowvae.sweep import Grid, Ranges, Trial, search_named, sweep
 
 TINY = replace(SMALL, iterations=3, z_dim=3, seeds=(0, 1), save_every=2)
@@ -264,6 +267,32 @@ def test_trials_without_a_udr_come_last(tmp_path):
     assert found.rank_correlation.n == 1
 
 
+def test_trials_are_trained_and_scored_by_a_protocol(tmp_path):
+    store.save(people(), tmp_path / "people.npz")
+    settings = replace(TINY, **training_settings("by-object", split_seed=3))
+    search = (tmp_path / "people.npz", tmp_path / "s", Grid({"gamma": (1,)}), settings)
+    (trial,) = sweep(*search, protocol="by-object").trials
+    protocol = read_result(tmp_path / "s" / trial.folder / "result.json").protocol
+    assert (protocol.split, protocol.part, protocol.split_seed, protocol.trained_on) == ("by-object", "test", 3, "")
+    assert trial.protocol == protocol.id
+    with pytest.raises(UsageError, match=r"another search \(the protocol\)"):
+        sweep(*search, protocol="by-sequence")
+
+
+@pytest.mark.parametrize(
+    ("search", "protocol", "problem"),
+    [
+        (GAMMAS, "held-out-object", "the search: was trained on everything, and held-out-object scores"),
+        (Grid({"max_delta_t": (1, 5)}), "klindt2021-0.05s", "the search: was trained with max_delta_t 5, and"),
+        (GAMMAS, "other", "unknown protocol 'other'"),
+    ],
+)
+def test_a_protocol_of_another_training_is_refused_before_anything_is_done(data, tmp_path, search, protocol, problem):
+    with pytest.raises(UsageError, match=problem):
+        sweep(data, tmp_path / "s", search, TINY, protocol=protocol)
+    assert not list(tmp_path.iterdir())
+
+
 # The command
 
 
@@ -276,6 +305,8 @@ def test_the_command_says_what_it_found(data, tmp_path):
     assert "MCC of the protocol" in shown
     assert json.loads(call(*search, "--json")) == json.loads((out / "sweep.json").read_text())
     assert call(*search, "--quiet") == ""
+    with pytest.raises(UsageError, match=r"another search \(max_delta_t, the protocol\)"):
+        call(*search, "--protocol", "klindt2021-0.05s")
     assert "Example:" in call("sweep", "--help")
 
 
