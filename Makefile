@@ -9,6 +9,7 @@ COMPILED := $(addprefix tests/test_,masks.py views.py mots.py png.py tables.py s
 
 # Two processes test on two cores: threads of their own would wait for each other.
 export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
 
 .PHONY: demo test test-fast test-bounds test-wheel test-index lint docs figures notebooks format clean
 
@@ -26,7 +27,8 @@ demo: $(READY)
 	$(BIN)/datagen info demo/kitti.npz
 	$(BIN)/datagen preview demo/kitti.npz --out demo/kitti.png
 
-test: lint docs
+test: $(READY)
+	$(MAKE) --jobs=2 --output-sync=target lint docs
 	$(BIN)/python -m pytest -n 2
 
 test-fast: $(READY)

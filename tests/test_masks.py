@@ -1,7 +1,5 @@
 import base64
 import re
-import subprocess
-import sys
 import zlib
 
 import numpy as np
@@ -160,46 +158,25 @@ def test_the_densest_encodings(counts):
         np.testing.assert_array_equal(masks.paint()[:, :, 0], [pixels] * 3)
 
 
-_BOUNDS = """
-import numpy as np
-import test_masks
-from datagen.masks import Grid, Masks
-
-for counts in test_masks.DENSEST:
-    size = sum(counts)
-    masks, status = test_masks.decode([test_masks.compress(counts)] * 3, size, 1)
-    lists, _ = test_masks.decode_lists([counts] * 3, size, 1)
-    assert not status.any() and (masks.paint() == lists.paint()).all()
-    masks.sample(Grid(np.arange(size), np.arange(1))).moments(np.zeros(1, np.int64), 1)
-    masks.find_overlaps(np.zeros(3, np.int64))
-full = Masks.from_pixels(np.ones((2, 5, 7), bool))
-assert full.sample(Grid(np.array([0, 4]), np.array([0, 6]))).areas().tolist() == [4, 4]
-full.moments(np.array([0, 3]), 4)
-full.paint_into(np.zeros((2, 5, 3), bool), np.arange(2), np.array([4, 6]))
-
-from datagen.readers.mots import _scan_lines
-_scan_lines(np.frombuffer(b"\\n1 2 3 4 5 6\\n\\n7", np.uint8))
-Masks.from_labels(np.arange(24, dtype=np.uint16).reshape(2, 3, 4))
-import test_png
-for kind in range(5):
-    test_png.test_a_filter(kind)
-"""
+# Under `make test-bounds` these look for kernels that leave their arrays.
 
 
-@pytest.mark.slow
-def test_no_kernel_leaves_its_arrays(tmp_path):
-    import os
-    from pathlib import Path
+@pytest.mark.parametrize("counts", DENSEST, ids=str)
+def test_the_densest_encodings_are_sampled_measured_and_compared(counts):
+    masks, _ = decode_lists([counts] * 3, sum(counts), 1)
+    whole = masks.sample(Grid(np.arange(sum(counts)), np.arange(1)))
+    np.testing.assert_array_equal(whole.paint(), masks.paint())
+    assert whole.moments(np.zeros(1, np.int64), 1)[:, 0, 0].tolist() == [sum(counts[1::2])] * 3
+    assert masks.find_overlaps(np.zeros(3, np.int64)) == ([(0, 1), (0, 2)] if any(counts[1::2]) else [])
 
-    here = Path(__file__).parent
-    environment = {
-        **os.environ,
-        "NUMBA_BOUNDSCHECK": "1",
-        "NUMBA_CACHE_DIR": str(tmp_path),
-        "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)]),
-    }
-    done = subprocess.run([sys.executable, "-c", _BOUNDS], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+
+def test_full_masks_are_sampled_measured_and_painted():
+    full = Masks.from_pixels(np.ones((2, 5, 7), bool))
+    assert full.sample(Grid(np.array([0, 4]), np.array([0, 6]))).areas().tolist() == [4, 4]
+    assert full.moments(np.array([0, 3]), 4)[:, :, 0].tolist() == [[20, 20]] * 2
+    painted = np.zeros((2, 5, 3), bool)
+    full.paint_into(painted, np.arange(2), np.array([4, 6]))
+    assert painted.sum(axis=(1, 2)).tolist() == [15, 5]  # of the second window two columns are beyond the frame
 
 
 @given(pictures(), st.data())
