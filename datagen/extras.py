@@ -25,7 +25,7 @@ ENABLES = {
     "distributed": "masks --scheduler: work on other machines",
     "figures": "stats --figures and --report, scatter plots and curves of train and validate",
     "huggingface": "publish --huggingface, hf:// addresses",
-    "metrics": "evaluate --metrics dci, sap, beta-vae, explicitness, infomec, r2-nonlinear, and udr by lasso",
+    "metrics": "evaluate --metrics beta-vae, explicitness, infomec, r2-nonlinear, dci-tree, dci-linear, udr by lasso",
     "parquet": "tables of transitions as .parquet, package",
     "remote": "sources and outputs at s3:// and other addresses",
     "tensorboard": "training curves in TensorBoard",

@@ -62,7 +62,7 @@ def test_scores_equal_disentanglement_lib(golden):
     parts = tuple(data[f"{what}_{split}"] for split in ("train", "test") for what in ("latents", "factors"))
     assert metrics.mig(*parts[:2]) == pytest.approx(float(data["mig"]), rel=1e-12)
     assert metrics.modularity(*parts[:2]) == pytest.approx(float(data["modularity"]), rel=1e-12)
-    assert metrics.sap(*parts) == pytest.approx(float(data["sap"]), abs=1e-3)
+    assert metrics.sap(*parts) == pytest.approx(float(data["sap"]), rel=1e-12)
     scores = metrics.dci(*parts)
     for name in ("disentanglement", "completeness", "informativeness_train", "informativeness_test"):
         assert getattr(scores, name) == pytest.approx(float(data[f"dci_{name}"]), abs=0.02), name
@@ -702,12 +702,15 @@ def searched_everywhere(x: np.ndarray, y: np.ndarray, stages: int) -> tuple[np.n
         for part in parts[1]:
             split(part, residual, depth + 1, step)
 
+    odds = np.exp(raw - raw.max(axis=0))
     for _ in range(stages):
-        odds = np.exp(raw - raw.max(axis=0))
-        residuals, steps = (classes[:, None] == y) - odds / odds.sum(axis=0), np.empty_like(raw)
+        odds *= 1 / odds.sum(axis=0)
+        residuals, steps = (classes[:, None] == y) - odds, np.empty_like(raw)
         for residual, step in zip(residuals, steps, strict=True):
             split(np.full(n, fill_value=True), residual, 0, step)
         raw += steps
+        odds *= np.exp(steps)
+    np.testing.assert_allclose(odds / odds.sum(axis=0), np.exp(raw) / np.exp(raw).sum(axis=0), rtol=1e-13)
     return importance / importance.sum(), classes[raw.argmax(axis=0)]
 
 
@@ -728,6 +731,23 @@ def test_boosting_finds_the_splits_that_a_search_of_every_place_finds(scale, dig
         np.testing.assert_array_equal(told[1], predicted)
         np.testing.assert_array_equal(told[2], predicted)
     assert len(set(predicted)) > 1
+
+
+@pytest.mark.parametrize("odds", [0.0, 1e-300, np.inf, np.nan])
+def test_odds_that_left_the_range_of_numbers_are_taken_from_the_scores(odds):
+    from slowvae.metrics._boosting import _residuals
+
+    rng = np.random.default_rng(0)
+    raw, y = rng.normal(size=(3, 700)) * 100, rng.integers(0, 3, size=700)
+    targets = y == np.arange(3)[:, None]
+    kept = np.exp(raw - raw.max(axis=0))
+    kept[1, [300, 699]] = odds
+    residual = np.empty_like(raw)
+    _residuals(targets, raw, kept, residual)
+    expected = np.exp(raw - raw.max(axis=0))
+    expected /= expected.sum(axis=0)
+    np.testing.assert_allclose(kept, expected, rtol=1e-14)
+    np.testing.assert_allclose(residual, targets - expected, atol=1e-15)
 
 
 def test_no_split_inside_a_bin_is_better_than_its_bound():

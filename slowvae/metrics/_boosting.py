@@ -3,9 +3,9 @@
 Factors of many values need a tree for each value and stage, ten thousand in all, and each node of a tree has as many
 places to split as it has samples times features. Few are looked at: the samples are cut into bins of neighbours by each
 feature, and of the sums over a bin follows how good a split inside it can be at best. Where that may be the best of
-all, every place is looked at as if there were no bins, and the sums that decide and are told are those of the samples
-one by one, in the order of the feature: bins save time and change no bit. See benchmarks/bench_metrics.py. The tests
-hold it against scikit-learn and against the search of every place.
+all, every place is looked at as if there were no bins, and the sums that decide are those of the samples one by one,
+in the order of the feature: bins save time and change no bit. See benchmarks/bench_metrics.py. The tests hold it
+against scikit-learn and against the search of every place.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ _NODES = 2 ** (_DEPTH + 1) - 1
 _SAME = np.float32(1e-7)  # features closer than this are not told apart, as in scikit-learn
 _BETTER = 1 + 1e-9  # splits whose improvements differ by less are equally good: rounding is not to choose
 _TINY = 2.220446049250313e-16  # a node of no greater variance is not split, whatever rounding says
+_LEAST = 1e-250  # lesser odds are computed anew: they may have lost digits
 _WIDTH = 64  # neighbours of a bin
+# What a bin holds is one whole number: how many samples in the lowest bits, above them the sums of the negated
+# residuals below 0 and of those above, in steps of this part of the largest. So a sample is added, and a child taken
+# from its parent, by one addition, which is exact; a full bin of the largest stays within its bits.
+_COUNT, _SUM = 7, 28
+_STEPS = float((1 << _SUM) // _WIDTH - 1)
 _BLOCK = 256  # samples whose classes are looked at together: near enough to be had at once
 _U = np.uint64  # of a signed index the compiler would ask whether it counts from the end
 
@@ -58,8 +64,12 @@ def boost(
         The predicted classes.
     """
     x, x_test = (np.ascontiguousarray(each.T, dtype=np.float32) for each in (inputs, inputs_test))
-    index = np.uint16 if x.shape[1] <= 2**16 else np.uint32  # the smaller, the nearer
-    order = np.argsort(x, axis=1, kind="stable").astype(index)
+    n = x.shape[1]
+    order = np.argsort(x, axis=1, kind="stable")
+    bins = np.empty((n, len(x)), dtype=np.int64)
+    np.put_along_axis(bins, order.T, np.arange(n)[:, None] // _WIDTH, axis=0)
+    few = n <= 256 * _WIDTH
+    order, bins = order.astype(np.uint16 if few else np.uint32), bins.astype(np.uint8 if few else np.uint32)  # near
     share = np.bincount(classes) / len(classes)
     if len(share) == 1:
         return np.zeros(len(x)), classes, np.zeros(x_test.shape[1], dtype=np.int64)
@@ -70,7 +80,7 @@ def boost(
     raw = np.repeat(start[:, None], x.shape[1], axis=1)
     raw_test = np.repeat(start[:, None], x_test.shape[1], axis=1)
     importance = _boost(
-        x, order, np.ascontiguousarray(targets), x_test, raw, raw_test, stages, np.random.default_rng(seed)
+        x, order, bins, np.ascontiguousarray(targets), x_test, raw, raw_test, stages, np.random.default_rng(seed)
     )
     if len(share) == 2:
         return importance, (raw[0] > 0).astype(np.int64), (raw_test[0] > 0).astype(np.int64)
@@ -78,23 +88,21 @@ def boost(
 
 
 @njit(cache=True)
-def _boost(x, order, targets, x_test, raw, raw_test, stages, rng):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _boost(x, order, bins, targets, x_test, raw, raw_test, stages, rng):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Add the stages to `raw` (C, N) and `raw_test` (C, M), the scores of the classes; return the importance (Z,)."""
     num_trees, n = targets.shape
-    importance = np.zeros(len(x))
-    residual = np.empty((num_trees, n))
-    bins = _bins(order)
-    # Of each node, feature and bin: the sums of the residuals above 0 and, negated, below, and the number of samples.
-    # Of one node: the sum and the number before each bin, and whether it can hold the best split. The samples' nodes.
+    importance, everyone = np.zeros(len(x)), np.arange(n)
+    residual, odds = np.empty((num_trees, n)), np.zeros((num_trees, n))  # odds of 0 are taken from `raw` first
+    # Of each node, feature and bin, what it holds. Of one node's: the sums of the residuals above 0 and, negated,
+    # below, the sum and the number before it, the number of samples; and whether it can hold the best split. The
+    # samples' nodes, and what each adds to its bins.
     shape = (len(x), (n + _WIDTH - 1) // _WIDTH)
     room = (
-        np.empty((_INNER, *shape)),
-        np.empty((_INNER, *shape)),
-        np.empty((_INNER, *shape), dtype=np.int32),
-        np.empty(shape),
-        np.empty(shape),
+        np.empty((_INNER, *shape), dtype=np.int64),
+        (np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape)),
         np.empty(shape),
         np.empty(n, dtype=np.uint8),
+        np.empty(n, dtype=np.int64),
     )
     members, ordered = np.empty((_DEPTH, n + 1), dtype=order.dtype), np.empty((_DEPTH, n + 1), dtype=order.dtype)
     members[0, :n] = order[0]
@@ -104,10 +112,11 @@ def _boost(x, order, targets, x_test, raw, raw_test, stages, rng):  # type: igno
     # One tree tells two classes apart by itself; of several, each has the part of Friedman's diagonal Newton step.
     factor = 1.0 if num_trees == 1 else (num_trees - 1) / num_trees
     for _ in range(stages):
-        _residuals(targets, raw, residual)
+        _residuals(targets, raw, odds, residual)
         for c in range(num_trees):
+            grown = feature, threshold, first, last
             own = residual[c]
-            _grow(x, order, bins, room, members, ordered, own, feature, threshold, first, last, importance, rng)
+            _grow(x, order, everyone, bins, room, members, ordered, own, grown, importance, rng)
             value[:] = 0
             for node in range(_NODES):
                 above = (node - 1) // 2
@@ -116,7 +125,7 @@ def _boost(x, order, targets, x_test, raw, raw_test, stages, rng):  # type: igno
                 elif node >= _INNER or feature[node] < 0:
                     # The samples of a leaf are a run in the order of the feature by which the node above was split.
                     run = ordered[_depth(above)] if node else order[0]
-                    value[node] = _step(run[first[node] : last[node]], own, _RATE * factor, raw[c])
+                    value[node] = _step(run[first[node] : last[node]], own, _RATE * factor, raw[c], odds[c])
             for node in range(_INNER):
                 feature[node] = max(feature[node], 0)
             for i in range(_U(x_test.shape[1])):
@@ -135,83 +144,98 @@ def _depth(node):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 
 
 @njit(cache=True)
-def _bins(order):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Return the bin of each sample by each feature, (N, Z)."""
-    bins = np.empty((order.shape[1], order.shape[0]), dtype=order.dtype)
-    for z in range(order.shape[0]):
-        for place in range(order.shape[1]):
-            bins[order[z, place], z] = place // _WIDTH
-    return bins
-
-
-@njit(cache=True)
-def _step(run, residual, rate, raw):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Add a leaf's value to `raw` (N,) at the samples of its run, and return it."""
+def _step(run, residual, rate, raw, odds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Add a leaf's value to `raw` (N,) at the samples of its run, multiply `odds` (N,) to match, and return it."""
     top, bottom = 0.0, 0.0
     for i in run:
         r = residual[i]
         top += r
         bottom += abs(r) * (1 - abs(r))  # p (1 - p)
     value = rate * top / bottom if bottom > 1e-150 else 0.0
+    times = np.exp(value)
     for i in run:
         raw[i] += value
+        odds[i] *= times
     return value
 
 
 @njit(cache=True)
-def _residuals(targets, raw, residual):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Write the gradients of the log loss (C, N): what is missing from each class's probability."""
+def _residuals(targets, raw, odds, residual):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write the gradients of the log loss (C, N): what is missing from each class's probability.
+
+    Of more than two classes `odds` (C, N) are the probabilities before the last stage, times the exponential of what
+    each leaf of it added: one exponential a leaf in place of one a sample. They become the probabilities. Where they
+    have left the range of numbers they are taken from the scores again.
+    """
     num_trees, n = targets.shape
     if num_trees == 1:
         for i in range(n):
             residual[0, i] = targets[0, i] - 1 / (1 + np.exp(-raw[0, i]))
         return
-    largest, total = np.empty(_BLOCK), np.empty(_BLOCK)
+    total = np.empty(_BLOCK)
     for begin in range(0, n, _BLOCK):
         end = min(begin + _BLOCK, n)
-        largest[:] = -np.inf
-        total[:] = 0
-        for c in range(num_trees):
-            scores = raw[c, begin:end]
-            for i in range(len(scores)):
-                largest[i] = max(largest[i], scores[i])
-        for c in range(num_trees):
-            scores, odds = raw[c, begin:end], residual[c, begin:end]
-            for i in range(len(scores)):
-                odds[i] = np.exp(scores[i] - largest[i])
-                total[i] += odds[i]
+        if not _add(odds, begin, end, total):
+            _from_scores(raw, begin, end, odds)
+            _add(odds, begin, end, total)
         for i in range(end - begin):
             total[i] = 1 / total[i]
         for c in range(num_trees):
-            hit, odds = targets[c, begin:end], residual[c, begin:end]
+            hit, mine, missing = targets[c, begin:end], odds[c, begin:end], residual[c, begin:end]
             for i in range(len(hit)):
-                odds[i] = hit[i] - odds[i] * total[i]
+                mine[i] *= total[i]
+                missing[i] = hit[i] - mine[i]
 
 
 @njit(cache=True)
-def _grow(x, order, bins, room, members, ordered, residual, feature, threshold, first, last, importance, rng):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _add(odds, begin, end, total):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write the sums over the classes (C, N) of some samples; return whether all odds are numbers of full precision."""
+    total[:] = 0
+    lost = 0
+    for c in range(len(odds)):
+        mine = odds[c, begin:end]
+        for i in range(len(mine)):
+            total[i] += mine[i]
+            lost += mine[i] < _LEAST
+    for i in range(end - begin):
+        lost += not total[i] < 1 / _LEAST  # nor NaN
+    return lost == 0
+
+
+@njit(cache=True)
+def _from_scores(raw, begin, end, odds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write the odds of classes with these scores (C, N) of some samples: 1 for the most probable."""
+    for i in range(begin, end):
+        largest = raw[:, i].max()
+        for c in range(len(raw)):
+            odds[c, i] = np.exp(raw[c, i] - largest)
+
+
+@njit(cache=True)
+def _grow(x, order, everyone, bins, room, members, ordered, residual, grown, importance, rng):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Grow a tree for `residual` (N,): its splits, and where each node's samples lie; add to the importance.
 
     ``members[d, first[i] : last[i]]`` are the samples of the node i of depth d in the order of the first feature, and
     ``ordered[d, first[i] : last[i]]`` in that of the feature by which it is split.
     """
     num_features, n = x.shape
+    feature, threshold, first, last = grown
     turns = np.arange(num_features)
     gain, place, peak = np.empty(num_features), np.zeros(num_features, dtype=np.int64), np.empty(num_features)
-    up, down, held, before, left, margin, inside = room
+    table, sums, margin, inside, packed = room
+    before, left, held = sums[2:]
     inside[:] = 0
     feature[:] = -1
     first[:] = 0
     last[:] = 0
     last[0] = n
     most_up, most_down, size = _extent(residual)
+    step_up, step_down = most_up / _STEPS, most_down / _STEPS
     steep_up, steep_down = 1 / most_up if most_up > 0 else 1.0, 1 / most_down if most_down > 0 else 1.0
-    # Sums of bins are rounded otherwise than those of samples: by no more than this. An end of a bound may lie wrong by
-    # as many samples as make up for the error.
-    error = 2e-15 * n * size
     # What is less than the best by so much cannot even in a chain of equally good ones have a say in which is taken.
     less = 1 - 2e-9 * (n + num_features + 8)
-    _tally_all(order, bins, residual, up[0], down[0], held[0])
+    _pack(residual, steep_up, steep_down, packed)
+    _tally(everyone, bins, packed, table[0])
     for depth in range(_DEPTH):
         rng.shuffle(turns)
         for node in range(2**depth - 1, 2 ** (depth + 1) - 1):
@@ -220,24 +244,26 @@ def _grow(x, order, bins, room, members, ordered, residual, feature, threshold, 
             total, squares = _totals(members[depth, begin:end], residual)
             if count < 2 or squares / count - (total / count) ** 2 <= _TINY:
                 continue
-            slack = error * (count + size * (steep_up + steep_down))
+            # Sums of bins are right to half a step a sample, and to the rounding of sums of samples. An end of a bound
+            # may lie wrong by as many samples as make up for half a step of each in a bin, and a margin.
+            error = 0.501 * count * (step_up + step_down) + 2e-15 * n * size
+            slack = error * count + _WIDTH / _STEPS * size
             about = (count, total, slack, steep_up, steep_down)
-            sums = (up[node], down[node], held[node], before, left)
-            z, b = _prefixes(up[node], down[node], held[node], before, left, count, total)
+            z, b = _unpack(table[node], step_up, step_down, sums, count, total)
             least = 0.0
             if b >= 0 and _apart(x[z], order[z], inside, node, (b + 1) * _WIDTH):
-                here = left[z, b] + held[node, z, b]
-                gap = abs(count * (before[z, b] + up[node, z, b] - down[node, z, b]) - here * total) - slack
+                here = left[z, b] + held[z, b]
+                gap = abs(count * (before[z, b] + sums[0][z, b] - sums[1][z, b]) - here * total) - slack
                 least = max(gap, 0.0) ** 2 / (here * (count - here)) * less
-            _margins(up[node], down[node], held[node], before, left, about, least, margin)
+            _margins(sums, about, least, margin)
             for z in range(num_features):
                 peak[z], least = _peak(x[z], order[z], z, inside, node, residual, sums, margin[z], about, least, less)
             run, sorted_by = ordered[depth], -1
             gain[:] = 0
             for z in turns:
                 if peak[z] >= least:
-                    _collect(order[z], inside, node, held[node, z], run, begin)
-                    gain[z], place[z] = _scan(x[z], run, begin, end, residual, total, held[node, z], margin[z])
+                    _collect(order[z], inside, node, held[z], run, begin)
+                    gain[z], place[z] = _scan(x[z], run, begin, end, residual, total, held[z], margin[z])
                     sorted_by = z
             best = 0.0
             for z in turns:
@@ -248,7 +274,7 @@ def _grow(x, order, bins, room, members, ordered, residual, feature, threshold, 
                 continue
             chosen, middle = feature[node], place[feature[node]]
             if chosen != sorted_by:
-                _collect(order[chosen], inside, node, held[node, chosen], run, begin)
+                _collect(order[chosen], inside, node, held[chosen], run, begin)
             below, above = x[chosen, run[middle - 1]], x[chosen, run[middle]]
             half = below / np.float32(2) + above / np.float32(2)
             threshold[node] = below if half == above else half
@@ -263,12 +289,8 @@ def _grow(x, order, bins, room, members, ordered, residual, feature, threshold, 
                     inside[i] = two
                 _hand_on(members[depth], members[depth + 1], begin, middle, end, inside, two)
                 small, large = (one, two) if middle - begin < end - middle else (two, one)
-                _tally(
-                    members[depth + 1, first[small] : last[small]], bins, residual, up[small], down[small], held[small]
-                )
-                for sum_ in (up, down):
-                    _subtract(sum_[node], sum_[small], sum_[large])
-                _subtract(held[node], held[small], held[large])
+                _tally(members[depth + 1, first[small] : last[small]], bins, packed, table[small])
+                table[large] = table[node] - table[small]
 
 
 @njit(cache=True, fastmath=True)
@@ -326,60 +348,39 @@ def _collect(order, inside, node, held, run, begin):  # type: ignore[no-untyped-
 
 
 @njit(cache=True)
-def _tally_all(order, bins, residual, up, down, held):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Write the sums and numbers of every bin (Z, B) over all samples."""
-    num_features, n = order.shape
-    up[:] = 0
-    for i in range(_U(n)):
-        if residual[i] > 0:
-            for z in range(_U(num_features)):
-                up[z, _U(bins[i, z])] += residual[i]
-    for z in range(num_features):
-        for b in range(held.shape[1]):
-            begin, end = _U(b * _WIDTH), _U(min((b + 1) * _WIDTH, n))
-            held[z, b] = end - begin
-            sum0 = sum1 = sum2 = sum3 = 0.0  # sums of one would wait for each other
-            while begin + _U(4) <= end:
-                sum0 += residual[order[z, begin]]
-                sum1 += residual[order[z, begin + _U(1)]]
-                sum2 += residual[order[z, begin + _U(2)]]
-                sum3 += residual[order[z, begin + _U(3)]]
-                begin += _U(4)
-            for j in range(begin, end):
-                sum0 += residual[order[z, j]]
-            down[z, b] = up[z, b] - (sum0 + sum1 + (sum2 + sum3))
+def _pack(residual, steep_up, steep_down, packed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write what each sample adds to the bins that it is in."""
+    for i in range(len(residual)):
+        r = residual[i]
+        up = np.int64(max(r, 0.0) * steep_up * _STEPS + 0.5)
+        down = np.int64(max(-r, 0.0) * steep_down * _STEPS + 0.5)
+        packed[i] = (up << (_SUM + _COUNT)) + (down << _COUNT) + 1
 
 
 @njit(cache=True)
-def _tally(run, bins, residual, up, down, held):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Write the sums and numbers of every bin (Z, B) over the samples of a run."""
-    up[:] = 0
-    down[:] = 0
-    held[:] = 0
-    num_features, num_bins = _U(held.shape[0]), _U(held.shape[1])
-    ups, downs, numbers = up.ravel(), down.ravel(), held.ravel()
-    for i in run:
-        side = ups if residual[i] > 0 else downs
-        r = abs(residual[i])
-        start = _U(0)
+def _tally(run, bins, packed, table):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write what every bin (Z, B) holds of the samples of a run."""
+    table[:] = 0
+    num_features, num_bins = _U(table.shape[0]), _U(table.shape[1])
+    cells = table.ravel()
+    for j in range(len(run)):
+        i, start = _U(run[j]), _U(0)
+        mine = packed[i]
         for z in range(num_features):
-            cell = start + _U(bins[i, z])
-            side[cell] += r
-            numbers[cell] += np.int32(1)
+            cells[start + _U(bins[i, z])] += mine
             start += num_bins
 
 
 @njit(cache=True)
-def _subtract(whole, part, rest):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Write to `rest` what `whole` has more than `part`."""
-    wholes, parts, rests = whole.ravel(), part.ravel(), rest.ravel()
-    for cell in range(len(wholes)):
-        rests[cell] = wholes[cell] - parts[cell]
-
-
-@njit(cache=True)
-def _prefixes(up, down, held, before, left, count, total):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Write the sums and numbers before each bin (Z, B); return the feature and bin after which a split is best."""
+def _unpack(table, step_up, step_down, sums, count, total):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write the sums and numbers in and before each bin (Z, B); return after which feature's bin a split is best."""
+    up, down, before, left, held = sums
+    ups, downs, numbers, cells = up.ravel(), down.ravel(), held.ravel(), table.ravel()
+    for cell in range(len(cells)):
+        bits = cells[cell]
+        ups[cell] = (bits >> (_SUM + _COUNT)) * step_up
+        downs[cell] = ((bits >> _COUNT) & ((1 << _SUM) - 1)) * step_down
+        numbers[cell] = bits & ((1 << _COUNT) - 1)
     top, bottom, feature, last = 0.0, 1.0, 0, -1
     for z in range(held.shape[0]):
         here, sum_ = 0.0, 0.0
@@ -433,24 +434,25 @@ def _above(left, sum_, count, total, slack, least):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, fastmath=True)
-def _margins(up, down, held, before, left, about, least, margin):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _margins(sums, about, least, margin):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Write for every bin (Z, B) the excess, negative where no split of it can be the best."""
-    ups, downs, numbers, befores, lefts = up.ravel(), down.ravel(), held.ravel(), before.ravel(), left.ravel()
+    up, down, before, left, held = sums
+    ups, downs, befores, lefts, numbers = up.ravel(), down.ravel(), before.ravel(), left.ravel(), held.ravel()
     margins = margin.ravel()
     for cell in range(len(ups)):
-        margins[cell] = _excess(ups[cell], downs[cell], float(numbers[cell]), befores[cell], lefts[cell], about, least)
+        margins[cell] = _excess(ups[cell], downs[cell], numbers[cell], befores[cell], lefts[cell], about, least)
 
 
 @njit(cache=True)
 def _peak(x, order, z, inside, node, residual, sums, margin, about, least, less):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return what improvement a feature's best split may have, -1 if less than `least`, and `least`, raised by it."""
-    up, down, held, before, left = sums
+    up, down, before, left, held = sums
     count, total, slack = about[0], about[1], about[2]
     peak = -1.0
     for b in range(len(margin)):
         if margin[b] < 0 or held[z, b] == 0:
             continue
-        if _excess(up[z, b], down[z, b], float(held[z, b]), before[z, b], left[z, b], about, least) < 0:
+        if _excess(up[z, b], down[z, b], held[z, b], before[z, b], left[z, b], about, least) < 0:
             continue
         here, sum_ = left[z, b], before[z, b]
         for j in range(_U(b * _WIDTH), _U(min((b + 1) * _WIDTH, len(order)))):

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from datagen.errors import UsageError
-from datagen.extras import extra
 from slowvae.metrics._arrays import (
     Floats,
     as_classes,
@@ -14,16 +13,19 @@ from slowvae.metrics._arrays import (
     check_discrete,
     check_parts,
     check_rivals,
-    converging,
     cut_factors,
     gap_of_best_two,
     in_usual_range,
     mutual_information,
 )
+from slowvae.metrics._machines import fit_machines, predict
 from slowvae.metrics._registry import register
 from slowvae.metrics._score import Score
 
 __all__ = ["mig", "modularity", "sap"]
+
+_COST = 0.01
+"""liblinear's C, of SAP's machines in disentanglement_lib."""
 
 
 def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int | None = None) -> Score:
@@ -159,19 +161,14 @@ def sap(
             raise UsageError("continuous and factor_bins exclude each other")
         gaps = gap_of_best_two(_squared_correlation(z, y))
         return Score(gaps.mean(), n=len(z), parts={"by_factor": gaps})
-    with extra("metrics", "SAP"):
-        from sklearn.svm import LinearSVC
-
     check_discrete("sap", y, factor_bins, ", or continuous=True")
     y, y_test = cut_factors(y, factor_bins, y_test)
     scores = np.zeros((z.shape[1], y.shape[1]))
     for k in range(y.shape[1]):
         values, classes = np.unique(y[:, k], return_inverse=True)
         for i in range(z.shape[1]):
-            machine = LinearSVC(C=0.01, class_weight="balanced", dual=False, random_state=0)
-            with converging("sap"):
-                machine.fit(z[:, [i]], classes)
-            scores[i, k] = (values[machine.predict(z_test[:, [i]])] == y_test[:, k]).mean()
+            predicted = values[predict(z_test[:, i], *fit_machines(z[:, i], classes, _COST))]
+            scores[i, k] = (predicted == y_test[:, k]).mean()
     gaps = gap_of_best_two(scores)
     return Score(gaps.mean(), n=len(z_test), parts={"by_factor": gaps})
 
