@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from datagen.datasets import Sequences
 
 __all__ = [
+    "ARGUMENTS",
     "INPUT",
     "MAX_COUNT",
     "MAX_SEED",
@@ -30,6 +32,7 @@ __all__ = [
     "answer_of_masks",
     "automatic_option",
     "check_outputs",
+    "command_line",
     "dataset_argument",
     "echo",
     "find_dataset",
@@ -162,7 +165,7 @@ class _Place(click.Path):
 
 
 _COPIES, _OUTPUTS = "datagen.copies", "datagen.outputs"
-STATE = "datagen.state"
+ARGUMENTS, STATE = "datagen.arguments", "datagen.state"
 """Key, in the meta of click's context, of what Ctrl-C leaves and how to go on."""
 
 INPUT = _Place()
@@ -194,6 +197,13 @@ def send_outputs(root: click.Context) -> None:
 def when_stopped(state: str) -> None:
     """Note what Ctrl-C leaves and how to go on, for a command that can go on; of others the outputs are named."""
     click.get_current_context().meta[STATE] = state
+
+
+def command_line() -> str:
+    """Return the command that is run, as it may stand in a report: what an address may carry to log in is left out."""
+    arguments = click.get_current_context().meta.get(ARGUMENTS, ())
+    shown = (re.sub(r"(^\w+://)[^/@]*@|(?<=^http)(s?://[^?]*)\?.*", r"\1\2", each) for each in arguments)
+    return shlex.join(["datagen", *shown])
 
 
 def _short(value: str) -> str:

@@ -11,6 +11,7 @@ from cli._common import (
     INPUT,
     Whole,
     check_outputs,
+    command_line,
     echo,
     json_option,
     overwrite_option,
@@ -82,7 +83,7 @@ def command(
 
     check_outputs(check_atlas(out, overwrite), overwrite, inputs=files)
     atlas = build_atlas(files, delta_ms, bootstrap, seed, show_progress=not (quiet or as_json))
-    written = write_atlas(atlas, out, overwrite)
+    written = write_atlas(atlas, out, overwrite, command_line())
     if as_json:
         print_json({"out": [str(path) for path in written], **atlas.to_json()})
     elif not quiet:

@@ -9,6 +9,7 @@ import click
 from cli._common import (
     OUTPUT,
     check_outputs,
+    command_line,
     echo,
     json_option,
     overwrite_option,
@@ -42,7 +43,7 @@ def command(
 
     boards, notes = collect_boards(results, metric)
     if out is not None:
-        write_boards(boards, notes, out, overwrite)
+        write_boards(boards, notes, out, overwrite, command_line())
     if as_json:
         print_json(
             {

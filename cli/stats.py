@@ -12,6 +12,7 @@ from cli._common import (
     Numbers,
     Whole,
     check_outputs,
+    command_line,
     dataset_argument,
     echo,
     find_dataset,
@@ -151,7 +152,7 @@ def command(
     if report is not None:
         from datagen.statistics.report import save_report
 
-        save_report(table, summary, report, title=printable(file.name), overwrite=overwrite)
+        save_report(table, summary, report, printable(file.name), overwrite, file, command_line())
     if as_json:
         print_json({"file": str(file), **summary.to_json()})
     elif not quiet:

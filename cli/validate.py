@@ -11,6 +11,7 @@ from cli._common import (
     Choice,
     Whole,
     check_outputs,
+    command_line,
     dataset_argument,
     echo,
     find_dataset,
@@ -99,7 +100,7 @@ def command(
     if out is not None:
         from slowvae.report import write_report
 
-        write_report(report, out)
+        write_report(report, out, command_line())
     if as_json:
         print_json(report.to_json())
     elif not quiet:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from datagen import __version__
+from datagen.glossary import glossary
 from datagen.templates import load_template
 
 if TYPE_CHECKING:
     from datagen.checks import Check, Status
 
-__all__ = ["Bar", "Page", "Picture", "Section", "Table", "page_html"]
+__all__ = ["Bar", "Marked", "Page", "Picture", "Section", "Table", "glossary_section", "origin_section", "page_html"]
+
+_NUMBERS = re.compile(r"(\d|[-+.,;()\[\]%\s]|to|nan|inf|e(?=[-+]\d))*")
+"""A cell of numbers and intervals, with nothing to read."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """An interval as a bar in a cell, on a scale from 0 to 1 that is as wide as the cell.
+    """A value as a bar in a cell with its interval, on a scale from 0 to 1 that is as wide as the cell.
 
     Attributes
     ----------
     low, high : float
-        Where the bar begins and ends; what lies beyond the scale is cut.
+        Where the interval begins and ends; what lies beyond the scale is cut.
     at : float
-        Where its mark is, and what the column is sorted by.
+        Where the bar ends, and what the column is sorted by.
     text : str
         The interval in words, for those who cannot see it.
     """
@@ -40,8 +46,24 @@ class Bar:
 
     @property
     def span(self) -> str:
-        """How wide the bar is, in per cent of the scale."""
+        """How wide the interval is, in per cent of the scale."""
         return f"{max(0.0, float(self.place(self.high)) - float(self.place(self.low))):.2f}"
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A cell that stands out.
+
+    Attributes
+    ----------
+    text : str
+        What it says.
+    why : str
+        What it stands out for, for those who cannot see it.
+    """
+
+    text: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -54,16 +76,25 @@ class Table:
         What it shows.
     columns : sequence of str
         The headings of the columns.
-    rows : sequence of sequence of str or Bar
-        The cells; numbers as they are to be read.
+    rows : sequence of sequence of str, Bar or Marked
+        The cells, the first of each row a str; numbers as they are to be read.
     sortable : bool
         Whether a reader can sort it by its columns. The page then has a script; without scripts it is as given.
     """
 
     caption: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str | Bar]]
+    rows: Sequence[Sequence[str | Bar | Marked]]
     sortable: bool = False
+
+    @property
+    def words(self) -> list[bool]:
+        """Whether each column is to be read as words, not compared as numbers."""
+        cells: list[list[str]] = [[] for _ in self.columns]
+        for row in self.rows:
+            for column, cell in zip(cells, row, strict=False):
+                column += [cell] if isinstance(cell, str) else []
+        return [not all(_NUMBERS.fullmatch(text) for text in column) for column in cells]
 
 
 @dataclass(frozen=True)
@@ -108,6 +139,8 @@ class Section:
         Pictures.
     code : str
         A text to be shown as it is.
+    terms : sequence of tuple of str
+        Terms, or names, and what they mean or are.
     """
 
     heading: str
@@ -116,6 +149,7 @@ class Section:
     tables: Sequence[Table] = ()
     pictures: Sequence[Picture] = ()
     code: str = ""
+    terms: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +167,7 @@ class Page:
     sections : sequence of Section
         Its parts, in order.
     lead : str
-        A sentence before the verdict.
+        A sentence after the verdict.
     status : {"pass", "note", "warn", "fail"}, optional
         The colour of the verdict.
     """
@@ -144,6 +178,25 @@ class Page:
     sections: Sequence[Section]
     lead: str = ""
     status: Status | None = None
+
+
+def glossary_section(names: Iterable[str]) -> Section:
+    """Return the part of a page that explains its terms, of `datagen.glossary.TERMS`."""
+    return Section("Terms", terms=glossary(names))
+
+
+def origin_section(facts: Iterable[tuple[str, str]], command: str = "") -> Section:
+    """Return the part of a page that says how to make it again.
+
+    Parameters
+    ----------
+    facts : iterable of tuple of str
+        Names and what they are, such as the seed and the hash of each file; those that are empty are left out.
+    command : str
+        The command that made it, if one did.
+    """
+    known = [("command", command), *facts, ("tool", f"datagen {__version__}")]
+    return Section("How this page was made", terms=[(name, value) for name, value in known if value])
 
 
 def page_html(page: Page) -> str:

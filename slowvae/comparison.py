@@ -53,6 +53,8 @@ class Examples:
         Their names.
     correlation : ndarray of float64, shape (K, Z)
         Of factors and latents, as the score has it.
+    assignment : ndarray of int64, shape (K,)
+        The latent assigned to each factor.
     """
 
     samples: NDArray[np.uint8]
@@ -61,6 +63,7 @@ class Examples:
     factors: NDArray[np.float32]
     factor_names: tuple[str, ...]
     correlation: NDArray[np.float64]
+    assignment: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ def compare(
     if settings.prior is None:
         findings.append(_learned_order(networks, frames))
     seed = settings.seeds[0]
-    shown = scores[settings.model][seed].correlation
+    shown = scores[settings.model][seed]
     examples = _examples(frames, settings, networks[seed], latents[settings.model][seed], factors[rows], shown)
     return Comparison(findings, scores, curves, examples)
 
@@ -191,7 +194,7 @@ def _examples(
     network: Encoder,
     latents: NDArray[np.float32],
     factors: NDArray[np.float32],
-    correlation: NDArray[np.float64],
+    score: metrics.MCC,
 ) -> Examples:
     starts, _, _ = first_frames(frames.dataset.offsets, reach=1 if settings.prior is None else 0)
     rng = np.random.default_rng(0)
@@ -203,7 +206,8 @@ def _examples(
     if isinstance(network, VAE):
         moved = traversals(network, latents, encode_all(network, frames, rows=rows[:4]))
     names = frames.dataset.changing_factors()[1]
-    return Examples(np.moveaxis(np.stack(samples), 2, -1).astype(np.uint8), moved, latents, factors, names, correlation)
+    drawn = np.moveaxis(np.stack(samples), 2, -1).astype(np.uint8)
+    return Examples(drawn, moved, latents, factors, names, score.correlation, score.assignment)
 
 
 def pixel_components(frames: Frames, number: int, fitted_on: NDArray[np.int64] | None = None) -> NDArray[np.float32]:

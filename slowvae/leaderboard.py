@@ -17,7 +17,7 @@ import msgspec
 
 from datagen.errors import BadInputError, UsageError, quote, quote_for_sheet
 from datagen.files import write_text
-from datagen.page import Bar, Page, Section, Table, page_html
+from datagen.page import Bar, Page, Section, Table, glossary_section, origin_section, page_html
 from datagen.records import read_record
 from slowvae.protocols import Protocol
 from slowvae.results import KIND, Difference, Result, compare_results, read_result
@@ -25,6 +25,10 @@ from slowvae.settings import pairs_in_words, settings_of
 
 __all__ = ["PUBLISHED", "Board", "Entry", "Published", "collect_boards", "write_boards"]
 
+_TERMS = (
+    "protocol", "MCC", "factor", "latent", "floor, ceiling", "95 % interval", "bootstrap", "indicative",
+)  # fmt: skip
+_MOST_FIRSTS = 3
 _MOST_FILES = 10_000
 """Of JSON files that are looked at below the given folders."""
 
@@ -216,19 +220,24 @@ def _board(group: list[tuple[Result, Path]], metric: str) -> Board:
     return Board(group[0][0].protocol, metric, entries)
 
 
-def write_boards(boards: Sequence[Board], notes: Sequence[str], path: str | Path, overwrite: bool = False) -> None:
+def write_boards(
+    boards: Sequence[Board], notes: Sequence[str], path: str | Path, overwrite: bool = False, command: str = ""
+) -> None:
     """Write boards as one page (``.html``), Markdown (``.md``) or CSV (``.csv``), whole or not at all.
 
     The page needs no other file and can be sorted. CSV holds the entries alone; the others have the published scores
-    and the notes too.
+    and the notes too, and the page the `command` that made it.
 
     Raises
     ------
     UsageError
         If the suffix is another, or the file exists.
     """
-    writers = {".html": _html, ".md": _markdown, ".csv": _csv}
-    texts = {suffix: partial(writer, boards, notes) for suffix, writer in writers.items()}
+    texts = {
+        ".html": partial(_html, boards, notes, command),
+        ".md": partial(_markdown, boards, notes),
+        ".csv": partial(_csv, boards),
+    }
     write_text(path, "a board", texts, overwrite)
 
 
@@ -275,7 +284,7 @@ def _trained(result: Result) -> str:
     return f"{result.iteration or 0:,} iterations, {pairs_in_words(settings)}"
 
 
-def _html(boards: Sequence[Board], notes: Sequence[str]) -> str:
+def _html(boards: Sequence[Board], notes: Sequence[str], command: str) -> str:
     sections = []
     for board in boards:
         rows: list[list[str | Bar]] = []
@@ -296,12 +305,27 @@ def _html(boards: Sequence[Board], notes: Sequence[str]) -> str:
     )
     if notes:
         sections.append(Section("Notes", list(notes)))
+    sections.append(glossary_section(_TERMS))
+    protocols = [(f"dataset of protocol {board.protocol.id} (sha256)", board.protocol.dataset) for board in boards]
+    files = [(f"result: {entry.result.name}", str(entry.path)) for board in boards for entry in board.entries]
+    sections.append(origin_section([*protocols, *files], command))
+    return page_html(Page("Leaderboard", "Leaderboard", _verdict(boards), sections))
+
+
+def _verdict(boards: Sequence[Board]) -> str:
+    """Say who is first in each ranking, and what does not compare."""
+    firsts = []
+    for board in boards:
+        ranked = [entry for entry in board.entries if entry.rank is not None]
+        if ranked:
+            score = f"{board.metric} {ranked[0].result.score(board.metric):.3f}"
+            firsts.append(f"{ranked[0].result.name} is first of {len(ranked)} under {board.protocol.id} ({score})")
     number = sum(len(board.entries) for board in boards)
-    verdict = (
+    counts = (
         f"{number} {'entry' if number == 1 else 'entries'} of {len(boards)} "
         f"{'protocol' if len(boards) == 1 else 'protocols'}; entries compare only within one protocol"
     )
-    return page_html(Page("Leaderboard", "Leaderboard", verdict, sections))
+    return f"{'; '.join([*firsts[:_MOST_FIRSTS], counts])}."
 
 
 PUBLISHED_COLUMNS = ("source", "method", "protocol", "MCC")
@@ -327,8 +351,8 @@ def _markdown(boards: Sequence[Board], notes: Sequence[str]) -> str:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    told = [columns, ["---"] * len(columns), *([_plain(cell) for cell in row] for row in rows)]
-    return [*("| " + " | ".join(row) + " |" for row in told), ""]
+    lines = [columns, ["---"] * len(columns), *([_plain(cell) for cell in row] for row in rows)]
+    return [*("| " + " | ".join(line) + " |" for line in lines), ""]
 
 
 def _plain(text: str) -> str:
@@ -336,7 +360,7 @@ def _plain(text: str) -> str:
     return quote(text, 2000).replace("|", "\\|").replace("<", "&lt;")
 
 
-def _csv(boards: Sequence[Board], notes: Sequence[str]) -> str:
+def _csv(boards: Sequence[Board]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(

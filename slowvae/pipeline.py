@@ -15,7 +15,7 @@ from slowvae import trainer
 from slowvae.batches import Frames
 from slowvae.device import find_device
 from slowvae.evaluation import describe_file, encode_all, fill_in
-from slowvae.figures import figure_png, save_traversals, scatters, traversals
+from slowvae.figures import figure_png, label_latents, save_traversals, scatters, traversals
 from slowvae.metrics import mcc
 from slowvae.model import VAE, Encoder
 from slowvae.protocols import Protocol
@@ -106,13 +106,16 @@ def left_out() -> list[str]:
 def draw(network: Encoder, frames: Frames, folder: Path, seed: int, protocol: Protocol) -> None:
     """Save the traversals of a network, if it decodes, and its latents against the factors, if these change."""
     latents = encode_all(network, frames)
+    factors, names = frames.dataset.changing_factors()
+    found = None
+    if 0 < len(names) <= min(latents.shape) and len(latents) > 2:
+        found = mcc(latents, factors, protocol=protocol.variant, intervals=False)
     if isinstance(network, VAE):
         start = latents[np.random.default_rng(0).choice(len(latents), min(4, len(latents)), replace=False)]
-        save_traversals(traversals(network, latents, start), folder / f"traversals_{seed}.gif")
-    factors, names = frames.dataset.changing_factors()
-    if has_extra("figures") and 0 < len(names) <= min(latents.shape) and len(latents) > 2:
-        found = mcc(latents, factors, protocol=protocol.variant, intervals=False)
+        labels = [] if found is None else label_latents(found.correlation, names, found.assignment)
+        save_traversals(traversals(network, latents, start), folder / f"traversals_{seed}.gif", labels)
+    if has_extra("figures") and found is not None:
         caption = f"protocol {protocol.id}: {protocol.describe()}"
-        figure = scatters(latents, factors, names, found.correlation, caption)
+        figure = scatters(latents, factors, names, found.correlation, found.assignment, caption)
         with atomic_path(folder / f"latents_{seed}.png") as temporary:
             temporary.write_bytes(figure_png(figure))

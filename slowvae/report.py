@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from datagen.extras import has_extra
 from datagen.files import atomic_path, make_folder
-from datagen.page import Page, Picture, Section, Table, page_html
+from datagen.page import (
+    Bar,
+    Marked,
+    Page,
+    Picture,
+    Section,
+    Table,
+    glossary_section,
+    origin_section,
+    page_html,
+)
 from datagen.records import json_text
 
 if TYPE_CHECKING:
@@ -20,18 +30,24 @@ if TYPE_CHECKING:
 __all__ = ["draw_pictures", "report_page", "write_report"]
 
 
-def write_report(report: Report, folder: str | Path) -> None:
-    """Write ``report.html`` and ``report.json`` into a folder, made if need be."""
+_TERMS = (
+    "MCC", "factor", "latent", "assigned latent", "baseline", "95 % interval", "bootstrap", "indicative",
+    "Pearson, Spearman", "traversal",
+)  # fmt: skip
+
+
+def write_report(report: Report, folder: str | Path, command: str = "") -> None:
+    """Write ``report.html`` and ``report.json`` into a folder, made if need be; the page names its `command`."""
     folder = Path(folder)
     make_folder(folder)
-    texts = {"report.json": json_text(report.to_json()), "report.html": page_html(report_page(report))}
+    texts = {"report.json": json_text(report.to_json()), "report.html": page_html(report_page(report, command))}
     for name, text in texts.items():
         with atomic_path(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
 
-def report_page(report: Report) -> Page:
-    """Say what a page shows of a report, its pictures drawn."""
+def report_page(report: Report, command: str = "") -> Page:
+    """Say what a page shows of a report, its pictures drawn; it names the `command` that made it, if any."""
     name = Path(report.file).name
     sections = [Section("Checks", checks=report.findings)]
     if report.scores:
@@ -44,11 +60,15 @@ def report_page(report: Report) -> Page:
         text = (
             "Each score is an MCC. The interval of a mean is over seeds and sequences; that of one seed is "
             "over sequences alone, and indicative: other trainings differ. "
-            "The tables of seeds are correlations of factors and latents."
+            "The tables of seeds are correlations of factors and latents; the latent that is assigned to a factor is "
+            "marked."
         )
         sections.append(Section("Scores", text=[text], tables=tables))
     if report.examples is not None:
         sections.append(Section("Pictures", pictures=draw_pictures(report.examples, report.curves)))
+    shapes = [name for name in ("temporally sparse", "shape", "generalised normal") if _speaks_of_shapes(report)]
+    sections.append(glossary_section([*shapes, *(_TERMS if report.scores else ())]))
+    sections.append(origin_section(_facts(report), command))
     sections.append(Section("What was run", code=json_text({"file": report.file, **report.run})))
     return Page(
         title=f"{report.verdict}: {name}",
@@ -59,27 +79,43 @@ def report_page(report: Report) -> Page:
     )
 
 
+def _speaks_of_shapes(report: Report) -> bool:
+    return any(check.name.startswith("temporal sparsity") for check in report.findings)
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    dataset, settings = report.run.get("dataset", {}), report.run.get("settings", {})
+    return [
+        ("sha256 of the file", dataset.get("sha256", "")),
+        ("seeds", ", ".join(map(str, settings.get("seeds", ())))),
+        ("machine", report.run.get("machine", "")),
+    ]
+
+
 def _variant(mean: dict[str, Any]) -> str:
     """Say how MCCs were taken."""
     return f"{mean['protocol']}, {mean['method']}, {mean['n']:,} frames"
 
 
 def _mean_table(means: dict[str, dict[str, Any]]) -> Table:
-    rows = []
+    rows: list[list[str | Bar | Marked]] = []
     for name, mean in means.items():
         low, high = mean["interval"]
         seeds = ", ".join(map(str, mean["seeds"])) + (" (indicative)" if mean["indicative"] else "")
-        rows.append([name, f"{mean['score']:.3f}", f"{low:.3f} to {high:.3f}", seeds])
+        interval = f"{low:.3f} to {high:.3f}"
+        bar = Bar(low, high, mean["score"], f"{mean['score']:.3f}, {interval}")
+        rows.append([name, f"{mean['score']:.3f}", bar, interval, seeds])
     caption = f"MCC ({_variant(next(iter(means.values())))})"
-    return Table(caption, ["", "mean", "95 % interval", "seeds"], rows)
+    return Table(caption, ["", "mean", "0 to 1, with its interval", "95 % interval", "seeds"], rows)
 
 
 def _score_table(name: str, score: dict[str, Any], factors: list[str]) -> Table:
     low, high = score["interval"]
-    rows = [
-        [factor, *(f"{value:+.2f}" for value in line)]
-        for factor, line in zip(factors, score["correlation"], strict=True)
-    ]
+    rows: list[list[str | Bar | Marked]] = []
+    for factor, line, latent in zip(factors, score["correlation"], score["assignment"], strict=True):
+        cells: list[str | Bar | Marked] = [f"{value:+.2f}" for value in line]
+        cells[latent] = Marked(f"{line[latent]:+.2f}", f"assigned to {factor}")
+        rows.append([factor, *cells])
     columns = ["", *(f"latent {i}" for i in range(len(score["correlation"][0])))]
     return Table(f"{name}: MCC {score['score']:.3f} ({low:.3f} to {high:.3f})", columns, rows)
 
@@ -89,7 +125,7 @@ def draw_pictures(examples: Examples, curves: dict[str, list[dict[str, float]]])
 
     Without matplotlib there are samples and traversals only.
     """
-    from slowvae.figures import figure_png, scatters, sheet, traversals_gif
+    from slowvae.figures import figure_png, label_latents, scatters, sheet, traversals_gif
 
     samples = BytesIO()
     sheet(examples.samples).save(samples, "png")
@@ -97,11 +133,19 @@ def draw_pictures(examples: Examples, curves: dict[str, list[dict[str, float]]])
     if curves and has_extra("figures"):
         pictures.append(Picture("Training", figure_png(_curves(curves))))
     if examples.traversals is not None:
-        gif = traversals_gif(examples.traversals)
-        pictures.append(Picture("Traversals: a row per image, a column per latent", gif, "gif"))
+        labels = label_latents(examples.correlation, examples.factor_names, examples.assignment)
+        gif = traversals_gif(examples.traversals, labels)
+        caption = (
+            "Traversals: a row per image, a column per latent, above it its number, the factor it is assigned to (in "
+            "brackets: to none, and the nearest one) and their correlation"
+        )
+        pictures.append(Picture(caption, gif, "gif"))
     if has_extra("figures"):
-        figure = scatters(examples.latents, examples.factors, examples.factor_names, examples.correlation)
-        pictures.append(Picture("Latents against factors, with their rank correlation", figure_png(figure)))
+        figure = scatters(
+            examples.latents, examples.factors, examples.factor_names, examples.correlation, examples.assignment
+        )
+        caption = "Latents against factors, with their rank correlation; the assigned latents are framed"
+        pictures.append(Picture(caption, figure_png(figure)))
     return pictures
 
 

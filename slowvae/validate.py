@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from datagen import __version__
 from datagen.arguments import check_choice
 from datagen.checks import Check, check_file, summary, worst
+from datagen.store import fingerprint
 from slowvae.settings import baselines_of, make_settings, settings_json
 
 if TYPE_CHECKING:
@@ -39,14 +40,15 @@ class Report:
     findings : list of Check
         Every check.
     run : dict
-        What was run on which machine: ``tool``, ``machine``, and with training ``settings`` and ``baselines``.
+        What was run on which machine and file: ``tool``, ``dataset`` (None of a file that cannot be read), and with
+        training ``machine``, ``settings`` and ``baselines``.
     factor_names : list of str
         Of the factors that were scored.
     mcc : dict
         The mean MCC of the model and of each baseline, by name (`slowvae.comparison.mean_mcc`).
     scores : dict
         The MCC of the model and of each baseline, by name and seed: ``score``, ``interval`` (over sequences),
-        ``correlation``.
+        ``correlation`` (K factors by Z latents), ``assignment`` (the latent of each factor).
     curves : dict
         The log of each training, by name.
     examples : Examples or None
@@ -125,6 +127,8 @@ def validate(
     check_choice("budget", budget, list(BUDGETS))
     findings, dataset = check_file(path)
     run: dict[str, Any] = {"tool": f"datagen {__version__}"}
+    if dataset is not None:
+        run["dataset"] = {"path": str(path), "sha256": fingerprint(path)}
     mcc: dict[str, dict[str, Any]] = {}
     scores: dict[str, dict[str, dict[str, Any]]] = {}
     curves: dict[str, list[dict[str, float]]] = {}
@@ -148,7 +152,6 @@ def validate(
             "machine": describe(frames.device),
             "settings": settings_json(settings),
             "baselines": chosen,
-            "dataset": {"path": str(path), "sha256": described.sha256},
         }
         names = list(frames.dataset.changing_factors()[1])
         mcc = {name: mean_mcc(by_seed) for name, by_seed in found.scores.items()}
@@ -158,6 +161,7 @@ def validate(
                     "score": each.score,
                     "interval": list(each.interval or ()),
                     "correlation": each.correlation.tolist(),
+                    "assignment": each.assignment.tolist(),
                 }
                 for seed, each in by_seed.items()
             }

@@ -16,7 +16,7 @@ from test_store import sprites
 
 import cli.main
 from cli import _common
-from cli._common import Numbers, Real, Whole
+from cli._common import ARGUMENTS, Numbers, Real, Whole, command_line
 from datagen import store
 
 HOSTILE = "[/] [red]\x1b[31m\x07\n\u202e\udcff$x^$"
@@ -388,3 +388,19 @@ def test_another_error_is_no_lack_of_memory(monkeypatch):
     monkeypatch.setattr("cli._group.datagen.main", fail)
     with pytest.raises(RuntimeError, match="a fault of the program"):
         cli.main.main(["info", "x.npz"])
+
+
+@pytest.mark.parametrize(
+    ("argument", "shown"),
+    [
+        ("my masks.npz", "'my masks.npz'"),
+        ("s3://bucket/a?.npz", "'s3://bucket/a?.npz'"),
+        ("s3://me:secret@bucket/a.npz", "s3://bucket/a.npz"),
+        ("https://host.org/a.npz?token=secret", "https://host.org/a.npz"),
+        ("a?b", "'a?b'"),
+    ],
+)
+def test_a_command_is_shown_without_what_logs_in(argument, shown):
+    with click.Context(click.Command("datagen")) as context:
+        context.meta[ARGUMENTS] = ("stats", argument)
+        assert command_line() == f"datagen stats {shown}"

@@ -6,6 +6,7 @@ from test_statistics_summary import check_json
 from cli.main import main
 from datagen import store
 from datagen.checks import check_file
+from datagen.files import sha256_file
 from datagen.statistics import summarize
 from datagen.store.tables import load
 
@@ -120,7 +121,10 @@ def test_pictures_and_report(file, tmp_path, capsys):
     code, out, _ = run(capsys, file, "--figures", folder, "--report", report, "--quiet")
     assert (code, out) == (0, "")
     assert {path.suffix for path in folder.iterdir()} == {".png", ".pdf", ".svg"}
-    assert report.read_text().startswith("<!doctype html>")
+    page = report.read_text()
+    assert page.startswith("<!doctype html>")
+    assert f"<dd>datagen stats {file} --figures {folder} --report {report} --quiet</dd>" in page
+    assert sha256_file(file) in page
     for option in (["--report", report], ["--figures", folder]):
         code, _, err = run(capsys, file, *option)
         assert code == 2

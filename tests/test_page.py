@@ -1,10 +1,23 @@
+import re
 from html.parser import HTMLParser
 
 import pytest
 from test_statistics_summary import drifting
 
 from datagen.checks import Check
-from datagen.page import Bar, Page, Picture, Section, Table, page_html
+from datagen.errors import UsageError
+from datagen.glossary import TERMS, glossary
+from datagen.page import (
+    Bar,
+    Marked,
+    Page,
+    Picture,
+    Section,
+    Table,
+    glossary_section,
+    origin_section,
+    page_html,
+)
 from datagen.statistics import summarize
 from datagen.statistics.report import save_report
 from slowvae.report import report_page
@@ -48,6 +61,7 @@ def every_part():
                 [Table(HOSTILE, [HOSTILE, HOSTILE], [[HOSTILE, HOSTILE]])],
                 [Picture(HOSTILE, b"\x89PNG")],
                 HOSTILE,
+                [(HOSTILE, HOSTILE)],
             )
         ],
         HOSTILE,
@@ -57,7 +71,7 @@ def every_part():
 
 def validation():
     check = Check("structure", "pass", None, HOSTILE)
-    score = {"score": 0.5, "interval": [0.4, 0.6], "correlation": [[0.1, -0.2]]}
+    score = {"score": 0.5, "interval": [0.4, 0.6], "correlation": [[0.1, -0.2]], "assignment": [1]}
     mean = {"score": 0.5, "interval": [0.4, 0.6], "protocol": "rectangular", "method": "spearman", "n": 9, "seeds": [0]}
     mean["indicative"] = True
     run = {"tool": "datagen", "dataset": {"path": HOSTILE}}
@@ -77,10 +91,10 @@ def statistics(tmp_path_factory):
 def test_every_text_of_a_page_is_escaped():
     outline = Outline(page_html(every_part()))
     assert "script" not in outline.tags
-    assert outline.words.count(HOSTILE) == 15
+    assert outline.words.count(HOSTILE) == 17
     (image,) = outline.attributes["img"]
     assert image == {"alt": HOSTILE, "src": "data:image/png;base64,iVBORw=="}
-    assert [each["aria-label"] for each in outline.attributes["div"]] == [HOSTILE] * 2
+    assert [each["aria-label"] for each in outline.attributes["div"]] == [HOSTILE] * 3
     assert "0.1235" in outline.words
 
 
@@ -105,5 +119,39 @@ def test_only_a_page_with_a_table_to_sort_has_a_script():
     assert outline.words.count(HOSTILE) == 1
     assert [each["aria-label"] for each in outline.attributes["svg"]] == [HOSTILE]
     assert [(each["x"], each["width"]) for each in outline.attributes["rect"]] == [
-        ("0", "100%"), ("0.00%", "50.00%"), ("25.00%", "2"),
+        ("0", "100%"), ("0", "25.00%"), ("0.00%", "50.00%"),
     ]  # fmt: skip
+
+
+def test_columns_of_words_and_of_numbers_are_told_apart():
+    rows = [["a", "0.1 [0.05, 0.2]", "b", "0.3 to 0.4", ""], ["b", "-1e-05", "1", Bar(0, 1, 0.5, "x"), "+1 %"]]
+    assert Table("", ["", "", "", "", ""], rows).words == [True, False, True, False, False]
+
+
+def test_the_latent_assigned_to_a_factor_is_marked():
+    outline = Outline(validation())
+    assert [each["title"] for each in outline.attributes["mark"]] == [f"assigned to {HOSTILE}"]
+    text = page_html(Page("", "", "", [Section("", tables=[Table("", ["", "a"], [["x", Marked("+0.50", "best")]])])]))
+    assert '<mark title="best">+0.50</mark>' in text
+
+
+def test_a_page_says_how_to_make_it_again():
+    section = origin_section([("seed", "3"), ("machine", "")], "datagen stats kitti.npz")
+    assert section.terms[:2] == [("command", "datagen stats kitti.npz"), ("seed", "3")]
+    assert [name for name, _ in origin_section([]).terms] == ["tool"]
+    assert "<dt>seed</dt><dd>3</dd>" in page_html(Page("", "", "", [section]))
+
+
+@pytest.mark.parametrize("name", ["statistics", "validation"])
+def test_both_reports_begin_with_the_verdict_and_explain_their_terms(name, statistics):
+    text = statistics if name == "statistics" else validation()
+    main = text[text.index("<main>") :]
+    assert re.match(r"<main>\s*<h1>.*?</h1>\s*<p class=\"verdict", main, re.S)
+    assert f"<dd>{TERMS['bootstrap']}</dd>" in text
+    assert "How this page was made" in text
+
+
+def test_a_term_that_is_not_explained_is_refused():
+    assert glossary_section(["MCC"]).terms == [("MCC", TERMS["MCC"])]
+    with pytest.raises(UsageError, match="'mcc' is no term"):
+        glossary(["mcc"])

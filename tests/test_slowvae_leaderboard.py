@@ -218,7 +218,7 @@ def test_the_page_stands_alone_and_escapes_whatever_results_say(folder, tmp_path
     assert text.count("<script>") == 1
     assert not {"script", "img", "link", "iframe"} & set(outline.tags)
     assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", text)
-    assert outline.words.count(HOSTILE) == 2
+    assert outline.words.count(HOSTILE) == 3  # its name, its note, and with its file
     assert outline.tags.count("svg") == sum(len(board.entries) for board in boards)
     for published in PUBLISHED:
         assert published.score in outline.words

@@ -179,7 +179,7 @@ def test_shapes_are_told_on_the_panels(table, summary):
     for axes, factor in zip(figures["within"].axes, ("area", "x", "y"), strict=True):
         texts = [text.get_text() for text in axes.texts]
         assert texts == [f"{group.within[level][factor].shape:.2f}" for level in ("pooled", "video", "object")]
-        assert (group.kind[factor] or "cannot be told") in axes.get_xlabel()
+        assert (group.kind[factor] or "undecided") in axes.get_xlabel()
 
 
 def test_groups_have_a_column_for_each_distance_and_stay_legible(table, summary):

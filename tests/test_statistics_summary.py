@@ -361,7 +361,7 @@ def test_few_objects_give_figures_but_no_interval():
     assert group.fits["x"]["gennorm"].shape_interval is None
     assert group.kurtosis_interval == {}
     assert group.sparse["x"] is None
-    assert "cannot be told for too few objects, 4 of 5, (shape" in group.verdict
+    assert "is undecided for too few objects, 4 of 5, (shape" in group.verdict
 
 
 def test_seed_and_only_the_seed_changes_the_intervals():

@@ -32,6 +32,7 @@ from datagen.statistics.motion import MIN_OTHERS, frames_at
 from datagen.statistics.objects import number_rows
 from datagen.statistics.summary import Group, summarize
 from datagen.statistics.within import LEVELS, Level, Within
+from datagen.store import fingerprint
 from datagen.store.tables import load_with_sources
 from datagen.transitions import FACTORS, Transitions
 
@@ -92,7 +93,7 @@ class AtlasRow:
     found : Within or None
         The figures; None where there are none.
     kind : str or None
-        Which kind of sparsity the factor has (`within.sparsity_kind`); None where it cannot be told.
+        Which kind of sparsity the factor has (`within.sparsity_kind`); None where the intervals leave it open.
     note : str
         Why a figure or an interval is missing, or equal to that of another row.
     """
@@ -117,8 +118,9 @@ class AtlasSet:
 
     Attributes
     ----------
-    name, file : str
-        What the set is called, and where it was read.
+    name, file, sha256 : str
+        What the set is called, where it was read, and what tells that file from others
+        (`datagen.store.fingerprint`).
     delta_ms : float or None
         The time between the two frames of a change, in milliseconds; None where they are neighbouring frames.
     sources : list of RatedSource
@@ -134,6 +136,7 @@ class AtlasSet:
 
     name: str
     file: str
+    sha256: str
     delta_ms: float | None
     sources: list[RatedSource]
     transitions: int
@@ -324,7 +327,7 @@ def _describe(
     if not named:
         notes.append("the file does not name the videos: nothing within a video, and no ego-motion, can be told")
     videos = len(np.unique(number_rows(table.source, table.video))) if named else 0
-    return AtlasSet(name, str(path), delta_ms, sources, whole.n, videos, whole.objects, rows, notes)
+    return AtlasSet(name, str(path), fingerprint(path), delta_ms, sources, whole.n, videos, whole.objects, rows, notes)
 
 
 def _row(group: Group, factor: str, level: Level, resampled: bool) -> AtlasRow:

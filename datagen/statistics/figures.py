@@ -423,7 +423,7 @@ def _sets(axes: Any, atlas: Atlas, factor: str, named: bool) -> None:
 
 def _kind(group: Group, factor: str) -> str:
     kind = group.kind.get(factor)
-    return f"\n{kind or 'cannot be told'}"
+    return f"\n{kind or 'undecided'}"
 
 
 def _shape_against_distance(axes: Any, distances: list[tuple[str, list[Group]]], factor: str) -> None:

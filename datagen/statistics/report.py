@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
 
-from datagen import __version__
 from datagen.errors import UsageError, quote, quote_for_sheet
 from datagen.files import atomic_path, atomic_paths, check_output
 from datagen.intervals import Interval
-from datagen.page import Page, Picture, Section, Table, page_html
+from datagen.page import Page, Picture, Section, Table, glossary_section, origin_section, page_html
 from datagen.statistics.atlas import MAX_DEVIATION, Atlas, AtlasRow, AtlasSet
 from datagen.statistics.figures import FORMATS, draw, draw_atlas
 from datagen.statistics.summary import (
@@ -23,13 +22,30 @@ from datagen.statistics.summary import (
     describe_value,
     describe_within,
 )
+from datagen.store import fingerprint
 from datagen.transitions import FACTORS, Transitions
 
 __all__ = ["ATLAS_COLUMNS", "check_atlas", "check_suffix", "save_report", "write_atlas"]
 
 
+_TERMS = (
+    "transition", "temporally sparse", "generalised normal", "shape", "gennorm_rounded", "excess kurtosis", "skewness",
+    "share of zeros", "log-likelihood", "Kolmogorov-Smirnov (KS)", "95 % interval", "bootstrap", "Pearson, Spearman",
+)  # fmt: skip
+_ATLAS_TERMS = (
+    "transition", "temporally sparse", "shape", "generalised normal", "excess kurtosis", "share of zeros",
+    "mixture of scales", "autocorrelation", "ego-motion", "95 % interval", "bootstrap",
+)  # fmt: skip
+
+
 def save_report(
-    table: Transitions, summary: Summary, path: str | Path, title: str = "Transitions", overwrite: bool = False
+    table: Transitions,
+    summary: Summary,
+    path: str | Path,
+    title: str = "Transitions",
+    overwrite: bool = False,
+    file: str | Path | None = None,
+    command: str = "",
 ) -> Path:
     """Write tables, figures and verdict as one HTML page without any reference to other files.
 
@@ -45,6 +61,10 @@ def save_report(
         What the data are called on the page.
     overwrite : bool
         Whether an existing file may be replaced.
+    file : str or Path, optional
+        Where the table was read; the page then gives its sha256.
+    command : str
+        The command that makes the page, for those who read it.
 
     Returns
     -------
@@ -69,11 +89,40 @@ def save_report(
         heading=f"How {title} moves",
         lead=f"{whole.n:,} changes between neighbouring frames, of {whole.objects:,} objects.",
         verdict=f"{whole.verdict[:1].upper()}{whole.verdict[1:]}.",
-        sections=[*sections, Section("How to read this", text=_notes(summary))],
+        sections=[
+            *sections,
+            Section("How to read this", text=_notes(summary)),
+            glossary_section(_terms(summary)),
+            origin_section(
+                [
+                    *([] if file is None else [_hashed(str(file), fingerprint(file))]),
+                    ("seed", str(summary.seed)),
+                    ("replicates of the bootstrap", f"{summary.bootstrap:,}"),
+                ],
+                command,
+            ),
+        ],
     )
     with atomic_path(path, overwrite) as temporary:
         temporary.write_text(page_html(page), encoding="utf-8")
     return path
+
+
+def _hashed(file: str, sha256: str) -> tuple[str, str]:
+    return f"sha256 of {Path(file).name}", sha256
+
+
+def _terms(summary: Summary) -> list[str]:
+    """Return the terms that a report uses."""
+    whole = summary.groups[0]
+    terms = [*_TERMS]
+    if whole.within:
+        terms += ["mixture of scales", "autocorrelation"]
+    if any(group.ego_motion_removed for group in summary.groups):
+        terms.append("ego-motion")
+    if any(item.mutual_information is not None for item in whole.dependence.values()):
+        terms.append("mutual information")
+    return terms
 
 
 def check_suffix(path: str | Path) -> None:
@@ -164,7 +213,6 @@ def _notes(summary: Summary) -> list[str]:
         "distribution's; 2 is the normal's. Where a factor is in whole pixels its shape is that of gennorm_rounded, "
         f"which takes the values as rounded. {drawn} Kolmogorov-Smirnov p-values take transitions as independent, "
         "which they are not.",
-        f"datagen {__version__}",
     ]
 
 
@@ -174,7 +222,7 @@ def check_atlas(folder: str | Path, overwrite: bool = False) -> list[Path]:
     return [check_output(Path(folder) / name, overwrite) for name in names]
 
 
-def write_atlas(atlas: Atlas, folder: str | Path, overwrite: bool = False) -> list[Path]:
+def write_atlas(atlas: Atlas, folder: str | Path, overwrite: bool = False, command: str = "") -> list[Path]:
     """Write several sets side by side: all files or none, and the same atlas as the same bytes.
 
     Parameters
@@ -185,6 +233,8 @@ def write_atlas(atlas: Atlas, folder: str | Path, overwrite: bool = False) -> li
         Made if need be.
     overwrite : bool
         Whether existing files may be replaced.
+    command : str
+        The command that makes them, for those who read the page.
 
     Returns
     -------
@@ -200,12 +250,12 @@ def write_atlas(atlas: Atlas, folder: str | Path, overwrite: bool = False) -> li
     paths = check_atlas(folder, overwrite)
     with atomic_paths(paths, overwrite) as (page, table, *pictures):
         caption = draw_atlas(atlas, pictures)
-        page.write_text(page_html(_atlas_page(atlas, caption, pictures[0].read_bytes())), encoding="utf-8")
+        page.write_text(page_html(_atlas_page(atlas, caption, pictures[0].read_bytes(), command)), encoding="utf-8")
         table.write_text(_atlas_csv(atlas), encoding="utf-8", newline="\n")
     return paths
 
 
-def _atlas_page(atlas: Atlas, caption: str, picture: bytes) -> Page:
+def _atlas_page(atlas: Atlas, caption: str, picture: bytes, command: str) -> Page:
     sections = [Section("Sets", tables=[_atlas_sets(atlas.sets)] if atlas.sets else [], text=atlas.left_out)]
     if atlas.sets:
         sections.append(Section("Figures", pictures=[Picture(caption, picture)]))
@@ -214,15 +264,43 @@ def _atlas_page(atlas: Atlas, caption: str, picture: bytes) -> Page:
         tables = [_atlas_sets(atlas.apart), *(_atlas_figures(atlas.apart, factor) for factor in FACTORS)]
         why = "These do not compare: neither with each other nor with those above, since the time is another."
         sections.append(Section("Apart: neighbouring frames", [why], tables=tables))
-    count = len(atlas.sets)
-    kept = f"{count} {'set' if count == 1 else 'sets'} at {atlas.delta_ms:g} ms"
-    verdict = f"{kept}; {len(atlas.apart)} apart, of another or an unknown rate" if atlas.apart else kept
+    hashes = {each.file: each.sha256 for each in [*atlas.sets, *atlas.apart]}
     return Page(
         title="Motion atlas",
         heading="How objects move in several sets",
-        verdict=f"{verdict}.",
-        sections=[*sections, Section("How to read this", text=_atlas_notes(atlas))],
+        verdict=_atlas_verdict(atlas),
+        sections=[
+            *sections,
+            Section("How to read this", text=_atlas_notes(atlas)),
+            glossary_section(_ATLAS_TERMS),
+            origin_section(
+                [
+                    *(_hashed(file, sha256) for file, sha256 in hashes.items()),
+                    ("seed", str(atlas.seed)),
+                    ("replicates of the bootstrap", f"{atlas.bootstrap:,}"),
+                ],
+                command,
+            ),
+        ],
     )
+
+
+def _atlas_verdict(atlas: Atlas) -> str:
+    """Say of how many sets each factor is sparse in itself, and what does not compare."""
+    count = len(atlas.sets)
+    sparse = dict.fromkeys(FACTORS, 0)
+    for each in atlas.sets:
+        for factor in FACTORS:
+            kinds = {row.kind for row in each.rows if row.factor == factor and not row.ego_motion_removed}
+            sparse[factor] += not kinds.isdisjoint(("sparse", "both"))
+    found = ", ".join(f"{factor} ({number} of {count})" for factor, number in sparse.items())
+    verdict = f"No set has frames that are {atlas.delta_ms:g} ms apart"
+    if count:
+        verdict = (
+            f"{count} {'set' if count == 1 else 'sets'} at {atlas.delta_ms:g} ms: with the scale of each object taken "
+            f"out, changes are still temporally sparse in {found}"
+        )
+    return f"{verdict}; {len(atlas.apart)} apart, of another or an unknown rate." if atlas.apart else f"{verdict}."
 
 
 def _atlas_sets(sets: Sequence[AtlasSet]) -> Table:
@@ -261,7 +339,7 @@ def _atlas_cells(row: AtlasRow) -> list[str]:
         "" if found.kurtosis is None else describe_value(found.kurtosis, found.kurtosis_interval),
         describe_value(found.zeros),
         "" if lag != 1 else describe_value(found.autocorrelation[1], found.autocorrelation_interval.get(1)),
-        row.kind or "cannot be told",
+        row.kind or "undecided",
         row.note,
     ]
 
@@ -339,5 +417,4 @@ def _atlas_notes(atlas: Atlas) -> list[str]:
         "normal's. Where the shape is below 1 for all together but not within objects, scales are mixed (kind: "
         "mixture). Autocorrelation is that of the size of a change and of the next one of the same object: above 0, "
         f"jumps are clustered. {drawn}",
-        f"datagen {__version__}",
     ]

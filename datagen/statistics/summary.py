@@ -562,7 +562,7 @@ _KINDS = {
     "mixture": "is a mixture of scales",
     "both": "is sparse in itself and a mixture of scales",
     "neither": "is neither",
-    None: "cannot be told",
+    None: "is undecided",
 }
 
 
@@ -578,13 +578,13 @@ def _verdict(group: Group, resampled: bool) -> str:
         assert fit is not None
         shape = f"{fit.parameters['shape']:.3g}"
         if fit.at_bound:
-            parts.append(f"{factor} cannot be told (too few different values to fit a shape)")
+            parts.append(f"{factor} is undecided (too few different values to fit a shape)")
         elif fit.shape_interval is None:
             side = "below" if fit.parameters["shape"] < 1 else "not below"
             why = f"for too few objects, {group.objects} of {MIN_OBJECTS}," if resampled else "without an interval"
-            parts.append(f"{factor} cannot be told {why} (shape {shape}, {side} 1)")
+            parts.append(f"{factor} is undecided {why} (shape {shape}, {side} 1)")
         else:
-            word = {True: "is sparse", False: "is not sparse", None: "cannot be told"}[sparse]
+            word = {True: "is sparse", False: "is not sparse", None: "is undecided"}[sparse]
             parts.append(f"{factor} {word} (shape {shape}, {fit.shape_interval})")
     values = list(group.sparse.values())
     if all(values) and not group.not_enough:
