@@ -125,8 +125,8 @@ def command(
         check_folder(figures, overwrite)
     table = load(file)
     if not quiet:
-        for oddity in table.oddities():
-            click.echo(printable(f"note: {file}: {oddity}"), err=as_json)
+        for anomaly in table.anomalies():
+            click.echo(printable(f"note: {file}: {anomaly}"), err=as_json)
     pictured = figures is not None or report is not None
     names = ALL_FITS if fit == "all" else PAPER_FITS if fit or fit_laplace or pictured else ("gennorm",)
     summary = summarize(

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.arguments import check_choice
-from datagen.errors import UsageError
+from datagen.errors import UsageError, quote
+from datagen.fragments import fragment_html, value_text
 from datagen.rates import wrong_rates
 
 __all__ = ["FACTORS", "Transitions"]
@@ -23,6 +24,7 @@ FACTORS = ("area", "x", "y")
 """The measured factors, in the order in which the paper reports them (its table 5)."""
 
 _MOST_FRAMES = 1_000_000_000
+_MOST_SHOWN = 8
 
 _TYPES = {
     **dict.fromkeys(("source", "video", "category"), ("str",)),
@@ -94,8 +96,8 @@ class Transitions:
                     f"the column {name} is no array but {type(column).__name__}; make it one with np.array"
                 )
             wanted = _TYPES[name]
-            told = "str" if column.dtype.kind == "U" else str(column.dtype)
-            if told not in wanted:
+            kind = "str" if column.dtype.kind == "U" else str(column.dtype)
+            if kind not in wanted:
                 raise UsageError(f"the column {name} is of type {column.dtype}, not {' or '.join(wanted)}")
             if column.ndim != 1 + (name in FACTORS):
                 raise UsageError(f"the column {name} is {column.shape}, not {'(N, T)' if name in FACTORS else '(N,)'}")
@@ -113,6 +115,19 @@ class Transitions:
 
     def __repr__(self) -> str:
         return f"Transitions({len(self)} rows of {self.length} frames; {self.area.dtype} area, {self.x.dtype} x, y)"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: what the rows are of, and how each factor changes."""
+        rows = []
+        for factor in FACTORS if len(self) else ():
+            changes = self.differences(factor).astype(np.float64)
+            ends = (np.min(changes), np.mean(changes), np.max(changes), np.std(changes), np.mean(changes == 0))
+            rows.append([f"change of {factor}", *map(value_text, ends)])
+        columns = ["pixels", "smallest", "mean", "largest", "standard deviation", "share of zeros"]
+        notes = [_counted(column, values) for column, values in (("source", self.source), ("category", self.category))]
+        rates = [f"{rate:g}" for rate in np.unique(self.fps[~np.isnan(self.fps)])[:_MOST_SHOWN]]
+        notes.append(f"frames a second: {', '.join(rates)}" if rates else "")
+        return fragment_html(repr(self), columns if rows else (), rows, notes=[note for note in notes if note])
 
     @classmethod
     def concatenate(cls, parts: Sequence[Transitions]) -> Transitions:
@@ -165,7 +180,7 @@ class Transitions:
         for value in np.unique(values):
             yield str(value), self.select(values == value)
 
-    def oddities(self) -> list[str]:
+    def anomalies(self) -> list[str]:
         """Return what no measured table has, in words, so that it is not passed over; an empty list is usual."""
         found = []
         if negative := int((self.area < 0).any(axis=1).sum()):
@@ -173,7 +188,7 @@ class Transitions:
         keys, _ = self._sorted_keys()
         if again := int((keys[:, 1:] == keys[:, :-1]).all(axis=0).sum()):
             found.append(
-                f"{again:,} of {len(self):,} rows tell of the object, window and frame of another row; each counts"
+                f"{again:,} of {len(self):,} rows have the object, window and frame of another row; each counts"
             )
         return found
 
@@ -233,3 +248,14 @@ class Transitions:
 
         begun = self.select(pairs[:, 0])
         return replace(begun, y=chain(self.y), x=chain(self.x), area=chain(self.area))
+
+
+def _counted(name: str, values: NDArray[np.str_]) -> str:
+    """Return how many rows each value of a column has, the most frequent first; empty where none is named."""
+    found, counts = np.unique(values, return_counts=True)
+    if not found.any():
+        return ""
+    order = np.argsort(-counts, kind="stable")
+    parts = [f"{quote(found[each], 40) or 'unnamed'} ({counts[each]:,})" for each in order[:_MOST_SHOWN]]
+    more = f" and {len(found) - _MOST_SHOWN:,} more" if len(found) > _MOST_SHOWN else ""
+    return f"rows by {name}: {', '.join(parts)}{more}"

@@ -13,6 +13,7 @@ from datagen import store
 from datagen.datasets import Factor, Sequences
 from datagen.fragments import fragment_html, picture_url, value_text
 from datagen.statistics import summarize
+from datagen.transitions import Transitions
 from slowvae import metrics
 
 HOSTILE = "<script>alert('&')</script>"
@@ -93,6 +94,29 @@ def test_images_that_cannot_be_read_are_left_out():
     page = Page(Sequences.of_grid_pairs(None, np.zeros((3, 2, 1)), [Factor("x", "", (0, 1), 2)])._repr_html_())
     dataset = Sequences(Gone(), np.zeros((6, 1)), np.arange(0, 7, 2), (Factor("x", "", (0, 1), 2),), kind="grid-pairs")
     assert Page(dataset._repr_html_()).tags == page.tags
+
+
+def test_a_table_of_transitions_shows_what_it_is_of_and_how_it_changes():
+    masks = np.zeros((30, 16, 16), dtype=bool)
+    masks[:, 4:8, 4:8] = True
+    masks[20:] = np.roll(masks[20:], 3, 2)
+    table = Sequences.from_masks([masks, masks[:4]], category=["ape", HOSTILE], source="zoo").transitions()
+    page = Page(table._repr_html_())
+    assert page.texts[0] == repr(table)
+    assert {"change of x", "3", "share of zeros", f"{31 / 32:.4g}", "rows by source: zoo (32)"} <= set(page.texts)
+    assert f"rows by category: ape (29), {HOSTILE} (3)" in page.texts
+    page = Page(table.select(slice(0, 0))._repr_html_())
+    assert "table" not in page.tags
+
+
+def test_a_table_of_many_categories_shows_the_most_frequent():
+    names = np.array([f"c{number:02}" for number in range(20)] + ["c13"])
+    numbers = np.arange(21)
+    where = np.ones((21, 2))
+    page = Page(Transitions(names, names, numbers, names, numbers, numbers, where, where, where)._repr_html_())
+    assert any(
+        text.startswith("rows by category: c13 (2), c00 (1)") and text.endswith(" and 12 more") for text in page.texts
+    )
 
 
 def test_a_summary_has_a_line_for_every_group():

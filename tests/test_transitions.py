@@ -122,13 +122,13 @@ def test_wrong_calls():
         pairs.runs(10**20)
 
 
-def test_oddities():
-    assert table([(1, 0, 0), (1, 0, 1), (2, 0, 0), (1, 1, 0)]).oddities() == []
+def test_anomalies():
+    assert table([(1, 0, 0), (1, 0, 1), (2, 0, 0), (1, 1, 0)]).anomalies() == []
     twice = table([(1, 0, 0), (2, 0, 0), (1, 0, 0), (1, 0, 0)])
     negative = Transitions(**{**vars(twice), "area": twice.area * [[1], [-1], [1], [1]]})
-    below, again = negative.oddities()
+    below, again = negative.anomalies()
     assert below.startswith("1 of 4 rows have an area below 0")
-    assert again.startswith("2 of 4 rows tell of the object")
+    assert again.startswith("2 of 4 rows have the object")
 
 
 PAIRS = {"id": [0, 0], "category": ["a", "a"], "y": [[1.0, 2.0]] * 2, "x": [[1.0, 2.0]] * 2, "area": [[1, 2]] * 2}
