@@ -1,4 +1,4 @@
-"""Are sparse changes and mixtures of scales told apart? Simulated tables of which the answer is known.
+"""Are sparse changes and mixtures of scales distinguished? Simulated tables of which the answer is known.
 
     python benchmarks/bench_within.py [--sets 200] [--replicates 200]
 

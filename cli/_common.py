@@ -259,13 +259,11 @@ min_area_option = click.option(
     show_default=True,
     help="Fewest pixels of the object in a frame.",
 )
-format_option = click.option(
-    "--format", "format_name", help="Name of the sources' format.  [default: told by what is there]"
-)
+format_option = click.option("--format", "format_name", help="Name of the sources' format.  [default: recognised]")
 automatic_option = click.option(
     "--automatic",
     is_flag=True,
-    help="Take masks that a machine made, too, where a format tells them apart (SA-V, BURST, UVO).",
+    help="Take masks that a machine made, too, where a format distinguishes them (SA-V, BURST, UVO).",
 )
 fps_of_source_option = click.option(
     "--fps-of-source",

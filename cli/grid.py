@@ -16,7 +16,7 @@ from cli._common import INPUT, OUTPUT, check_outputs, echo, json_option, overwri
 @quiet_option
 @overwrite_option
 def command(source: Path, out: Path, as_json: bool, quiet: bool, overwrite: bool) -> None:
-    """Read an established benchmark, which is told by what is there: an image of every combination of factors.
+    """Read an established benchmark, which is recognised by its files: an image of every combination of factors.
 
     Read are dSprites (npz), 3D Shapes (h5), Cars3D (tar.gz or the folder in it), small NORB (the folder of its six
     files, packed or not) and MPI3D toy, realistic and real (npz). `datagen download` fetches them. A table of

@@ -158,7 +158,7 @@ def _fail(problem: str, code: int) -> int:
 
     try:
         print(f"datagen: {printable(problem)}", file=sys.stderr, flush=True)
-    except (OSError, ValueError):  # nobody can be told
+    except (OSError, ValueError):  # there is nowhere to say it
         _discard(sys.stderr, 2)
     return code
 

@@ -45,7 +45,7 @@ MEANINGS = {
     "hashes": "Every array is as it was written; if not, something changed the file: fetch or build it again.",
     "latents": "What the pixels measure is what is stored; if not, images and latents do not belong together: look at "
     "the frame named, and build the file again.",
-    "factors": "Every factor is a finite number; if not, mend or drop the frame that is named.",
+    "factors": "Every factor is a finite number; if not, correct or drop the frame that is named.",
     "masks": "Every mask shows something; if not, drop those frames, whose centre is nowhere.",
     "range of factors": "Every factor lies where its kind can; if not, its unit or its column is another.",
     "balance of ...": "The factor takes its values evenly; if it is skewed, use rank correlations; if it piles up at a "
@@ -77,10 +77,10 @@ MEANINGS = {
 
 _GRID_SAMPLES = 500
 """Images of a grid that are compared with others."""
-_STRANGERS = 8
-"""How often the nearest of an image's neighbours on the grid is compared with the nearest of as many strangers."""
-_AT_HOME = 0.85
-"""Of images in their places, nearly all are nearer to a neighbour than to a stranger; of images anywhere, half are."""
+_UNRELATED = 8
+"""How often the nearest of an image's neighbours on the grid is compared with that of as many unrelated ones."""
+_IN_PLACE = 0.85
+"""Of images in their places, nearly all are nearer to a neighbour than to an unrelated one; of others, half are."""
 _LOOKED_AT = 4000
 """Images whose outlines are looked at."""
 _AS_FINE = 1.25
@@ -342,37 +342,37 @@ def _neighbours(dataset: Sequences, seed: int) -> list[Check]:
 
 
 def _place(shown: NDArray[np.float32], nearest: NDArray[np.float64], number: int, rng: np.random.Generator) -> Check:
-    """Check image by image that the nearest of its neighbours on the grid is nearer than the nearest of strangers.
+    """Check image by image that the nearest of its neighbours on the grid is nearer than any unrelated image.
 
     A mean over all images would be low enough if half of them were in their places.
 
     Parameters
     ----------
     shown : ndarray of float32, shape (n, ...)
-        Images drawn at random: strangers to each other.
+        Images drawn at random, unrelated to each other.
     nearest : ndarray of float64, shape (n,)
         Distance of each to the nearest of `number` neighbours.
     number : int
-        As many strangers are looked at, `_STRANGERS` times.
+        As many unrelated images are looked at, `_UNRELATED` times.
     rng : numpy.random.Generator
     """
     n = len(shown)
     images = shown.reshape(n, -1)
     nearer = []
-    for _ in range(_STRANGERS):
+    for _ in range(_UNRELATED):
         # Shifts of one random order pair every image with others, never with itself.
         order = rng.permutation(n)
-        strangers = [
+        unrelated = [
             np.abs(images[order] - images[np.roll(order, shift)]).mean(axis=1, dtype=np.float64)
             for shift in rng.choice(np.arange(1, n), min(number, n - 1), replace=False)
         ]
-        nearer.append(nearest[order] < np.min(strangers, axis=0))
+        nearer.append(nearest[order] < np.min(unrelated, axis=0))
     share = float(np.mean(nearer))
     detail = (
         f"{share:.0%} of images are nearer to one that differs in a single factor than to as many others; "
-        f"of images anywhere half are, of images in their places above {_AT_HOME:.0%}"
+        f"of images anywhere half are, of images in their places above {_IN_PLACE:.0%}"
     )
-    return Check("place of images", "pass" if share >= _AT_HOME else "fail", share, detail)
+    return Check("place of images", "pass" if share >= _IN_PLACE else "fail", share, detail)
 
 
 def _factors(dataset: Sequences) -> NDArray[np.float64]:

@@ -174,7 +174,9 @@ def compare_tables(table: Transitions, other: Transitions) -> Comparison:
     places = []
     for part in (which[: len(keys)], which[len(keys) :]):
         if len(np.unique(part)) != len(part):
-            raise DatagenError("a table has the same object, window and frame twice, so its rows cannot be told apart")
+            raise DatagenError(
+                "a table has the same object, window and frame twice, so its rows cannot be distinguished"
+            )
         place = np.full(len(both), -1)
         place[part] = np.arange(len(part))
         places.append(place)

@@ -55,7 +55,7 @@ class Factor:
         On a grid, what the numbers of its values stand for, where that is known: of a position a fraction of the frame,
         of a size anything that grows as the object's height does.
     scored : bool
-        Whether it is to be told from the images; metrics leave out one that is not.
+        Whether it can be seen in the images; metrics leave out one that is not.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Rates: how many annotated frames make a second, and who says so.
 
 What moves over 1/6 s moves further than over 1/30 s, so every data set carries the rate of each of its sequences and
-every table that of each of its rows; NaN where nobody knows it.
+every table that of each of its rows; NaN where it is not known.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""JSON: small files that the program keeps beside its work, read into checked types, and text that every reader takes.
+"""JSON: small files that the program keeps with its work, read into checked types, and text that every reader takes.
 
 What `read_record` returns can be relied on: every field is there, of its type and in its range. Nothing behind it asks
 again.

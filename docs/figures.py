@@ -21,7 +21,9 @@ from datagen.grids.samples import sample_grid
 from datagen.measure import measure
 from datagen.preview import contact_sheet
 from datagen.statistics import summarize
-from datagen.statistics.figures import draw
+from datagen.statistics.atlas import build_atlas
+from datagen.statistics.figures import draw, draw_atlas
+from datagen.store import tables
 from natsprites import build
 
 HERE = Path(__file__).parent
@@ -36,7 +38,7 @@ _STEPS = 500
 
 def masks() -> Image.Image:
     """Sequences of masks of an annotated video."""
-    return contact_sheet(build_masks(SA_V), rows=5, columns=14)
+    return contact_sheet(build_masks(SA_V, min_length=14), rows=5, columns=14)
 
 
 def sprites() -> Image.Image:
@@ -58,6 +60,26 @@ def histograms() -> Image.Image:
     return _picture(figures["histograms"])
 
 
+def atlas() -> Image.Image:
+    """The shapes of six sets of annotations over 200 ms."""
+    names = {
+        "kitti": "kitti-mots/instances_txt",
+        "mots": "motschallenge/instances_txt",
+        "davis": "davis2016-val-gt",
+        "sav": "sav-example/sav_000001_manual.json",
+        "bdd": "bdd100k-segtrack-scalabel/seg_track_sample.json",
+        "ytvis": "youtube-vis-tfds/train.json",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, f"{name}.csv") for name in names]
+        for path, source in zip(paths, names.values(), strict=True):
+            tables.save(measure(REALDATA / source, view="frame").transitions(), path)
+        picture = Path(folder, "atlas.png")
+        draw_atlas(build_atlas(paths, delta_ms=200), [picture])
+        with Image.open(picture) as opened:
+            return opened.copy()
+
+
 def traversals() -> Image.Image:
     """What each latent of a SlowVAE does that was trained for a short time on sprites."""
     import torch
@@ -65,8 +87,9 @@ def traversals() -> Image.Image:
     import slowvae
     from datagen import store
     from slowvae.evaluation import encode_all, load_frames
-    from slowvae.figures import sheet
+    from slowvae.figures import label_latents, sheet
     from slowvae.figures import traversals as decode
+    from slowvae.metrics import mcc
 
     with tempfile.TemporaryDirectory() as folder:
         store.save(_sprites(runs=10_000, length=2), f"{folder}/sprites.h5")
@@ -75,8 +98,11 @@ def traversals() -> Image.Image:
         )
         frames, _ = load_frames(f"{folder}/sprites.h5", torch.device("cpu"))
         latents = encode_all(networks[0], frames)
-    moved = decode(networks[0], latents, latents[:1])[:, 0]  # (steps, Z, H, W, C)
-    return sheet(moved[:: len(moved) // 10].transpose(1, 0, 2, 3, 4))
+        moved = decode(networks[0], latents, latents[:1])[:, 0]  # (steps, Z, H, W, C)
+        factors, names = frames.dataset.changing_factors()
+        score = mcc(latents, factors, protocol="rectangular", intervals=False)
+    labels = label_latents(score.correlation, names, score.assignment)
+    return sheet(moved[:: len(moved) // 10].transpose(1, 0, 2, 3, 4), labels, by="row")
 
 
 def overview() -> Image.Image:
@@ -104,7 +130,7 @@ def overview() -> Image.Image:
 
 
 PICTURES: dict[str, Callable[[], Image.Image]] = {
-    each.__name__: each for each in (masks, sprites, grid, histograms, traversals, overview)
+    each.__name__: each for each in (masks, sprites, grid, histograms, atlas, traversals, overview)
 }
 
 

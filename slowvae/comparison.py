@@ -267,7 +267,7 @@ def _difference(model: str, baseline: str, scores: dict[str, dict[int, metrics.M
     status: Status = "pass" if low > 0 else "fail"
     if status == "fail" and baseline == "shuffled":
         status = "note"
-        detail = f"not told from training on shuffled frames by its {detail}; the order in time tells"
+        detail = f"not distinguished from training on shuffled frames by its {detail}; see the order in time"
     elif status == "fail" and baseline in ("beta-vae", "uniform") and len(seeds) < _ENOUGH_SEEDS:
         status, detail = "warn", f"{detail}; {_ENOUGH_SEEDS} seeds or more can tell"
     return Check(f"factors recovered, against {baseline}", status, figure, detail)

@@ -21,7 +21,7 @@ from slowvae.scores import head_of
 __all__ = ["KIND", "Difference", "Result", "compare_results", "read_result", "versions", "write_result"]
 
 KIND = "datagen-result"
-"""What ``result.json`` says it is, so that it can be told from other JSON."""
+"""What ``result.json`` says it is, so that it is recognised among other JSON."""
 
 _REMEDY = "remove it to score anew"
 

@@ -71,7 +71,7 @@ def test_sprites(tmp_path):
 
 
 def tampered(kitti, path, **arrays):
-    """Write a file whose manifest tells of other arrays than it holds."""
+    """Write a file whose manifest describes other arrays than it holds."""
     store.save(kitti, path)
     with np.load(path) as file:
         held = dict(file)

@@ -719,7 +719,7 @@ def test_boosting_finds_the_splits_that_a_search_of_every_place_finds(scale, dig
     from slowvae.metrics._boosting import boost
 
     # Of a single feature, for several would often be equally good. Rounded, it has many samples of the same value, and
-    # made small many that are not told apart.
+    # made small many that count as equal.
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3000, 1))
     y = np.searchsorted([-1, 0, 0.3, 1], np.sin(3 * x[:, 0]) + x[:, 0] / 2 + 0.5 * rng.normal(size=len(x)))

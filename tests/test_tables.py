@@ -494,7 +494,7 @@ def test_small_parquet_that_would_take_all_memory(tmp_path):
         if name in ("source", "video", "category"):
             repeated[name] = repeated[name].cast("string").dictionary_encode()
     parquet.write_table(pyarrow.table(repeated), path)
-    with pytest.raises(BadInputError, match="tells of 1,100,000 rows"):
+    with pytest.raises(BadInputError, match="claims 1,100,000 rows"):
         load(path)
     long = pyarrow.array(["a" * 30_000_000] * 10)
     content = content.take([0] * 10).set_column(0, "source", long)

@@ -1,7 +1,7 @@
 """MPI3D, toy, realistic and real, from its npz files: ``images`` uint8 (N, 64, 64, 3).
 
 A file says neither the sizes of its factors nor which of the three it is. The sizes follow from the number of images,
-which is one of two; the variant is told by the file's name. A smaller file (`datagen sample grid`) has an array
+which is one of two; the variant is recognised by the file's name. A smaller file (`datagen sample grid`) has an array
 ``factor_sizes``.
 """
 

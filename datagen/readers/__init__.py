@@ -123,10 +123,10 @@ def find_videos(source: str | Path, format: str | None = None, automatic: bool =
     source : str or Path
         A file or folder of annotations, in a format of `readers`, or a zip or tar of them (`datagen.readers.archives`).
     format : str, optional
-        The name of its format; by default it is told by what is there, and of a folder all formats are read. Where
+        The name of its format; by default it is recognised, and of a folder all formats are read. Where
         there is nothing else, JSON that holds all videos of a set is read in a folder too, one file of each format.
     automatic : bool
-        Take masks that a machine made, too, where a format tells them apart (SA-V, BURST).
+        Take masks that a machine made, too, where a format distinguishes them (SA-V, BURST).
 
     Returns
     -------

@@ -105,7 +105,7 @@ def find_videos(json: JsonFile) -> list[ScalabelVideo]:
             raise bad_annotation(json.path, *next(iter(problems.items())))
         raise BadInputError(json.path, "holds no frames")
     found = list(videos.values())
-    # What is wrong with the file as a whole is told with its first video.
+    # What is wrong with the file as a whole is reported with its first video.
     return [replace(found[0], problems=problems), *found[1:]]
 
 

@@ -155,7 +155,7 @@ class BurstVideo:
         )
 
     def _frames_per_second(self) -> float | None:
-        """Return the rate of the annotated frames, where it can be told.
+        """Return the rate of the annotated frames, where it is known.
 
         It is not documented whether ``fps`` counts these or all; no set has an annotated frame in more than two
         seconds.
@@ -199,7 +199,7 @@ def _find(source: Source) -> list[Video] | None:
             stacklevel=2,
         )
     found = list(videos.values())
-    # What is wrong with the file as a whole is told with its first video.
+    # What is wrong with the file as a whole is reported with its first video.
     return [replace(found[0], problems=problems), *found[1:]]
 
 

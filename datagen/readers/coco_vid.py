@@ -145,7 +145,7 @@ def find_videos(file: AnnotationFile) -> list[Video]:
             raise file.error(*next(iter(problems.items())))
         raise BadInputError(file.path, file.none)
     _warn_of_gaps(file, {video_id: sorted(frames[video_id]) for video_id in annotations})
-    # What is wrong with the file as a whole is told with its first video.
+    # What is wrong with the file as a whole is reported with its first video.
     first = next(iter(annotations))
     return [
         CocoVidVideo(file, file.videos[video_id], each, problems if video_id == first else {})

@@ -1,4 +1,4 @@
-"""The published data sets whose annotations are JSON files of video instance segmentation, and how they are told."""
+"""The published data sets whose annotations are JSON files of video instance segmentation, and how they are known."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def _decode(path: Path, data: bytes) -> tuple[bytes, dict[str, msgspec.Raw] | li
 
 def bad_annotation(path: Path, where: str, problem: str) -> BadInputError:
     """Make the error of a bad annotation."""
-    return BadInputError(path, f"{problem}; mend it or leave it out with --skip-bad", where)
+    return BadInputError(path, f"{problem}; correct it or leave it out with --skip-bad", where)
 
 
 def make_tracks(

@@ -115,7 +115,7 @@ def find_videos(source: str | Path, annotations: Annotations | None = None, stri
     Returns
     -------
     list of Video
-        Sets of KITTI MOTS first, then those of MOTSChallenge (told apart by their count of frames, from 0 and from 1),
+        Sets of KITTI MOTS first, then those of MOTSChallenge (which count frames from 1, not from 0),
         and in each the sequences by name. Empty if there are none.
 
     Raises
@@ -405,7 +405,7 @@ class MotsText:
         if bad and not skip_bad:
             line = min(bad)
             raise BadInputError(
-                self.path, f"{bad[line]}; mend the line or leave it out with --skip-bad", f"line {line}"
+                self.path, f"{bad[line]}; correct the line or leave it out with --skip-bad", f"line {line}"
             )
 
 
@@ -424,7 +424,7 @@ def _frame_rate_of(data: bytes, path: Path) -> float:
     with contextlib.suppress(ValueError):
         if found and (rate := float(found[1])) > 0:
             return rate
-    raise BadInputError(path, "says no rate (frameRate=30); mend it, or take it away and give --fps-of-source")
+    raise BadInputError(path, "says no rate (frameRate=30); correct it, or remove it and give --fps-of-source")
 
 
 @njit(cache=True, nogil=True)

@@ -97,7 +97,7 @@ class PanopticPngs(LabelMaps):
     form : _Form
         How pixels are written.
     classes : dict of int to str
-        The classes of which instances are told apart.
+        The classes of which instances are distinguished.
     """
 
     source: str

@@ -101,7 +101,7 @@ def read_indices(data: bytes, path: Path, sampling: Sampling | None) -> tuple[ND
     """
     picture = read_picture(data, path, sampling)
     if picture.colour not in (GREY, PALETTE) or picture.depth > 8:
-        raise BadInputError(path, "is no 8-bit grey or palette image, as those beside it are")
+        raise BadInputError(path, "is no 8-bit grey or palette image, as the others in its folder are")
     return picture.pixels, picture.height, picture.width
 
 

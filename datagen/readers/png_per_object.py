@@ -105,6 +105,6 @@ def _find(source: Source) -> list[Video] | None:
 READER = Reader(
     name="png-per-object",
     title="A binary PNG for each object and frame: SA-V val and test, results of SAM 2 by object",
-    sets=(),  # that of SA-V is told by the reader of its JSON
+    sets=(),  # that of SA-V is recognised by the reader of its JSON
     find=_find,
 )

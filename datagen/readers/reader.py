@@ -48,7 +48,7 @@ class Source:
     path : str or Path
         The file or folder.
     automatic : bool
-        Whether masks that a machine made, and nobody mended, are asked for too, where a format tells them apart.
+        Whether masks that a machine made, and nobody corrected, are asked for too, where a format distinguishes them.
     """
 
     def __init__(self, path: str | Path, automatic: bool = False) -> None:

@@ -1,7 +1,7 @@
 """SA-V (Ravi et al., SAM 2, 2024) as its training set is handed out: one JSON file per video.
 
 ``masklet[frame][object]`` is a mask in COCO's run lengths, for every annotated frame: each fourth of 24 a second. They
-are numbered one by one here. ``VIDEO_manual.json`` holds what people drew or mended, ``VIDEO_auto.json`` what a model
+are numbered one by one here. ``VIDEO_manual.json`` holds what people drew or edited, ``VIDEO_auto.json`` what a model
 made alone, which is read on request only: it moves more smoothly than objects do.
 """
 
@@ -125,7 +125,7 @@ def _find(source: Source) -> list[Video] | None:
 
 
 def _find_in_folder(source: Source) -> list[Video] | None:
-    # Files are told by their names: to open fifty thousand of them takes as long as to read them.
+    # Files are recognised by their names: to open fifty thousand of them takes as long as to read them.
     files = files_below(source.path, _MANUAL, _AUTOMATIC)
     manual = [path for path in files if path.name.endswith(_MANUAL)]
     if len(manual) < len(files) and not source.automatic:

@@ -114,7 +114,7 @@ def _find(source: Source) -> list[Video] | None:
     if not videos:
         raise bad_annotation(json.path, *next(iter(problems.items())))
     found = list(videos.values())
-    # What is wrong with the file as a whole is told with its first video.
+    # What is wrong with the file as a whole is reported with its first video.
     return [replace(found[0], problems=problems), *found[1:]]
 
 

@@ -78,7 +78,7 @@ def find_videos(file: AnnotationFile) -> list[Video]:
         raise BadInputError(file.path, file.none)
     videos: list[Video] = []
     for video_id, group in groupby(annotations, lambda annotation: annotation.video_id):
-        # What is wrong with the file as a whole is told with its first video.
+        # What is wrong with the file as a whole is reported with its first video.
         videos.append(YoutubeVisVideo(file, file.videos[video_id], list(group), problems if not videos else {}))
     return videos
 

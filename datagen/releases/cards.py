@@ -257,7 +257,7 @@ def _is_published(dataset: Sequences, release: Release) -> bool:
     if not release.arrays:
         return False
     arrays = arrays_of(dataset)
-    # The small ones first: a file that differs is told apart without its masks being hashed.
+    # The small ones first: a file that differs is recognised without its masks being hashed.
     return all(sha256_array(arrays[name]) == release.arrays[name] for name in sorted(release.arrays, reverse=True))
 
 

@@ -325,7 +325,7 @@ def _describe(
             rows += [_row(group, factor, level, bool(bootstrap)) for group in summary.groups[1:] for level in LEVELS]
     notes = [*summary.warnings]
     if not named:
-        notes.append("the file does not name the videos: nothing within a video, and no ego-motion, can be told")
+        notes.append("the file does not name the videos: nothing within a video, and no ego-motion, can be computed")
     videos = len(np.unique(number_rows(table.source, table.video))) if named else 0
     return AtlasSet(name, str(path), fingerprint(path), delta_ms, sources, whole.n, videos, whole.objects, rows, notes)
 

@@ -15,7 +15,7 @@ from datagen.transitions import Transitions
 __all__ = ["MIN_OTHERS", "Distance", "at_distance", "at_time", "frames_at", "without_ego_motion"]
 
 MIN_OTHERS = 2
-"""A frame's common motion is told from at least this many other objects."""
+"""A frame's common motion is estimated from at least this many other objects."""
 
 
 def at_distance(table: Transitions, delta_t: int) -> Transitions:
@@ -155,7 +155,7 @@ def without_ego_motion(table: Transitions) -> Transitions:
         If a row does not say its video.
     """
     if len(table) and (table.video == "").any():
-        raise UsageError("the table does not say which video a row is of, so that no frame's motion can be told")
+        raise UsageError("the table does not say which video a row is of, so that no frame's motion can be found")
     frames = number_rows(table.source, table.video, table.frame)
     individuals, individual = np.unique(np.stack([frames, objects_of(table)], axis=1), axis=0, return_inverse=True)
     rows = np.bincount(individual, minlength=len(individuals))

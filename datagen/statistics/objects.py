@@ -19,7 +19,7 @@ _SHIFT_ROUNDING = 1e-4
 def number_rows(*columns: NDArray[Any]) -> NDArray[np.int64]:
     """Return a number for each row, int64 (N,), the same where all columns are; its order is that of the columns.
 
-    Rows in which nothing changes are told from the row above and not sorted, so that tables in order take linear time.
+    Rows in which nothing changes are taken from the row above and not sorted, so that tables in order take linear time.
     """
     count = len(columns[0])
     begins = np.zeros(count, dtype=bool)
@@ -35,7 +35,7 @@ def number_rows(*columns: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def objects_of(table: Transitions) -> NDArray[np.int64]:
-    """Return a number for the object of each row, int64 (N,), told apart by (source, video, object_id)."""
+    """Return a number for the object of each row, int64 (N,), distinguished by (source, video, object_id)."""
     return number_rows(table.source, table.video, table.object_id)
 
 

@@ -53,7 +53,7 @@ PUBLISHED = (
 
 
 def published_figures(table: Transitions) -> Published | None:
-    """Return what was published of a table, told by its numbers of transitions and of sequences; None if unknown.
+    """Return what was published of a table, recognised by its numbers of transitions and of sequences; None if unknown.
 
     Whether the figures are met is for whoever reads them side by side: the numbers say what is compared, no more.
     """

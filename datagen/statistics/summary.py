@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 BY = ("category", "source", "video", "sequence")
-"""What transitions can be grouped by. A video is told by its source and name; MOTS calls it a sequence."""
+"""What transitions can be grouped by. A video is identified by its source and name; MOTS calls it a sequence."""
 
 _MOST_NAMES, _MOST_GROUPS = 3, 50
 
@@ -260,7 +260,7 @@ def summarize(
     for level in texts_of("levels", levels):
         check_choice("level", level, LEVELS)
     if "video" in levels and (table.video == "").any():
-        raise UsageError("the table does not say which video a row is of, so that no video's scale can be told")
+        raise UsageError("the table does not say which video a row is of, so that no video's scale can be found")
     # What shares a scale, from coarse to fine, beginning with all changes, to compare with.
     asked = tuple(level for level in LEVELS if level in levels or level == "pooled") if levels else ()
     for factor in FACTORS:
@@ -362,7 +362,7 @@ def describe_shape(fits: dict[str, Fit], with_interval: bool = True) -> str:
 
 
 def describe_within(found: Within) -> dict[str, str]:
-    """Return the lines of a table that tell of changes whose scales are taken out, the shape first."""
+    """Return the lines of a table that describe changes whose scales are taken out, the shape first."""
     lines = {"shape": "at the bound" if found.at_bound else describe_value(found.shape)}
     if found.shape_interval:
         lines["95 % interval"] = str(found.shape_interval)

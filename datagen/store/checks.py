@@ -89,7 +89,7 @@ def check_headers(path: Path, layout: Layout, headers: Mapping[str, Header]) -> 
 def check_texts(path: Path, layout: Layout, arrays: Mapping[str, AnyArray | None]) -> None:
     """Check that texts are some, before anything is made of them."""
     for name, array in arrays.items():
-        # Factors of a layout that has its own are told from them anyway.
+        # Factors of a layout that has its own are known anyway.
         if not isinstance(array, np.ndarray) or (name == "factor_names" and layout.factor_names):
             continue
         if array.dtype.kind == "U" and (problem := text_problem(array)):

@@ -266,7 +266,7 @@ def _check_size(path: Path, metadata: Any, names: Sequence[str], size: int) -> N
     rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
     # Six measured floats that differ from row to row take more than eight bytes, however well they are packed.
     if rows > 1_000_000 + size // 8:
-        raise BadInputError(path, f"tells of {rows:,} rows in {size:,} bytes, which no table of transitions can")
+        raise BadInputError(path, f"claims {rows:,} rows in {size:,} bytes, which no table of transitions can")
     wanted = [place for place, name in enumerate(names) if name in _ALL] if groups else []
     if groups and groups[0].num_columns != len(names):  # nested columns beside ours: count them all
         wanted = list(range(groups[0].num_columns))

@@ -49,7 +49,7 @@ def write(
     """Write arrays and a manifest.
 
     numpy's own writer deflates with zlib; ISA-L deflates masks many times faster and as small, and the zip is
-    streamed, so nothing is held twice. `wrote` is told how many bytes of the arrays each step took.
+    streamed, so nothing is held twice. `wrote` is called with how many bytes of the arrays each step took.
     """
 
     def members() -> Iterator[MemberFile]:

@@ -225,7 +225,7 @@ def _rate(path: Path, manifest: _Manifest | None) -> float:
     rates = {each.frames_per_second for each in manifest.rates} if manifest else set()
     rate = rate_or_nan(rates.pop() if len(rates) == 1 else None)
     if rate <= 0:
-        raise BadInputError(_manifest_path(path), f"{rate:g} is no rate; mend or remove it")
+        raise BadInputError(_manifest_path(path), f"{rate:g} is no rate; correct or remove it")
     return rate
 
 
@@ -237,11 +237,11 @@ def _category_names(path: Path, manifest: _Manifest | None) -> dict[int, str]:
     try:
         names = {int(number): name for number, name in (manifest.categories or {"": ""}).items()}
     except ValueError:
-        problem = "is no manifest of a table (it gives no names of categories by their numbers); mend or remove it"
+        problem = "is no manifest of a table (it gives no names of categories by their numbers); correct or remove it"
         raise BadInputError(beside, problem) from None
     for name in names.values():
         if "\0" in name or len(name) > _LONGEST_NAME:
-            raise BadInputError(beside, f"{name[:40]!r} is no name of a category; mend or remove it")
+            raise BadInputError(beside, f"{name[:40]!r} is no name of a category; correct or remove it")
     return names
 
 
@@ -251,7 +251,7 @@ def _read_manifest(path: Path) -> _Manifest | None:
     Raises
     ------
     BadInputError
-        If it is no manifest, or tells of another table: whoever reads it must not take it for this table's.
+        If it is no manifest, or describes another table: whoever reads it must not take it for this table's.
     """
     beside = _manifest_path(path)
     if not os.path.lexists(beside):
@@ -263,7 +263,7 @@ def _read_manifest(path: Path) -> _Manifest | None:
     except UsageError as error:
         raise BadInputError(beside, str(error).removeprefix(f"{beside}: ")) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInputError(beside, f"is no manifest of a table ({error}); mend or remove it") from None
+        raise BadInputError(beside, f"is no manifest of a table ({error}); correct or remove it") from None
     if manifest.sha256 is not None and manifest.sha256 != sha256_file(path):
         raise BadInputError(
             beside,

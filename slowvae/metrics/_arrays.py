@@ -294,7 +294,7 @@ def _inner_edges(column: Floats, bins: int) -> Floats:
 
 
 class Information(NamedTuple):
-    """How much latents tell of factors, in nats.
+    """Mutual information of latents and factors, in nats.
 
     Attributes
     ----------

@@ -32,7 +32,7 @@ def block_mcc(
 ) -> Score:
     """Return the mean correlation coefficient of blocks of factors, each up to a linear map.
 
-    Some factors can be told apart only by convention: a position is x and y, or any other two axes. A block of b
+    Some factors are distinguished only by convention: a position is x and y, or any other two axes. A block of b
     factors is given b latents of its own; each of its factors is held against the linear map of these that is closest
     to it. All latents are given so that the mean over the factors of these (multiple) correlations is largest. With
     blocks of one factor each it is the MCC of `slowvae.metrics.mcc` with ``"pearson"`` and ``"rectangular"``.

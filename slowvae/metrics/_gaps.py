@@ -1,4 +1,4 @@
-"""MIG, SAP and Modularity: scores of a table of how much each latent tells of each factor."""
+"""MIG, SAP and Modularity: scores of a table of the information of each latent about each factor."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int
 def modularity(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int | None = None) -> Score:
     """Return the modularity (Ridgeway and Mozer 2018), as disentanglement_lib computes it.
 
-    A latent is modular if it tells of one factor only: one minus the mean squared information on the other factors,
-    over that on its best. A latent that tells of none has 0. Mean over latents.
+    A latent is modular if it informs about one factor only: one minus the mean squared information on the other
+    factors, over that on its best. A latent that informs about none has 0. Mean over latents.
 
     Parameters
     ----------

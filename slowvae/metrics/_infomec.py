@@ -90,9 +90,10 @@ def infomec(latents: ArrayLike, factors: ArrayLike, seed: int = 0, factor_bins: 
     -------
     InfoMEC
         The information is Ross's (2014) estimate from 10 neighbours, as scikit-learn has it; the regression takes 100
-        steps at most, as the authors' does, so latents that tell all give 0.9999. A latent that tells of no factor has
-        no share and is left out of InfoM, as is a factor of which none tells of InfoC (the authors' code returns NaN);
-        if none tells of any both are 0. InfoM of a single factor is 1, and so is InfoC of a single active latent.
+        steps at most, as the authors' does, so latents that determine all factors give 0.9999. A latent without
+        information on any factor has no share and is left out of InfoM, as is a factor on which none has information of
+        InfoC (the authors' code returns NaN); without any information both are 0. InfoM of a single factor
+        is 1, and so is InfoC of a single active latent.
 
     Raises
     ------

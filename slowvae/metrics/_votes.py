@@ -1,4 +1,4 @@
-"""BetaVAE and FactorVAE: tell from latents which factor was held fixed.
+"""BetaVAE and FactorVAE: predict from latents which factor was held fixed.
 
 disentanglement_lib renders images that share one factor. Here the samples are given, so those that share a factor are
 drawn from them: a factor is picked, then a sample at random, then others among all samples with its value. With a
@@ -88,7 +88,7 @@ def beta_vae(
     """Return the BetaVAE metric (Higgins et al. 2017), as disentanglement_lib computes it.
 
     A point is the mean absolute difference of the latents over `batch_size` pairs that share one factor; a logistic
-    regression tells from it which factor that was.
+    regression predicts from it which factor that was.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def factor_vae(
 
 
 def _accuracy(told: NDArray[np.int64], factor: NDArray[np.int64], num_train: int, n: int) -> Score:
-    """Return how often the factor is told on the test points, with that on those before them."""
+    """Return how often the factor is predicted on the test points, with that on those before them."""
     right = told == factor
     return Score(right[num_train:].mean(), n=n, parts={"train": float(right[:num_train].mean())})
 
