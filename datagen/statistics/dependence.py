@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,26 +69,42 @@ def correlations(columns: dict[str, NDArray[np.float64]], seed: int | None = Non
     columns = {name: _check(column, name, 3) for name, column in columns.items()}
     if len({len(column) for column in columns.values()}) > 1:
         raise UsageError(f"columns of different lengths: { ({name: len(each) for name, each in columns.items()}) }")
-    ranks = {name: stats.rankdata(column) for name, column in columns.items()}
+    straight = {name: _standardized(column) for name, column in columns.items()}
+    ranks = {name: _standardized(stats.rankdata(column)) for name, column in columns.items()}
     result = {}
     for index, first in enumerate(names):
         for second in names[index + 1 :]:
-            with warnings.catch_warnings():
-                # It warns of columns that vary little beside their mean; those that vary by no more than rounding are
-                # none of these.
-                warnings.simplefilter("ignore")
-                pearson = stats.pearsonr(columns[first], columns[second])
+            pearson, pearson_p = _coefficient(straight[first], straight[second])
             # Spearman's coefficient is Pearson's of the ranks; its p-value is that of Student's t.
-            spearman = stats.pearsonr(ranks[first], ranks[second])
+            spearman, spearman_p = _coefficient(ranks[first], ranks[second])
             result[f"{first}-{second}"] = Correlation(
                 n=len(columns[first]),
-                pearson=float(pearson.statistic),
-                pearson_p=float(pearson.pvalue),
-                spearman=float(spearman.statistic),
-                spearman_p=float(spearman.pvalue),
+                pearson=pearson,
+                pearson_p=pearson_p,
+                spearman=spearman,
+                spearman_p=spearman_p,
                 mutual_information=None if seed is None else mutual_information(columns[first], columns[second], seed),
             )
     return result
+
+
+def _standardized(column: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a column less its mean, of length 1."""
+    centred = column - column.mean()
+    centred /= abs(centred).max()  # else squares may leave the range of doubles
+    return centred / np.linalg.norm(centred)
+
+
+def _coefficient(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float]:
+    """Return Pearson's coefficient of standardized columns and its p-value, as `scipy.stats.pearsonr` does.
+
+    For normal, independent columns (1 + r) / 2 follows the beta distribution of twice the parameter N / 2 - 1.
+    """
+    from scipy.special import betainc
+
+    r = min(1.0, max(-1.0, float(first @ second)))
+    half = len(first) / 2 - 1
+    return r, min(1.0, float(2 * betainc(half, half, (1 - abs(r)) / 2)))
 
 
 def mutual_information(first: ArrayLike, second: ArrayLike, seed: int = 0) -> float:

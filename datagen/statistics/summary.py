@@ -413,11 +413,11 @@ def _groups(table: Transitions, by: str | None) -> Iterator[tuple[str, NDArray[n
         labels = np.char.add(np.char.add(table.source, slash), table.video)
     else:
         labels = getattr(table, by)
-    names, place = np.unique(labels, return_inverse=True)
+    place = number_rows(labels)
     order = np.argsort(place, kind="stable")
-    ends = np.cumsum(np.bincount(place, minlength=len(names)))
-    for name, begin, end in zip(names, np.append(0, ends[:-1]), ends, strict=False):
-        yield str(name), order[begin:end]
+    ends = np.cumsum(np.bincount(place))
+    for begin, end in zip(np.append(0, ends[:-1]), ends, strict=False):
+        yield str(labels[order[begin]]), order[begin:end]
 
 
 def _sampled(columns: dict[str, NDArray[np.float64]], count: int, seed: int) -> dict[str, NDArray[np.float64]]:
@@ -528,7 +528,10 @@ def _higher_moments(column: NDArray[Any]) -> tuple[float, float]:
     with warnings.catch_warnings():
         # scipy warns of differences that vary little beside their mean; by more than rounding they do, as was checked.
         warnings.simplefilter("ignore")
-        return float(stats.kurtosis(column)), float(stats.skew(column.astype(np.float64)))
+        kurtosis = float(stats.kurtosis(column))
+    centred = column - column.mean(dtype=np.float64)
+    square = centred**2
+    return kurtosis, float((square @ centred) / len(column) / square.mean() ** 1.5)
 
 
 def _shape_interval(
