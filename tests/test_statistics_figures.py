@@ -32,6 +32,16 @@ def summary(table):
 
 
 @pytest.fixture(scope="module")
+def drawn(table, summary):
+    return list(draw(table, summary))
+
+
+@pytest.fixture(scope="module")
+def figures(drawn):
+    return {name: figure for name, _, figure in drawn}
+
+
+@pytest.fixture(scope="module")
 def page(table, summary, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "stats.html"
     return save_report(table, summary, path, title="cats & <dogs>")
@@ -54,8 +64,7 @@ def test_figures_are_not_overwritten_unasked(table, summary, tmp_path):
         save_figures(table, summary, tmp_path / "qq.pdf")
 
 
-def test_every_fit_is_drawn_in_every_panel_and_told_apart_without_colour(table, summary):
-    figures = {name: figure for name, _, figure in draw(table, summary)}
+def test_every_fit_is_drawn_in_every_panel_and_told_apart_without_colour(figures, summary):
     for name in ("histograms", "tails"):
         for axes in figures[name].axes:
             lines = [line for line in axes.lines if line.get_label() != "data"]
@@ -68,9 +77,8 @@ def test_every_fit_is_drawn_in_every_panel_and_told_apart_without_colour(table, 
     assert len(figures["joint"].axes) == 6  # three panels, each with its colours
 
 
-def test_histogram_is_a_density(table, summary):
-    figure = next(figure for name, _, figure in draw(table, summary) if name == "histograms")
-    for axes in figure.axes:
+def test_histogram_is_a_density(table, figures):
+    for axes in figures["histograms"].axes:
         heights, edges, _ = axes.patches[0].get_data()
         inside = np.sum(heights * np.diff(edges))
         values = table.differences(re.search(r"change of (\w+)", axes.get_xlabel())[1])
@@ -171,8 +179,13 @@ def test_neighbouring_large_numbers_are_told_apart_in_bins():
     assert np.histogram(near, edges)[0].sum() >= 7
 
 
-def test_shapes_are_told_on_the_panels(table, summary):
-    figures = {name: figure for name, _, figure in draw(table, summary)}
+def test_captions_name_the_axes(drawn):
+    for name, caption, _ in drawn:
+        assert re.search(r"\bacross\b", caption, re.IGNORECASE), name
+        assert name in ("within", "groups", "groups-kurtosis") or re.search(r"\bup\b", caption, re.IGNORECASE), name
+
+
+def test_shapes_are_told_on_the_panels(figures, summary):
     group = summary.groups[0]
     titles = [axes.get_title() for axes in figures["histograms"].axes]
     assert f"shape {group.fits['x']['gennorm'].parameters['shape']:.4g}" in " ".join(titles)

@@ -230,6 +230,9 @@ def _ks_tail(statistic: float, count: int) -> float:
 
     if count * statistic**2 < 2.2 or count < 1000:
         return float(stats.kstwo.sf(statistic, count))
+    # Massart's bound, 2 exp(-2 n d^2), is below the least double.
+    if count * statistic**2 > 373:
+        return 0.0
     # Out here both one-sided statistics are never large together, to a part in 1e7; scipy sums the same slowly.
     return 2 * float(_smirnov_tail(statistic, count))
 

@@ -59,9 +59,11 @@ def once_per_frame(table: Transitions, seed: int = 0) -> NDArray[np.int64]:
         Numbers of rows, rising.
     """
     objects = objects_of(table)
-    step, same = np.diff(table.frame), np.diff(objects) == 0
-    if ((step > 0) | ~same).all() and (np.diff(objects) >= 0).all():
-        return np.arange(len(table))
+    same = np.diff(objects) == 0
+    if ((np.diff(table.frame) > 0) | ~same).all():
+        begins = objects[np.append(True, ~same)] if len(objects) else objects
+        if len(np.unique(begins)) == len(begins):  # the rows of an object follow each other, and frames only rise
+            return np.arange(len(table))
     x = table.x[:, :2].astype(np.float64).mean(axis=1)
     away = abs(x - (table.x.min() + float(table.x.max())) / 2)
     chance = np.random.default_rng(seed).random(len(table))

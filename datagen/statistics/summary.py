@@ -45,6 +45,8 @@ BY = ("category", "source", "video", "sequence")
 
 _MOST_NAMES, _MOST_GROUPS = 3, 50
 
+_BLOCK = 1 << 18  # changes held at once, while moments are summed
+
 MIN_TRANSITIONS = 10
 """A group of fewer says only how many."""
 
@@ -420,12 +422,13 @@ def _groups(table: Transitions, by: str | None) -> Iterator[tuple[str, NDArray[n
         yield str(labels[order[begin]]), order[begin:end]
 
 
-def _sampled(columns: dict[str, NDArray[np.float64]], count: int, seed: int) -> dict[str, NDArray[np.float64]]:
+def _sampled(columns: dict[str, NDArray[Any]], count: int, seed: int) -> dict[str, NDArray[Any]]:
     """Return the same rows of all columns, `MAX_PAIRS` of them where there are more."""
     if count <= MAX_PAIRS:
-        return columns
-    rows = np.unique(np.random.default_rng(seed).integers(0, count, MAX_PAIRS))
-    return {factor: values[rows] for factor, values in columns.items()}
+        return {factor: values.astype(np.float64) for factor, values in columns.items()}
+    rows = np.sort(np.random.default_rng(seed).integers(0, count, MAX_PAIRS))
+    rows = rows[np.append(True, np.diff(rows) > 0)]
+    return {factor: values[rows].astype(np.float64) for factor, values in columns.items()}
 
 
 def _count_distinct(numbers: NDArray[np.int64]) -> int:
@@ -462,7 +465,7 @@ def _describe(
             continue
         values = column.astype(np.float64)
         distinct, counts = tally(values)
-        described[factor] = values
+        described[factor] = column
         group.mean[factor] = float(values.mean())
         group.sd[factor] = float(values.std())
         group.kurtosis[factor], group.skewness[factor] = _higher_moments(column)
@@ -480,11 +483,12 @@ def _describe(
                     group.fits[factor][name] = replace(fit, shape_interval=interval)
         if shaped := shape_fit(group.fits[factor]):
             group.sparse[factor] = _is_sparse(shaped)
+        del values  # of millions, before those of the next factor
     group.correlations.update(correlations(_sampled(described, len(single), seed)))
     once = {
-        factor: values if single.all() else values[single]
-        for factor, values in described.items()
-        if single.all() or _why_none(columns[factor][single], sizes[factor]) is None
+        factor: column if single.all() else column[single]
+        for factor, column in described.items()
+        if single.all() or _why_none(column[single], sizes[factor]) is None
     }
     if single.all() and not mutual_information:
         group.dependence.update(group.correlations)
@@ -494,7 +498,9 @@ def _describe(
     copies = None if replicates is None else replicates.copies
     for level in levels:
         assert series is not None
-        found = {factor: within(values, series, level, copies, seed) for factor, values in once.items()}
+        found = {
+            factor: within(column.astype(np.float64), series, level, copies, seed) for factor, column in once.items()
+        }
         group.within[level] = {factor: each for factor, each in found.items() if each is not None}
     for factor in once if levels else ():
         group.kind[factor] = sparsity_kind(*(group.within[level].get(factor) for level in (levels[0], levels[-1])))
@@ -515,7 +521,7 @@ def _why_none(column: NDArray[Any], size: float) -> str | None:
     limits = np.finfo(column.dtype if column.dtype.kind == "f" else np.float64)
     if largest > float(limits.max) ** 0.2:
         return f"no figures: the fourth power of a difference of {largest:.2g} pixels is too large for {limits.dtype}"
-    spread = float(column.astype(np.float64).std())
+    spread = _central_moments(column)[0] ** 0.5
     if spread < float(limits.tiny) ** 0.2:
         return f"no figures: the fourth power of a deviation of {spread:.2g} pixels is too small for {limits.dtype}"
     return None
@@ -525,13 +531,26 @@ def _higher_moments(column: NDArray[Any]) -> tuple[float, float]:
     """Return excess kurtosis, in the column's own type, and skewness."""
     from scipy import stats
 
+    second, third, fourth = _central_moments(column)
+    skewness = third / second**1.5
+    if column.dtype.kind != "f" and len(column) > 2**20:  # scipy's has the published bits, and takes copies of it all
+        return fourth / second**2 - 3, skewness
     with warnings.catch_warnings():
         # scipy warns of differences that vary little beside their mean; by more than rounding they do, as was checked.
         warnings.simplefilter("ignore")
-        kurtosis = float(stats.kurtosis(column))
-    centred = column - column.mean(dtype=np.float64)
-    square = centred**2
-    return kurtosis, float((square @ centred) / len(column) / square.mean() ** 1.5)
+        return float(stats.kurtosis(column)), skewness
+
+
+def _central_moments(column: NDArray[Any]) -> list[float]:
+    """Return the second to fourth central moment of a column, a block at a time."""
+    mean = column.mean(dtype=np.float64)
+    total = np.zeros(3)
+    with np.errstate(over="ignore", under="ignore"):
+        for begin in range(0, len(column), _BLOCK):
+            centred = column[begin : begin + _BLOCK] - mean
+            square = centred**2
+            total += [square.sum(), square @ centred, square @ square]
+    return [float(each) for each in total / len(column)]
 
 
 def _shape_interval(
