@@ -4,9 +4,12 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
+from pathlib import Path
 
 import pytest
 
+PAGES = Path(__file__).parents[1] / "docs/api"
 PACKAGES = ("datagen", "kitti_masks", "natsprites", "slowvae")
 
 
@@ -58,3 +61,15 @@ def test_whatever_a_package_shows_has_an_example(name, of):
 
 def test_what_is_used_most_beside_them_has_one_too():
     assert set(EXAMPLES) >= {"datagen.views.make_view", "natsprites.renderer.Renderer.render"}
+
+
+def test_whatever_a_package_shows_is_on_one_page_of_the_docs():
+    listed = [name for page in PAGES.glob("*.md") for name in re.findall(r"^::: (\S+)$", page.read_text(), re.M)]
+    homes = {of.__module__.partition("._")[0] for of in _public().values()}
+    assert homes <= set(listed)
+    assert len(listed) == len(set(listed))
+
+
+def test_the_page_of_contents_names_the_others():
+    linked = re.findall(r"\]\(([\w-]+\.md)\)", (PAGES / "index.md").read_text())
+    assert sorted([*linked, "index.md"]) == sorted(page.name for page in PAGES.glob("*.md"))
