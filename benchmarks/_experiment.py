@@ -20,8 +20,8 @@ def datagen(*words: object) -> str:
 
 def train(file: Path, run: Path, *settings: object) -> None:
     """Train a run that is not finished, or go on with it."""
-    told = run / "run.json"
-    if not told.exists() or json.loads(told.read_text())["status"] != "finished":
+    record = run / "run.json"
+    if not record.exists() or json.loads(record.read_text())["status"] != "finished":
         datagen("train", file, "--out", run, *(("--resume",) if run.exists() else settings), "--quiet")
 
 

@@ -102,7 +102,7 @@ def theirs(folder: Path, latents: np.ndarray, factors: np.ndarray) -> dict[str, 
     settings: dict[str, dict[str, Any]] = {}
 
     def configurable(name: str, **_: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        return lambda function: lambda *args, **told: function(*args, **{**settings.get(name, {}), **told})
+        return lambda function: lambda *args, **options: function(*args, **{**settings.get(name, {}), **options})
 
     gin = types.ModuleType("gin")
     gin.tf = types.ModuleType("gin.tf")  # type: ignore[attr-defined]

@@ -112,7 +112,7 @@ def command(
     as_json: bool,
     quiet: bool,
     overwrite: bool,
-    **told: Any,
+    **changes: Any,
 ) -> None:
     """Score the networks of a run, or any encoder on a dataset file.
 
@@ -139,14 +139,14 @@ def command(
         from slowvae.device import find_device
         from slowvae.evaluation import evaluate_run
 
-        protocol = told.pop("protocol")
+        protocol = changes.pop("protocol")
         if protocol is not None:
-            made = _protocol(protocol, told)  # which says what is wrong with it before torch is loaded
+            made = _protocol(protocol, changes)  # which says what is wrong with it before torch is loaded
             if protocol.endswith(".json"):
-                protocol, told = made, {}
+                protocol, changes = made, {}
         result = evaluate_run(
             what, find_device(device), metrics, protocol, data, out=out, name=name, overwrite=overwrite,
-            show_progress=not (quiet or as_json), **told,
+            show_progress=not (quiet or as_json), **changes,
         )  # fmt: skip
         results = [result]
     else:
@@ -156,7 +156,7 @@ def command(
             )
         if data is not None:
             raise click.UsageError("--data is of a run; the dataset is the file itself here")
-        wanted = _protocol(told.pop("protocol"), told)
+        wanted = _protocol(changes.pop("protocol"), changes)
         if baselines is not None:
             results = _baselines(
                 what, baselines, metrics, wanted, seeds, out, name, device, overwrite, quiet or as_json
@@ -169,20 +169,20 @@ def command(
 
                 results = [write_result(results[0], out, overwrite)]
     if as_json:
-        told_json = [result.to_json() for result in results]
-        print_json(told_json if baselines is not None else told_json[0])
+        as_data = [result.to_json() for result in results]
+        print_json(as_data if baselines is not None else as_data[0])
     elif not quiet:
         for result in results:
             _show(result, str(what) if is_run else result.name, metrics)
 
 
-def _protocol(name: str | None, told: dict[str, Any]) -> Protocol:
+def _protocol(name: str | None, changes: dict[str, Any]) -> Protocol:
     """Return the protocol that is meant: by its name, or that of a result's file."""
     from slowvae.protocols import make_protocol
 
     if name is None or not name.endswith(".json"):
-        return make_protocol(name, **told)
-    given = next((option for option, value in told.items() if value is not None), None)
+        return make_protocol(name, **changes)
+    given = next((option for option, value in changes.items() if value is not None), None)
     if given is not None:
         raise click.UsageError(
             f"--protocol {name} says all; leave out --{given.replace('part', 'split').replace('_', '-')}"

@@ -152,12 +152,12 @@ def announce_duration(
     >>> list(announce_duration("abc", 3, 1, "{} a second".format))
     ['a', 'b', 'c']
     """
-    told, began = not _can_draw(show), 0.0
+    announced, began = not _can_draw(show), 0.0
     for number, item in enumerate(items):  # whose first `number` are done
-        if not told and number == every:
+        if not announced and number == every:
             began = monotonic()
-        elif not told and number > every and number % every == 0 and (took := monotonic() - began) >= _MEASURED:
-            told, speed = True, (number - every) / took
+        elif not announced and number > every and number % every == 0 and (took := monotonic() - began) >= _MEASURED:
+            announced, speed = True, (number - every) / took
             if total / speed >= _LONG:
                 print(printable(describe(speed)), file=sys.stdout if _in_notebook() else sys.stderr, flush=True)
         yield item

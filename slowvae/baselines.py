@@ -155,12 +155,12 @@ def evaluate_baseline(
         As `slowvae.evaluate` and `baseline_latents`.
     """
     check_choice("baseline", baseline, tuple(BASELINE_ENCODERS))
-    told = make_protocol(protocol) if isinstance(protocol, str) else protocol
+    protocol = make_protocol(protocol) if isinstance(protocol, str) else protocol
     where = devices.find_device(device)
     described, data = describe_file(dataset), load(dataset, lazy=True)
-    task = Task(data, names, told, len(seeds))
+    task = Task(data, names, protocol, len(seeds))
     task.check_width(z_dim, baseline)
-    trained_on = split_frames(data, "train", told.split, told.split_seed)
+    trained_on = split_frames(data, "train", protocol.split, protocol.split_seed)
     frames = Frames.of(data, where)
     found = baseline_latents(baseline, frames, task.rows, trained_on, seeds, z_dim, iterations, show_progress)
     latents = {str(seed): z for seed, z in found.items()}

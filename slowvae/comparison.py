@@ -257,9 +257,9 @@ def _difference(model: str, baseline: str, scores: dict[str, dict[int, metrics.M
     interval = interval_over_seeds(differences, resampled)
     assert interval is not None  # sequences were drawn
     (low, high), figure = interval, float(np.mean(differences))
-    told = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    of_seeds = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
     detail = (
-        f"MCC ({mine[0].protocol}, {mine[0].method}, {told}) {np.mean([a.score for a in mine]):.3f} against "
+        f"MCC ({mine[0].protocol}, {mine[0].method}, {of_seeds}) {np.mean([a.score for a in mine]):.3f} against "
         f"{np.mean([b.score for b in theirs]):.3f}: {figure:+.3f}, 95 % {low:+.3f} to {high:+.3f}"
     )
     if len(seeds) == 1:

@@ -174,9 +174,9 @@ def encode(
                 except Exception as error:  # whatever somebody's code does
                     errors.append(_said(error))
             else:
-                told = errors[0] if len(errors) == 1 else f"of an array {errors[0]}; of a tensor {errors[1]}"
+                reasons = errors[0] if len(errors) == 1 else f"of an array {errors[0]}; of a tensor {errors[1]}"
                 raise DatagenError(
-                    f"{name}: raised at {where}, images float32 {images.shape} on {device.type}: {told}"
+                    f"{name}: raised at {where}, images float32 {images.shape} on {device.type}: {reasons}"
                 ) from None
             ways = [way]  # the one that worked at the first batch
             latents = _rows_of(given, name)

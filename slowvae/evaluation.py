@@ -204,17 +204,24 @@ class Task:
 
     def measure(self, name: str, latents: NDArray[np.float32]) -> dict[str, Any]:
         """Score latents of the rows by a metric."""
-        told = self.protocol
+        protocol = self.protocol
         return measure(
-            latents, self.factors, [name], self.dataset.is_discrete, told.variant, self.groups, told.seed,
-            factor_names=self.factor_names, correlation=told.correlation, num_samples=told.num_samples,
+            latents, self.factors, [name], self.dataset.is_discrete, protocol.variant, self.groups, protocol.seed,
+            factor_names=self.factor_names, correlation=protocol.correlation, num_samples=protocol.num_samples,
         )  # fmt: skip
 
     def quick_mcc(self, latents: NDArray[np.float32]) -> float:
         """Return the MCC of latents of the rows, without its interval."""
-        told = self.protocol
+        protocol = self.protocol
         return metrics.mcc(
-            latents, self.factors, told.correlation, told.variant, told.num_samples, told.seed, self.groups, False
+            latents,
+            self.factors,
+            protocol.correlation,
+            protocol.variant,
+            protocol.num_samples,
+            protocol.seed,
+            self.groups,
+            False,
         ).score
 
     def udr(self, encoded: Mapping[str, Encoded]) -> dict[str, float]:
@@ -237,7 +244,7 @@ class Task:
             for scores in seeds.values():
                 scores.pop(name, None)
 
-    def result(self, encoded: Mapping[str, Encoded], **told: Any) -> Result:
+    def result(self, encoded: Mapping[str, Encoded], **fields: Any) -> Result:
         """Score latents of the rows by seed."""
         scored = self.scores(encoded)
         if not any(scored["seeds"].values()) and not scored["udr"]:
@@ -251,7 +258,7 @@ class Task:
             tool=f"datagen {__version__}",
             versions=versions(),
             **scored,
-            **told,
+            **fields,
         )
         return msgspec.structs.replace(result, mcc=summary(result))
 
@@ -344,9 +351,9 @@ def evaluate(
     given = dict(encoder) if isinstance(encoder, Mapping) else {0: encoder}
     if not given or any(isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0 for seed in given):
         raise UsageError("several encoders are given by their seeds, whole numbers of at least 0: {0: one, 1: other}")
-    told = make_protocol(protocol) if isinstance(protocol, str) else protocol
-    check_instance("protocol", told, Protocol, "or its name, such as by-object")
-    task = Task(data, metrics, told, len(given))
+    protocol = make_protocol(protocol) if isinstance(protocol, str) else protocol
+    check_instance("protocol", protocol, Protocol, "or its name, such as by-object")
+    task = Task(data, metrics, protocol, len(given))
     where = find_device(device)
     labels = {seed: name or _label(each) for seed, each in given.items()}
     calls: dict[int, Encodes] = {seed: each for seed, each in given.items() if callable(each)}
@@ -472,7 +479,7 @@ def evaluate_run(
     file = check_output(folder / "result.json" if out is None else out, overwrite=True)
     if file.exists():
         read_result(file)  # which says so if it is damaged
-    told = protocol_of(run.settings, protocol, str(folder), **changes, seed=seed)
+    protocol = protocol_of(run.settings, protocol, str(folder), **changes, seed=seed)
     newest = load_newest(folder)
     networks = {s: network_of(newest, s) for s in newest.settings.seeds}
     path = data if data is not None else run.dataset.path
@@ -487,9 +494,9 @@ def evaluate_run(
         if data is None:
             again = "pass it as --data to score on it all the same"
             raise DatagenError(f"{path}: changed since the run in {folder}; {again}")
-        told = msgspec.structs.replace(told, trained_on=f"another file ({str(run.dataset.sha256)[:8]})")
+        protocol = msgspec.structs.replace(protocol, trained_on=f"another file ({str(run.dataset.sha256)[:8]})")
     dataset = load(path, lazy=True)
-    task = Task(dataset, names, told, len(networks))
+    task = Task(dataset, names, protocol, len(networks))
     frames = Frames.of(dataset, device)
     del dataset
     for network in networks.values():
@@ -539,28 +546,28 @@ def protocol_of(settings: Settings, protocol: Protocol | str | None, whose: str,
         changes = {"split_seed": settings.split_seed} | {k: v for k, v in changes.items() if v is not None}
     changes = {field: value for field, value in changes.items() if value is not None}
     if isinstance(protocol, str):
-        told = make_protocol(protocol, **changes)
+        wanted = make_protocol(protocol, **changes)
     else:
-        told = msgspec.structs.replace(protocol, **changes)
-    own = fill_in(told, settings)
+        wanted = msgspec.structs.replace(protocol, **changes)
+    own = fill_in(wanted, settings)
     trained_on, distance, prior = own.trained_on, own.max_delta_t, own.prior
     have = f"max_delta_t {distance}" if distance is not None else f"pairs by {prior}"
-    instead = f"name a split instead ({told.split})"
+    instead = f"name a split instead ({wanted.split})"
     if isinstance(protocol, str) and protocol not in NAMED:
-        if told.max_delta_t not in (None, distance):
-            raise UsageError(f"{whose}: was trained with {have}, not with max_delta_t {told.max_delta_t}")
+        if wanted.max_delta_t not in (None, distance):
+            raise UsageError(f"{whose}: was trained with {have}, not with max_delta_t {wanted.max_delta_t}")
         return own
-    name = protocol if isinstance(protocol, str) else f"protocol {told.id}"
-    if trained_on != told.trained_on:
-        train = "everything" if told.split == "release" else f"train of {told.split}"
+    name = protocol if isinstance(protocol, str) else f"protocol {wanted.id}"
+    if trained_on != wanted.trained_on:
+        train = "everything" if wanted.split == "release" else f"train of {wanted.split}"
         raise UsageError(
             f"{whose}: was trained on {trained_on or train}, and {name} scores networks that were trained on "
-            f"{told.trained_on or train}; train so (--protocol), or {instead}"
+            f"{wanted.trained_on or train}; train so (--protocol), or {instead}"
         )
-    if told.max_delta_t not in (None, distance) or told.prior not in (None, prior):
-        asked = f"max_delta_t {told.max_delta_t}" if told.max_delta_t is not None else f"pairs by {told.prior}"
+    if wanted.max_delta_t not in (None, distance) or wanted.prior not in (None, prior):
+        asked = f"max_delta_t {wanted.max_delta_t}" if wanted.max_delta_t is not None else f"pairs by {wanted.prior}"
         raise UsageError(f"{whose}: was trained with {have}, and {name} is of {asked}; train so, or {instead}")
-    return told
+    return wanted
 
 
 def fill_in(protocol: Protocol, settings: Settings) -> Protocol:
@@ -577,20 +584,20 @@ def fill_in(protocol: Protocol, settings: Settings) -> Protocol:
 
 def _notes_of_run(folder: Path, task: Task, run: Run, newest: Checkpoint) -> list[str]:
     """Say what a reader should know of the scores of a run."""
-    told, settings = task.protocol, run.settings
+    protocol, settings = task.protocol, run.settings
     notes = []
-    if told.trained_on and told.split != "release":
-        notes.append(f"trained on {told.trained_on}, so what is scored may have been trained on")
-    if told.split.startswith("random"):
+    if protocol.trained_on and protocol.split != "release":
+        notes.append(f"trained on {protocol.trained_on}, so what is scored may have been trained on")
+    if protocol.split.startswith("random"):
         notes.append("a random split leaks: nearly every frame that is scored has its neighbour in the training part")
-    if told.checkpoint == "labels":
+    if protocol.checkpoint == "labels":
         notes.append("the checkpoint was chosen by the labels that it is scored on")
     if newest.iteration < settings.iterations:
         notes.append(f"after {newest.iteration:,} of {settings.iterations:,} iterations")
     num_pairs = None
-    if told.split == "random-pairs":
-        num_pairs = len(split_frames(task.dataset, "train", told.split, told.split_seed))
-    return notes + departures(told, newest.iteration, len(settings.seeds), settings.z_dim, num_pairs)
+    if protocol.split == "random-pairs":
+        num_pairs = len(split_frames(task.dataset, "train", protocol.split, protocol.split_seed))
+    return notes + departures(protocol, newest.iteration, len(settings.seeds), settings.z_dim, num_pairs)
 
 
 def _encoded_by_run(

@@ -162,7 +162,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it in JSON types; what is empty is left out."""
-        told = {"kind": KIND, **msgspec.to_builtins(self), "protocol": self.protocol.to_json()}
+        fields = {"kind": KIND, **msgspec.to_builtins(self), "protocol": self.protocol.to_json()}
         needless = (
             "udr",
             "mcc",
@@ -177,7 +177,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return finite(
             {
                 name: value
-                for name, value in told.items()
+                for name, value in fields.items()
                 if not (name in (*needless, "replaced") and value in (None, {}, [], False))
             }
         )
@@ -214,8 +214,8 @@ def read_result(path: str | Path) -> Result:
     BadInputError
         If it is damaged, or no result, or its protocol is not the one that its id is of.
     """
-    told = read_record(path, _Tagged, _REMEDY)
-    fields = dict(told.protocol)
+    record = read_record(path, _Tagged, _REMEDY)
+    fields = dict(record.protocol)
     claimed, padding = fields.pop("id", None), fields.pop("padding", None)
     try:
         protocol = msgspec.convert(fields, Protocol)
@@ -223,13 +223,13 @@ def read_result(path: str | Path) -> Result:
         raise BadInputError(path, f"is damaged ({error}); {_REMEDY}", "protocol") from None
     if (claimed, padding) != (protocol.id, padding_of(protocol.variant)):
         raise BadInputError(path, f"its id {claimed!r:.20} is not that of its protocol; {_REMEDY}", "protocol")
-    if not told.seeds:
+    if not record.seeds:
         raise BadInputError(path, f"holds no scores; {_REMEDY}", "seeds")
     if any(
-        len(draws) > 10_000 or not all(abs(each) <= _MAX_SCORE for each in draws) for draws in told.resampled.values()
+        len(draws) > 10_000 or not all(abs(each) <= _MAX_SCORE for each in draws) for draws in record.resampled.values()
     ):
         raise BadInputError(path, f"is damaged; {_REMEDY}", "resampled")
-    values = {name: getattr(told, name) for name in told.__struct_fields__}
+    values = {name: getattr(record, name) for name in record.__struct_fields__}
     return Result(**{**values, "protocol": protocol})
 
 

@@ -170,7 +170,7 @@ def collect(folders: Iterable[str | Path]) -> Table:
     rows = [_row(where[key], seeds, columns) for key, seeds in found.items()]
     metrics = tuple(name for name in (_column(*each) for each in columns) if any(name in row.cells for row in rows))
     order = sorted(range(len(rows)), key=lambda n: (rows[n].dataset, rows[n].prior, rows[n].model, rows[n].iterations))
-    named = _told_apart([rows[n] for n in order], [list(where.values())[n] for n in order])
+    named = _distinguished([rows[n] for n in order], [list(where.values())[n] for n in order])
     return Table(metrics, named, notes)
 
 
@@ -237,9 +237,9 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _told_apart(rows: list[Row], origins: list[_Origin]) -> list[Row]:
+def _distinguished(rows: list[Row], origins: list[_Origin]) -> list[Row]:
     """Add to rows that look alike in what they differ: their files, and settings of the model."""
-    told = []
+    distinguished = []
     for number, row in enumerate(rows):
         twins = [
             origins[other]
@@ -256,8 +256,8 @@ def _told_apart(rows: list[Row], origins: list[_Origin]) -> list[Row]:
         dataset = row.dataset
         if any(twin.files != files for twin in twins):
             dataset += f" (sha256 {', '.join(dict.fromkeys(files))})"
-        told.append(replace(row, dataset=dataset, model=f"{row.model} ({extra})" if extra else row.model))
-    return told
+        distinguished.append(replace(row, dataset=dataset, model=f"{row.model} ({extra})" if extra else row.model))
+    return distinguished
 
 
 def write_table(table: Table, path: str | Path, overwrite: bool = False) -> None:

@@ -12,7 +12,7 @@ def random_masks(lengths, size=64, seed=0, **columns):
     rng = np.random.default_rng(seed)
     sequences, frames = len(lengths), sum(lengths)
     numbered = np.repeat(np.arange(frames, dtype=np.float32)[:, None], 3, axis=1)
-    told = {
+    described = {
         "source": np.full(sequences, "here"),
         "video": np.array([f"{number:04}" for number in range(sequences)]),
         "object_id": np.arange(sequences),
@@ -22,7 +22,7 @@ def random_masks(lengths, size=64, seed=0, **columns):
         **columns,
     }
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    return Sequences.of_masks(rng.random((frames, size, size)) < 0.3, numbered, offsets, **told)
+    return Sequences.of_masks(rng.random((frames, size, size)) < 0.3, numbered, offsets, **described)
 
 
 def walks(sequences=40, length=25, size=16, seed=0) -> Sequences:

@@ -352,9 +352,9 @@ def test_the_command_builds_stores(sa_v, tmp_path):
     arguments = ["masks", "--source", str(sa_v), "--out", str(tmp_path / "a.zarr"), "--windows", "2", "--json"]
     answer = CliRunner().invoke(datagen, arguments)
     assert answer.exit_code == 0, answer.output
-    told = json.loads(answer.stdout)
-    assert told["bytes"] == sum(len(content) for content in files_of(tmp_path / "a.zarr").values())
-    assert told["counts"]["frames"] == store.load(tmp_path / "a.zarr").num_frames
+    manifest = json.loads(answer.stdout)
+    assert manifest["bytes"] == sum(len(content) for content in files_of(tmp_path / "a.zarr").values())
+    assert manifest["counts"]["frames"] == store.load(tmp_path / "a.zarr").num_frames
     refused = CliRunner().invoke(datagen, [*arguments[:3], "--out", str(tmp_path / "a.npz"), "--scheduler", "tcp://x"])
     assert refused.exit_code == 2
     for command in (["info"], ["verify"], ["preview", "--out", str(tmp_path / "a.png")]):

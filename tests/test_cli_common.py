@@ -36,8 +36,10 @@ def process(*arguments, **kwargs):
 
 def shell(command, **environment):
     """Run a line of bash, in which $DATAGEN is the command line."""
-    told = {**os.environ, "DATAGEN": f"{sys.executable} -m datagen", **environment}
-    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, env=told, check=False)
+    environ = {**os.environ, "DATAGEN": f"{sys.executable} -m datagen", **environment}
+    return subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=120, env=environ, check=False
+    )
 
 
 # ---------------------------------------------------------------- answers
@@ -272,14 +274,14 @@ def _start(*arguments):
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "told"),
+    ("number", "code", "message"),
     [
         (signal.SIGINT, 130, "datagen: stopped; nothing was written\n"),
         (signal.SIGTERM, 143, ""),
         (signal.SIGHUP, -signal.SIGHUP, ""),
     ],
 )
-def test_signals_leave_nothing_behind(tmp_path, number, code, told):
+def test_signals_leave_nothing_behind(tmp_path, number, code, message):
     folder = tmp_path / "out"
     folder.mkdir()
     working = _start("sample", "youtube-vis", "--videos", 100_000, "--out", folder / "train.json")
@@ -288,7 +290,7 @@ def test_signals_leave_nothing_behind(tmp_path, number, code, told):
     working.send_signal(number)
     working.send_signal(number)  # impatience changes nothing
     out, err = working.communicate(timeout=60)
-    assert (working.returncode, out, err) == (code, "", told)
+    assert (working.returncode, out, err) == (code, "", message)
     assert list(folder.iterdir()) == []
 
 

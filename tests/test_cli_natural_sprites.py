@@ -53,7 +53,7 @@ def test_the_files_that_its_help_names(table, tmp_path, suffix):
     np.testing.assert_array_equal(store.load(out).images, build(load(table), pairs=6, seed=0, image_size=32).images)
 
 
-def test_another_law_of_motion_is_told_with_what_it_lost(table, tmp_path):
+def test_another_law_of_motion_is_reported_with_what_it_lost(table, tmp_path):
     out = tmp_path / "sprites.npz"
     result = run(
         "--transitions", table, "--out", str(out), "--pairs", "40", "--motion", "gennorm:0.5", "--factors-only"

@@ -173,14 +173,14 @@ def test_of_processes_that_write_one_file_one_succeeds(tmp_path):
     processes = [context.Process(target=_write_one, args=(tmp_path / "a", barrier, answers)) for _ in range(4)]
     for process in processes:
         process.start()
-    told = [answers.get(timeout=60) for _ in processes]
+    answered = [answers.get(timeout=60) for _ in processes]
     for process in processes:
         process.join()
-    assert [(tmp_path / "a").read_text()] == [str(pid) for pid in told if pid is not None]
+    assert [(tmp_path / "a").read_text()] == [str(pid) for pid in answered if pid is not None]
     assert names(tmp_path) == ["a"]
 
 
-def test_a_full_disk_is_told_by_the_name_of_the_file(tmp_path):
+def test_a_full_disk_is_reported_by_the_name_of_the_file(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

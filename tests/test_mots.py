@@ -269,7 +269,7 @@ def test_a_bad_label_map_is_named_or_left_out(images, spoil, problem):
 
 
 @pytest.mark.parametrize("root", ["s", "."])
-def test_what_is_left_out_is_told_by_the_words_of_its_error(tmp_path, images, monkeypatch, root):
+def test_what_is_left_out_is_reported_by_the_words_of_its_error(tmp_path, images, monkeypatch, root):
     """The folder's name is not taken out of the sentence as well: every "s" of it, or every full stop."""
     sequence = tmp_path / "s" / "0000"
     shutil.copytree(images.path, sequence)
@@ -341,9 +341,9 @@ def test_other_annotations_beside_good_ones_are_named(tmp_path):
     (tmp_path / "vos/Annotations/bear").mkdir(parents=True)
     lay(tmp_path / "results/0001.txt", "1,1,2,3,4,5,1,-1,-1\n")
     lay(tmp_path / "vis/train.json", '{"videos": [], "annotations": []}')
-    with pytest.warns(DatagenWarning) as told:
+    with pytest.warns(DatagenWarning) as warned:
         assert names(tmp_path) == [("kitti-mots", "0000")]
-    (warning,) = told
+    (warning,) = warned
     for folder, what in (("results", "no MOTS annotations"), ("vis", "train.json"), ("vos", "YouTube-VOS")):
         assert f"{tmp_path / folder} " in str(warning.message)
         assert what in str(warning.message)

@@ -88,11 +88,11 @@ def test_datasets_hold_the_rate_of_the_frames_that_are_taken(source, tmp_path, e
     dataset = build_masks(source, every=every, windows=2, fps_of_source=24)
     assert dataset.fps.tolist() == [rate] * dataset.num_sequences
     assert dataset.fps.dtype == np.float32
-    told = [{"source": "own", "frames_per_second": rate, "rate_from": "user", "videos": 1}]
-    assert dataset.manifest["rates"] == told
+    expected = [{"source": "own", "frames_per_second": rate, "rate_from": "user", "videos": 1}]
+    assert dataset.manifest["rates"] == expected
     by_the_second = build_masks(source, frames_per_second=rate, windows=2, fps_of_source=24)
     np.testing.assert_array_equal(by_the_second.images, dataset.images)
-    assert by_the_second.manifest["rates"] == told
+    assert by_the_second.manifest["rates"] == expected
     for suffix in (".npz", ".h5"):
         store.save(dataset, tmp_path / f"x{suffix}")
         assert store.load(tmp_path / f"x{suffix}").fps.tolist() == dataset.fps.tolist()

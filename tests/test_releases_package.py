@@ -226,7 +226,7 @@ def test_the_citation_is_yaml_of_the_format(kitti, tmp_path):
     assert len(citation["references"]) == 2
 
 
-def test_what_clean_mends_is_told(mots, tmp_path):
+def test_what_clean_corrects_is_reported(mots, tmp_path):
     import kitti_masks
 
     package(kitti_masks.build(mots, "clean"), tmp_path / "out")

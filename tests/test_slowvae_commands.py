@@ -81,8 +81,8 @@ def test_train_goes_on_with_the_settings_of_the_run(run, data, tmp_path):
     answer = json.loads(call("train", data, "--out", folder, "--resume", "--iterations", "8", "--json"))
     assert (answer["iterations"], answer["seeds"]) == (8, [0, 3])
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["00000008"]
-    told = json.loads((folder / "run.json").read_text())["settings"]
-    assert (told["batch_size"], told["z_dim"]) == (8, 4)
+    settings = json.loads((folder / "run.json").read_text())["settings"]
+    assert (settings["batch_size"], settings["z_dim"]) == (8, 4)
 
 
 def test_evaluate_prints_and_keeps_scores(run):
@@ -123,11 +123,11 @@ def test_sprites_are_trained_on_and_scored_by_every_metric(tmp_path):
     assert answer["seeds"]["0"].keys() == set(METRICS) - {"udr"}
     assert answer["udr"].keys() == {"0", "1"}
     text = call("evaluate", tmp_path / "run", "--metrics", "infomec,r2,block-mcc,dci-tree,irs")
-    told = answer["seeds"]["0"]
-    assert f"modularity; explicitness {told['infomec']['explicitness']:.3f}, compactness" in text
-    assert ", ".join(f"{each:.3f}" for each in told["r2"]["by_factor"]) in text
-    assert told["block-mcc"]["block"] == [0, 0, 1]  # x and y are one
-    assert f"disentanglement; completeness {told['dci-tree']['completeness']:.3f}, informativeness_test" in text
+    scores = answer["seeds"]["0"]
+    assert f"modularity; explicitness {scores['infomec']['explicitness']:.3f}, compactness" in text
+    assert ", ".join(f"{each:.3f}" for each in scores["r2"]["by_factor"]) in text
+    assert scores["block-mcc"]["block"] == [0, 0, 1]  # x and y are one
+    assert f"disentanglement; completeness {scores['dci-tree']['completeness']:.3f}, informativeness_test" in text
 
 
 @pytest.mark.parametrize("kind", ["masks", "grey sprites", "coloured sprites"])
@@ -166,9 +166,9 @@ def test_changed_data_and_other_images_are_refused(run, tmp_path):
     folder, other = tmp_path / "run", tmp_path / "other.npz"
     shutil.copytree(run, folder)
     store.save(bars(lengths=(20,) * 8, seed=1), other)
-    told = json.loads((folder / "run.json").read_text())
-    told["dataset"]["path"] = str(other)
-    (folder / "run.json").write_text(json.dumps(told))
+    record = json.loads((folder / "run.json").read_text())
+    record["dataset"]["path"] = str(other)
+    (folder / "run.json").write_text(json.dumps(record))
     with pytest.raises(DatagenError, match="changed since"):
         call("evaluate", folder)
     assert "mcc" in call("evaluate", folder, "--data", other)

@@ -196,8 +196,8 @@ def test_latents_that_do_not_fit_are_refused(dataset):
 
 
 def test_a_run_remembers_its_split_and_is_scored_on_the_test_part(run, dataset):
-    told = json.loads((run / "run.json").read_text())["settings"]
-    assert (told["split_protocol"], told["split"], told["split_seed"]) == ("by-object", "train", 0)
+    settings = json.loads((run / "run.json").read_text())["settings"]
+    assert (settings["split_protocol"], settings["split"], settings["split_seed"]) == ("by-object", "train", 0)
     found = evaluate_run(run, CPU)
     assert (found.protocol.split, found.protocol.part, found.protocol.trained_on) == ("by-object", "test", "")
     assert found.protocol.max_delta_t == 20
@@ -236,8 +236,8 @@ def test_udr_leaves_out_latents_that_are_collapsed(dataset):
     # Equal noise, as of one collapsed latent, would be an agreement of nothing; its divergence says that it is none.
     rng = np.random.default_rng(0)
     task = Task(dataset, ["udr"], make_protocol("release"), 2)
-    told, noise = rng.normal(size=(2, len(task.rows), 2)), 1e-3 * rng.normal(size=(len(task.rows), 1))
-    shared, own = np.concatenate([told[0][:, :1], noise], axis=1), np.concatenate([told[1][:, :1], noise], axis=1)
+    latents, noise = rng.normal(size=(2, len(task.rows), 2)), 1e-3 * rng.normal(size=(len(task.rows), 1))
+    shared, own = np.concatenate([latents[0][:, :1], noise], axis=1), np.concatenate([latents[1][:, :1], noise], axis=1)
     kept = np.array([1.0, 1e-6])
     pair = {"0": shared.astype(np.float32), "1": own.astype(np.float32)}
     assert min(task.udr({seed: Encoded(z) for seed, z in pair.items()}).values()) > 0.4
@@ -377,11 +377,11 @@ def test_the_command_scores_latents_encoders_and_baselines(file, dataset, run, t
     assert encoded["name"] == "mine_encoder:encode"
     result = run / "result.json"
     call("evaluate", run, "--quiet")
-    told = json.loads(
+    results = json.loads(
         call("evaluate", file, "--baseline", "pca,constant", "--protocol", result, "--out", "floors", "--json")
     )
-    assert [each["protocol"]["id"] for each in told] == [json.loads(result.read_text())["protocol"]["id"]] * 2
-    assert json.loads((tmp_path / "floors/pca.json").read_text()) == told[0]
+    assert [each["protocol"]["id"] for each in results] == [json.loads(result.read_text())["protocol"]["id"]] * 2
+    assert json.loads((tmp_path / "floors/pca.json").read_text()) == results[0]
     assert call("evaluate", file, "--latents", "z.npy", "--quiet") == ""
 
 

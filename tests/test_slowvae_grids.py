@@ -107,8 +107,8 @@ def test_settings_of_a_prior_that_cannot_be(changes, problem):
 
 
 def test_settings_of_runs_before_there_were_priors():
-    told = settings_json(Settings())
-    older = {name: value for name, value in told.items() if not name.startswith("prior")}
+    settings = settings_json(Settings())
+    older = {name: value for name, value in settings.items() if not name.startswith("prior")}
     assert settings_of(older) == Settings()
     assert settings_of(json.loads(json.dumps(settings_json(Settings(prior="laplace", prior_rate="random"))))).prior_rate
 

@@ -22,7 +22,7 @@ HERE = Protocol(dataset="d" * 64, max_delta_t=5)
 OTHER = Protocol(dataset="d" * 64, max_delta_t=1)
 
 
-def result(name="mine", scores=(0.5,), protocol=HERE, entry="latents", draws=0.02, latents="x", **told) -> Result:
+def result(name="mine", scores=(0.5,), protocol=HERE, entry="latents", draws=0.02, latents="x", **fields) -> Result:
     """Return a result with an MCC by seed, whose draws of sequences shift all alike."""
     shift = draws * np.random.default_rng(0).normal(size=200)
     seeds = {str(seed): {"mcc": {"score": score, "protocol": "klindt2021"}} for seed, score in enumerate(scores)}
@@ -32,7 +32,7 @@ def result(name="mine", scores=(0.5,), protocol=HERE, entry="latents", draws=0.0
             "seeds": seeds,
             "resampled": {str(seed): (score + shift).tolist() for seed, score in enumerate(scores)},
             "latents": dict.fromkeys(seeds, latents),
-            **told,
+            **fields,
         },
     )  # fmt: skip
     return msgspec.structs.replace(made, mcc=summary(made))
@@ -45,8 +45,8 @@ def test_a_result_comes_back_and_says_what_it_is(tmp_path):
     made = result(scores=(0.5, 0.7), notes=["a note"], left_out=["area"], not_measured={"mig": "why"})
     write_result(made, tmp_path / "r.json")
     assert read_result(tmp_path / "r.json") == made
-    told = json.loads((tmp_path / "r.json").read_text())
-    assert (told["kind"], told["protocol"]["id"]) == ("datagen-result", HERE.id)
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert (record["kind"], record["protocol"]["id"]) == ("datagen-result", HERE.id)
     assert float(made) == pytest.approx(0.6)
     assert repr(made) == f"Result('mine', protocol {HERE.id}, 2 seeds: mcc 0.600)"
 
@@ -90,26 +90,26 @@ def test_another_protocol_moves_scores_aside_and_brings_them_back(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda told: told["protocol"].update(max_delta_t=1), "protocol: its id '.*' is not that of its protocol"),
-        (lambda told: told["protocol"].update(id="00000000"), "is not that of its protocol"),
-        (lambda told: told["protocol"].update(split="by-hand"), "unknown protocol 'by-hand'"),
-        (lambda told: told["protocol"].update(extra=1), "unknown field `extra`"),
-        (lambda told: told["protocol"].update(seed="0"), "Expected `int`, got `str`"),
-        (lambda told: told.pop("protocol"), "missing required field `protocol`"),
-        (lambda told: told.update(kind="other"), "Invalid value 'other'"),
-        (lambda told: told.update(seeds={}), "seeds: holds no scores"),
-        (lambda told: told.update(seeds=[1]), "Expected `object`, got `array`"),
-        (lambda told: told.update(resampled={"0": [1e300]}), "resampled: is damaged"),
-        (lambda told: told.update(resampled={"0": [0.5] * 10_001}), "resampled: is damaged"),
-        (lambda told: told.update(entry="oracle"), "Invalid enum value 'oracle'"),
+        (lambda record: record["protocol"].update(max_delta_t=1), "protocol: its id '.*' is not that of its protocol"),
+        (lambda record: record["protocol"].update(id="00000000"), "is not that of its protocol"),
+        (lambda record: record["protocol"].update(split="by-hand"), "unknown protocol 'by-hand'"),
+        (lambda record: record["protocol"].update(extra=1), "unknown field `extra`"),
+        (lambda record: record["protocol"].update(seed="0"), "Expected `int`, got `str`"),
+        (lambda record: record.pop("protocol"), "missing required field `protocol`"),
+        (lambda record: record.update(kind="other"), "Invalid value 'other'"),
+        (lambda record: record.update(seeds={}), "seeds: holds no scores"),
+        (lambda record: record.update(seeds=[1]), "Expected `object`, got `array`"),
+        (lambda record: record.update(resampled={"0": [1e300]}), "resampled: is damaged"),
+        (lambda record: record.update(resampled={"0": [0.5] * 10_001}), "resampled: is damaged"),
+        (lambda record: record.update(entry="oracle"), "Invalid enum value 'oracle'"),
     ],
 )
 def test_damaged_results_are_refused_in_one_line(tmp_path, change, message):
     path = tmp_path / "result.json"
     write_result(result(), path)
-    told = json.loads(path.read_text())
-    change(told)
-    path.write_text(json.dumps(told))
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
     with pytest.raises(BadInputError, match=message) as caught:
         read_result(path)
     assert "\n" not in str(caught.value)
@@ -153,13 +153,13 @@ def test_only_seeds_that_both_have_are_compared():
 
 @pytest.fixture
 def folder(tmp_path):
-    for name, scores, told in (
+    for name, scores, fields in (
         ("low", (0.4, 0.5), {}),
         ("high", (0.8, 0.9), {}),
         ("floor", (0.6, 0.6), {"entry": "floor"}),
         ("elsewhere", (0.99,), {"protocol": OTHER}),
     ):
-        write_result(result(name, scores, **told), tmp_path / f"results/{name}.json")
+        write_result(result(name, scores, **fields), tmp_path / f"results/{name}.json")
     write_result(result("deep", (0.7,)), tmp_path / "results/runs/a/result.json")
     (tmp_path / "results/runs/a/run.json").write_text('{"settings": {}}')
     (tmp_path / "results/runs/a/broken.json").write_text("{")
@@ -254,8 +254,8 @@ def test_the_command(folder, tmp_path):
     shown = CliRunner().invoke(datagen, ["leaderboard", str(folder)])
     assert shown.exit_code == 0, shown.output
     assert HERE.describe() in shown.output
-    told = json.loads(CliRunner().invoke(datagen, ["leaderboard", str(folder), "--json"]).output)
-    assert [entry["rank"] for entry in told["boards"][0]["entries"]] == [1, 2, None, 3]
+    boards = json.loads(CliRunner().invoke(datagen, ["leaderboard", str(folder), "--json"]).output)
+    assert [entry["rank"] for entry in boards["boards"][0]["entries"]] == [1, 2, None, 3]
     out = ["leaderboard", str(folder), "--out", str(tmp_path / "b.html")]
     assert "6 entries" not in CliRunner().invoke(datagen, [*out, "--quiet"]).output
     assert "b.html" in str(CliRunner().invoke(datagen, out).exception)

@@ -137,7 +137,10 @@ def test_without_intervals_the_score_is_the_same():
     rng = np.random.default_rng(0)
     latents, factors = rng.normal(size=(100, 5)), rng.normal(size=(100, 2))
     for protocol in ("klindt2021", "rectangular", "held-out"):
-        full, bare = (metrics.mcc(latents, factors, protocol=protocol, intervals=told) for told in (True, False))
+        full, bare = (
+            metrics.mcc(latents, factors, protocol=protocol, intervals=with_intervals)
+            for with_intervals in (True, False)
+        )
         assert bare.score == full.score
         assert (bare.interval, bare.resampled.tolist()) == (None, [])
         np.testing.assert_array_equal(bare.correlation, full.correlation)
@@ -330,9 +333,9 @@ def test_udr_leaves_out_what_is_constant_in_either_model():
     for first, second in ((dull, other), (other, dull)):
         kept = [np.delete(each, 1, axis=1) if each is dull else each for each in (first, second)]
         for method in ("spearman", "lasso"):
-            told = metrics.udr([first, second], method=method)
-            assert told.tolist() == metrics.udr(kept, method=method).tolist()
-            assert 0 < told[0] < 1
+            agreement = metrics.udr([first, second], method=method)
+            assert agreement.tolist() == metrics.udr(kept, method=method).tolist()
+            assert 0 < agreement[0] < 1
     for models in ([z, np.ones((50, 2))], [np.ones((50, 2)), z], [np.ones((50, 2))] * 2):
         assert metrics.udr(models).tolist() == [0, 0]
 
@@ -340,8 +343,8 @@ def test_udr_leaves_out_what_is_constant_in_either_model():
 def test_udr_counts_a_latent_that_no_other_takes_part_in_as_0():
     u, v, w = np.linalg.qr(np.random.default_rng(0).normal(size=(60, 4)) - 0)[0][:, 1:].T
     u, v, w = np.linalg.qr(np.stack([u - u.mean(), v - v.mean(), w - w.mean()], axis=1))[0].T
-    told = metrics.udr([np.stack([u, v], axis=1), np.stack([w, -3 * u], axis=1)], method="lasso")
-    np.testing.assert_allclose(told, 0.9 / 2, rtol=1e-6)  # of 1 less the penalty; two of the four have no weight
+    agreement = metrics.udr([np.stack([u, v], axis=1), np.stack([w, -3 * u], axis=1)], method="lasso")
+    np.testing.assert_allclose(agreement, 0.9 / 2, rtol=1e-6)  # of 1 less the penalty; two of the four have no weight
 
 
 def test_udr_takes_two_samples_and_names_ten_models_at_most():
@@ -358,10 +361,10 @@ def test_pearson_s_mcc_of_any_unit(scale):
     rng = np.random.default_rng(0)
     factors = rng.normal(size=(200, 2))
     latents = factors + rng.normal(size=(200, 2))
-    told = {"method": "pearson", "protocol": "rectangular"}
-    plain = metrics.mcc(latents, factors, **told)
+    options = {"method": "pearson", "protocol": "rectangular"}
+    plain = metrics.mcc(latents, factors, **options)
     for z, y in ((latents * scale, factors), (latents, factors * scale), (latents * [scale, 1], factors * scale)):
-        other = metrics.mcc(z, y, **told)
+        other = metrics.mcc(z, y, **options)
         assert other.score == pytest.approx(plain.score, rel=1e-12)
         np.testing.assert_allclose(other.interval, plain.interval, rtol=1e-9)
 
@@ -369,9 +372,9 @@ def test_pearson_s_mcc_of_any_unit(scale):
 def test_no_correlation_is_above_1_by_rounding():
     for seed in range(60):
         factors = np.random.default_rng(seed).normal(size=(7, 2))
-        told = metrics.mcc(-3 * factors, factors, "pearson", "rectangular")
-        assert np.abs(told.correlation).max() <= 1
-        assert told.resampled.max() <= 1
+        scored = metrics.mcc(-3 * factors, factors, "pearson", "rectangular")
+        assert np.abs(scored.correlation).max() <= 1
+        assert scored.resampled.max() <= 1
 
 
 def test_sap_of_cut_factors_is_that_of_their_bins():
@@ -399,9 +402,9 @@ def test_udr_by_lasso_takes_the_weights_of_standardised_latents():
 
 def test_factor_vae_weighs_each_latent_by_its_own_variance(perfect_scores):
     factors = grid()
-    told = {"num_train": 1000, "num_test": 500}
+    numbers = {"num_train": 1000, "num_test": 500}
     scaled = perfect(factors) * [50, 1, 0.05, 20, 20]
-    assert metrics.factor_vae(scaled, factors, **told) == perfect_scores["factor_vae"]
+    assert metrics.factor_vae(scaled, factors, **numbers) == perfect_scores["factor_vae"]
 
 
 @pytest.mark.parametrize("shift", [1e6, -1e9])
@@ -410,7 +413,7 @@ def test_where_latents_lie_and_how_wide_does_not_matter(shift, scale):
     factors = grid(20)
     latents = perfect(factors)
     moved = scale * (latents + shift / max(scale, 1) * min(scale, 1))
-    told = {"num_train": 1000, "num_test": 500}
+    numbers = {"num_train": 1000, "num_test": 500}
     for score, tolerance in (
         (lambda z: metrics.mig(z, factors), 1e-9),
         (lambda z: metrics.modularity(z, factors), 1e-9),
@@ -418,8 +421,8 @@ def test_where_latents_lie_and_how_wide_does_not_matter(shift, scale):
         (lambda z: metrics.sap(*halves(z, factors), continuous=True), 1e-6),
         (lambda z: metrics.dci(*halves(z, factors)).disentanglement, 0.01),
         (lambda z: metrics.dci(*halves(z, factors), variant="linear").disentanglement, 1e-3),
-        (lambda z: metrics.beta_vae(z, factors, **told), 0.02),
-        (lambda z: metrics.factor_vae(z, factors, **told), 1e-9),
+        (lambda z: metrics.beta_vae(z, factors, **numbers), 0.02),
+        (lambda z: metrics.factor_vae(z, factors, **numbers), 1e-9),
         (lambda z: metrics.mcc(z, factors, "pearson", intervals=False).score, 1e-6),
     ):
         assert score(moved) == pytest.approx(score(latents), abs=tolerance)
@@ -461,10 +464,10 @@ def test_dci_of_nothing_known_is_0_even_of_a_single_factor():
 NEED_CLASSES = {
     "mig": metrics.mig,
     "modularity": metrics.modularity,
-    "beta-vae": lambda z, y, **told: metrics.beta_vae(z, y, num_train=1000, num_test=500, **told),
-    "factor-vae": lambda z, y, **told: metrics.factor_vae(z, y, num_train=1000, num_test=500, **told),
-    "sap": lambda z, y, **told: metrics.sap(*halves(z, y), **told),
-    "dci": lambda z, y, **told: metrics.dci(*halves(z, y), **told).disentanglement,
+    "beta-vae": lambda z, y, **options: metrics.beta_vae(z, y, num_train=1000, num_test=500, **options),
+    "factor-vae": lambda z, y, **options: metrics.factor_vae(z, y, num_train=1000, num_test=500, **options),
+    "sap": lambda z, y, **options: metrics.sap(*halves(z, y), **options),
+    "dci": lambda z, y, **options: metrics.dci(*halves(z, y), **options).disentanglement,
 }
 
 
@@ -581,8 +584,8 @@ def test_either_part_of_two_is_refused_by_its_name(name, metric):
         ("_train", lambda: metric(latents, factors, _Z, _Y)),
         ("_test", lambda: metric(_Z, _Y, latents, factors)),
     ):
-        told = message.replace("latents", f"latents{part}").replace("factors look", f"factors{part} look")
-        with pytest.raises(UsageError, match=told.replace("factors:", f"factors{part}:")) as caught:
+        expected = message.replace("latents", f"latents{part}").replace("factors look", f"factors{part} look")
+        with pytest.raises(UsageError, match=expected.replace("factors:", f"factors{part}:")) as caught:
             call()
         assert part in str(caught.value)
 
@@ -590,7 +593,7 @@ def test_either_part_of_two_is_refused_by_its_name(name, metric):
 @pytest.mark.parametrize("metric", [metrics.mcc, metrics.mig, metrics.modularity, metrics.beta_vae, metrics.factor_vae])
 def test_arrays_of_other_kinds_are_scored_alike(metric):
     expected = metric(_Z, _Y)
-    value = lambda told: told.score if isinstance(told, metrics.MCC) else told  # noqa: E731
+    value = lambda result: result.score if isinstance(result, metrics.MCC) else result  # noqa: E731
     for latents, factors in (
         (_Z.tolist(), _Y.tolist()),
         (np.asfortranarray(_Z), _Y.astype(np.int8)),
@@ -726,10 +729,10 @@ def test_boosting_finds_the_splits_that_a_search_of_every_place_finds(scale, dig
     x = (np.round(x, digits) * scale).astype(np.float32)
     for stages in (1, 8):
         importance, predicted = searched_everywhere(x, y, stages)
-        told = boost(x, y, x, stages)
-        np.testing.assert_array_equal(told[0], importance)
-        np.testing.assert_array_equal(told[1], predicted)
-        np.testing.assert_array_equal(told[2], predicted)
+        boosted = boost(x, y, x, stages)
+        np.testing.assert_array_equal(boosted[0], importance)
+        np.testing.assert_array_equal(boosted[1], predicted)
+        np.testing.assert_array_equal(boosted[2], predicted)
     assert len(set(predicted)) > 1
 
 
@@ -793,14 +796,14 @@ def test_mig_and_modularity_are_those_of_binned_latents(bins):
     from sklearn.metrics import mutual_info_score
 
     latents, factors = tangled()
-    told = {} if bins is None else {"bins": bins}
+    options = {} if bins is None else {"bins": bins}
     binned = [np.digitize(z, np.linspace(z.min(), z.max(), (bins or 20) + 1)[1:-1]) for z in latents.T]
     table = np.array([[mutual_info_score(b, y) for y in factors.T] for b in binned])
     entropy = [mutual_info_score(y, y) for y in factors.T]
     best, second = np.sort(table, axis=0)[[-1, -2]]
-    assert metrics.mig(latents, factors, **told) == pytest.approx(np.mean((best - second) / entropy), rel=1e-9)
+    assert metrics.mig(latents, factors, **options) == pytest.approx(np.mean((best - second) / entropy), rel=1e-9)
     others = [sum(r**2 for r in row if r != max(row)) / (2 * max(row) ** 2) for row in table]
-    assert metrics.modularity(latents, factors, **told) == pytest.approx(1 - np.mean(others), rel=1e-9)
+    assert metrics.modularity(latents, factors, **options) == pytest.approx(1 - np.mean(others), rel=1e-9)
 
 
 def test_modularity_of_a_single_factor_is_1():
@@ -854,11 +857,11 @@ def test_dci_is_the_entropy_of_what_the_predictors_use(variant, continuous):
         train.append(model.score(a, b))
         test.append(model.score(a_test, b_test))
     importance = np.array(importance).T
-    told = metrics.dci(z, y, z_test, y_test, variant=variant, continuous=continuous, seed=5)
-    np.testing.assert_allclose(told.importance, importance, rtol=1e-9)
-    assert told.informativeness_train == pytest.approx(np.mean(train), rel=1e-9)
-    assert told.informativeness_test == pytest.approx(np.mean(test), rel=1e-9)
-    for score, table in ((told.disentanglement, importance), (told.completeness, importance.T)):
+    scored = metrics.dci(z, y, z_test, y_test, variant=variant, continuous=continuous, seed=5)
+    np.testing.assert_allclose(scored.importance, importance, rtol=1e-9)
+    assert scored.informativeness_train == pytest.approx(np.mean(train), rel=1e-9)
+    assert scored.informativeness_test == pytest.approx(np.mean(test), rel=1e-9)
+    for score, table in ((scored.disentanglement, importance), (scored.completeness, importance.T)):
         pure = [1 - entropy(row, base=len(row)) if row.any() else 0 for row in table]
         assert score == pytest.approx(np.average(pure, weights=table.sum(1)), abs=1e-8)
 
@@ -934,9 +937,9 @@ def test_only_columns_far_from_0_or_of_unusual_spread_are_moved():
 @pytest.mark.parametrize("metric", [metrics.mcc, metrics.dci, metrics.beta_vae, metrics.factor_vae])
 def test_published_numbers_and_seed_0_are_the_defaults(metric):
     expected = {"num_samples": 10_000, "num_train": 10_000, "num_test": 5_000, "batch_size": 64, "seed": 0}
-    told = {name: each.default for name, each in inspect.signature(metric).parameters.items() if name in expected}
-    assert told == {name: expected[name] for name in told}
-    assert "seed" in told
+    defaults = {name: each.default for name, each in inspect.signature(metric).parameters.items() if name in expected}
+    assert defaults == {name: expected[name] for name in defaults}
+    assert "seed" in defaults
 
 
 def test_factors_are_cut_into_2_to_1000_bins():
@@ -973,9 +976,9 @@ def test_modularity_of_two_factors_leaves_one_other():
 def test_a_constant_latent_has_no_weight():
     latents, factors = tangled(60)
     latents[:, 2] = 0.5
-    told = metrics.dci(*halves(latents, factors), variant="linear")
-    assert told.importance[2].tolist() == [0, 0, 0]
-    assert np.isfinite(told.importance).all()
+    scored = metrics.dci(*halves(latents, factors), variant="linear")
+    assert scored.importance[2].tolist() == [0, 0, 0]
+    assert np.isfinite(scored.importance).all()
 
 
 def test_scores_are_shown_without_their_arrays():

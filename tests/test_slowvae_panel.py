@@ -21,11 +21,11 @@ TIED = {"01", "02", "03", "05", "06", "09", "10", "11", "17", "20", "23"}
 @pytest.fixture(scope="module")
 def panel(golden):
     """Return latents, factors, bins and what others give, of every case."""
-    told = json.loads((golden / "panel_public.json").read_text())
+    cases = json.loads((golden / "panel_public.json").read_text())
     arrays = np.load(golden / "panel_public.npz")
     return {
         case: (arrays[f"{case}/latents"], arrays[f"{case}/factors"], 20 if each["continuous"] else None, each)
-        for case, each in told.items()
+        for case, each in cases.items()
     }
 
 
@@ -40,11 +40,11 @@ def test_the_panel_is_whole(panel):
     ("name", "score"),
     [
         ("dcimig (ubisoft, 20 bins)", metrics.dcimig),
-        ("mig_sup (ubisoft, 20 bins)", lambda z, y, **told: metrics.mig_sup(z, y, entropy="latent", **told)),
+        ("mig_sup (ubisoft, 20 bins)", lambda z, y, **options: metrics.mig_sup(z, y, entropy="latent", **options)),
         ("jemmig (ubisoft, 20 bins)", metrics.jemmig),
         ("irs (ubisoft, 20 bins)", metrics.irs),
         ("explicitness (ubisoft)", metrics.explicitness),
-        ("irs (disentanglement_lib)", lambda z, y, **told: metrics.irs(z, y, 0.99, **told)),
+        ("irs (disentanglement_lib)", lambda z, y, **options: metrics.irs(z, y, 0.99, **options)),
     ],
     ids=["dcimig", "mig-sup", "jemmig", "irs", "explicitness", "irs-0.99"],
 )
@@ -150,7 +150,7 @@ def test_scores_of_mutual_information_are_those_of_their_papers(bins):
 def test_irs_is_how_far_latents_stay(quantile):
     z, y = tangled()
     z[:, 3] = 2
-    told = {} if quantile is None else {"quantile": quantile}
+    options = {} if quantile is None else {"quantile": quantile}
     table, weights = np.full((5, 3), np.nan), []
     for i in (0, 1, 2, 4):
         furthest = max(abs(z[:, i] - z[:, i].mean()))
@@ -159,7 +159,7 @@ def test_irs_is_how_far_latents_stay(quantile):
             rows = [z[y[:, k] == v, i] for v in np.unique(y[:, k])]
             moved = [np.quantile(abs(row - row.mean()), 1 if quantile is None else quantile) for row in rows]
             table[i, k] = 1 - np.mean(moved) / furthest
-    score = metrics.irs(z, y, **told)
+    score = metrics.irs(z, y, **options)
     np.testing.assert_allclose(score.parts["table"], table, atol=1e-12)
     best = [max(table[i]) for i in (0, 1, 2, 4)]
     np.testing.assert_allclose(score.parts["by_latent"], [*best[:3], np.nan, best[3]], atol=1e-12)
@@ -253,8 +253,8 @@ def test_infomec_of_latents_that_tell_of_nothing_is_not_nan():
     assert _concentration(np.array([[1.0, 1]])) == 0
     assert _concentration(np.array([[0.3], [0.1]])) == 1
     y = np.arange(60)[:, None] % 3
-    told = metrics.infomec(np.random.default_rng(0).normal(size=(60, 2)), y)
-    assert told.modularity == 1  # of a single factor
+    scored = metrics.infomec(np.random.default_rng(0).normal(size=(60, 2)), y)
+    assert scored.modularity == 1  # of a single factor
     with pytest.raises(UsageError, match="every latent is constant"):
         metrics.infomec(np.ones((60, 2)), y)
 
@@ -372,8 +372,8 @@ def test_block_mcc_draws_at_most_so_many_rows():
     drawn = [metrics.block_mcc(y + rng.normal(size=y.shape), y, [[0, 1]], seed=seed) for seed in (0, 0, 1)]
     assert [each.n for each in drawn] == [10_000] * 3
     rows = np.random.default_rng(3).choice(12_000, 500, replace=False)
-    told = metrics.block_mcc(y[:, ::-1] ** 3, y, [[0, 1]], num_samples=500, seed=3)
-    assert (told.n, float(told)) == (500, float(metrics.block_mcc(y[rows, ::-1] ** 3, y[rows], [[0, 1]])))
+    scored = metrics.block_mcc(y[:, ::-1] ** 3, y, [[0, 1]], num_samples=500, seed=3)
+    assert (scored.n, float(scored)) == (500, float(metrics.block_mcc(y[rows, ::-1] ** 3, y[rows], [[0, 1]])))
 
 
 def small_grid() -> np.ndarray:
@@ -446,14 +446,14 @@ def test_at_most_so_many_traversals_are_drawn(monkeypatch):
 
 
 NEW = {
-    "r2": lambda z, y, **told: metrics.r2(z, y, z, y, **told),
+    "r2": lambda z, y, **options: metrics.r2(z, y, z, y, **options),
     "infomec": metrics.infomec,
     "explicitness": metrics.explicitness,
     "irs": metrics.irs,
     "mig-sup": metrics.mig_sup,
     "dcimig": metrics.dcimig,
     "jemmig": metrics.jemmig,
-    "block-mcc": lambda z, y, **told: metrics.block_mcc(z, y, [[k] for k in range(np.shape(y)[1])], **told),
+    "block-mcc": lambda z, y, **options: metrics.block_mcc(z, y, [[k] for k in range(np.shape(y)[1])], **options),
     "flatness": metrics.flatness,
     "linearity": metrics.linearity,
 }

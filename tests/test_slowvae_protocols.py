@@ -41,10 +41,10 @@ def test_two_protocols_share_an_id_only_if_they_are_equal(one, other):
 
 
 @given(PROTOCOLS)
-def test_it_comes_back_from_json_and_is_told_in_one_line(protocol):
-    told = protocol.to_json()
-    assert (told.pop("id"), told.pop("padding") == "none") == (protocol.id, protocol.variant != "klindt2021")
-    assert msgspec.convert(told, Protocol) == protocol
+def test_it_comes_back_from_json_and_is_described_in_one_line(protocol):
+    fields = protocol.to_json()
+    assert (fields.pop("id"), fields.pop("padding") == "none") == (protocol.id, protocol.variant != "klindt2021")
+    assert msgspec.convert(fields, Protocol) == protocol
     assert "\n" not in protocol.describe()
 
 

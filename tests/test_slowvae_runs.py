@@ -92,10 +92,10 @@ def test_settings_of_another_kind_are_refused(change, problem):
 
 
 def test_settings_that_are_missing_are_not_filled_in():
-    told = settings_json(Settings())
-    del told["seeds"]
+    settings = settings_json(Settings())
+    del settings["seeds"]
     with pytest.raises(ValueError, match="lacks the setting 'seeds'"):
-        settings_of(told)
+        settings_of(settings)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_a_run_says_its_version_and_moves_with_its_data(frames, tmp_path):
     (tmp_path / "there/bars.npz").touch()
     folder = tmp_path / "there/runs/a"
     train(frames, SMALL, folder, runs.DataFile(str(tmp_path / "there/bars.npz"), "0" * 64))
-    told = json.loads((folder / "run.json").read_text())
-    assert told["tool"] == f"datagen {__version__}"
-    assert told["dataset"]["path"] == "../../bars.npz"
+    record = json.loads((folder / "run.json").read_text())
+    assert record["tool"] == f"datagen {__version__}"
+    assert record["dataset"]["path"] == "../../bars.npz"
     assert str(tmp_path) not in (folder / "run.json").read_text()
     (tmp_path / "there").rename(tmp_path / "elsewhere")
     moved = runs.read_run(tmp_path / "elsewhere/runs/a")
@@ -141,8 +141,8 @@ def test_a_run_says_its_version_and_moves_with_its_data(frames, tmp_path):
     ],
 )
 def test_a_run_file_of_other_types_is_refused(change, problem, run):
-    told = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**told, **change}))
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, **change}))
     with pytest.raises(BadInputError, match=problem):
         runs.read_run(run)
 
@@ -176,9 +176,9 @@ def test_what_holds_arrays_is_shown_on_a_short_line(run, frames):
 
 def change_state(run: Path, change) -> None:
     path = newest(run) / "state.json"
-    told = json.loads(path.read_text())
-    change(told)
-    path.write_text(json.dumps(told))
+    state = json.loads(path.read_text())
+    change(state)
+    path.write_text(json.dumps(state))
 
 
 def change_tensors(run: Path, change) -> None:
@@ -187,18 +187,18 @@ def change_tensors(run: Path, change) -> None:
     tensors = load_file(path)
     change(tensors)
     save_file(tensors, path)
-    change_state(run, lambda told: told.update(sha256=sha256_file(path)))
+    change_state(run, lambda state: state.update(sha256=sha256_file(path)))
 
 
 STATES = {
-    "an iteration that is a text": (lambda told: told.update(iteration="12"), "iteration: is damaged"),
-    "a negative iteration": (lambda told: told.update(iteration=-1), "iteration: is damaged"),
-    "another iteration": (lambda told: told.update(iteration=7), "it is of iteration 7"),
-    "no settings": (lambda told: told.update(settings={}), "is damaged"),
-    "no channels": (lambda told: told["settings"].pop("channels"), "images of None channels"),
-    "channels -1": (lambda told: told["settings"].update(channels=-1), "images of -1 channels"),
-    "images of 10^9 pixels": (lambda told: told["settings"].update(image_size=10**9), "images of 1000000000 pixels"),
-    "a checksum that is null": (lambda told: told.update(sha256=None), "sha256: is damaged"),
+    "an iteration that is a text": (lambda state: state.update(iteration="12"), "iteration: is damaged"),
+    "a negative iteration": (lambda state: state.update(iteration=-1), "iteration: is damaged"),
+    "another iteration": (lambda state: state.update(iteration=7), "it is of iteration 7"),
+    "no settings": (lambda state: state.update(settings={}), "is damaged"),
+    "no channels": (lambda state: state["settings"].pop("channels"), "images of None channels"),
+    "channels -1": (lambda state: state["settings"].update(channels=-1), "images of -1 channels"),
+    "images of 10^9 pixels": (lambda state: state["settings"].update(image_size=10**9), "images of 1000000000 pixels"),
+    "a checksum that is null": (lambda state: state.update(sha256=None), "sha256: is damaged"),
 }
 
 
@@ -362,8 +362,8 @@ def test_scores_of_other_networks_are_replaced_and_this_is_said(scored):
     call("evaluate", scored, "--metrics", "sap")
     call("train", scored.parent / "bars.npz", "--out", scored, "--resume", "--iterations", "8", "--quiet")
     assert "were replaced" in call("evaluate", scored, "--metrics", "mcc")
-    told = json.loads((scored / "result.json").read_text())
-    assert (told["iteration"], told["seeds"]["0"].keys()) == (8, {"mcc"})
+    record = json.loads((scored / "result.json").read_text())
+    assert (record["iteration"], record["seeds"]["0"].keys()) == (8, {"mcc"})
 
 
 def test_a_metric_is_refused_before_anything_is_read(tmp_path):

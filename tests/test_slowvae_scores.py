@@ -23,9 +23,9 @@ def data(n: int = 900, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", ["dci", "sap"])
 def test_no_row_is_both_trained_on_and_tested_on(monkeypatch, name, n, train, test):
     seen = []
-    monkeypatch.setattr(_gaps, "sap", lambda *parts, **told: seen.append(parts) or metrics.Score(0, n=1))
+    monkeypatch.setattr(_gaps, "sap", lambda *parts, **options: seen.append(parts) or metrics.Score(0, n=1))
     result = metrics.DCI(0, 0, 0, 0, "boosting", np.zeros((2, 1)), 1)
-    monkeypatch.setattr(_dci, "dci", lambda *parts, **told: seen.append(parts) or result)
+    monkeypatch.setattr(_dci, "dci", lambda *parts, **options: seen.append(parts) or result)
     rows = np.arange(n)[:, None]
     score(np.hstack([rows, rows]), rows, [name])
     ((z, y, z_test, y_test),) = seen
@@ -38,7 +38,7 @@ def test_no_row_is_both_trained_on_and_tested_on(monkeypatch, name, n, train, te
 @pytest.mark.parametrize("name", ["mig", "modularity"])
 def test_mig_and_modularity_see_at_most_the_published_number(monkeypatch, name):
     seen = []
-    monkeypatch.setattr(_gaps, name, lambda z, y, **told: seen.append((z, y)) or metrics.Score(0, n=1))
+    monkeypatch.setattr(_gaps, name, lambda z, y, **options: seen.append((z, y)) or metrics.Score(0, n=1))
     rows = np.arange(100_010)[:, None]
     score(rows, rows, [name])
     ((z, y),) = seen
@@ -49,35 +49,35 @@ def test_mig_and_modularity_see_at_most_the_published_number(monkeypatch, name):
 def test_all_metrics_at_once_are_what_each_gives():
     latents, factors = data()
     groups = np.arange(900) // 30
-    told = score(latents, factors, ALONE, protocol="rectangular", groups=groups, seed=3)
+    scores = score(latents, factors, ALONE, protocol="rectangular", groups=groups, seed=3)
     order = np.random.default_rng(3).permutation(900)
     parts = latents[order[:600]], factors[order[:600]], latents[order[600:]], factors[order[600:]]
-    assert told.keys() == set(ALONE)
+    assert scores.keys() == set(ALONE)
     mcc = metrics.mcc(latents, factors, protocol="rectangular", groups=groups, seed=3)
-    assert (told["mcc"]["score"], told["mcc"]["interval"]) == (mcc.score, list(mcc.interval))
-    assert "resampled" not in told["mcc"]
+    assert (scores["mcc"]["score"], scores["mcc"]["interval"]) == (mcc.score, list(mcc.interval))
+    assert "resampled" not in scores["mcc"]
     for name, variant in (("dci", "boosting"), ("dci-tree", "tree"), ("dci-linear", "linear")):
         alone = metrics.dci(*parts, variant=variant, seed=3)
-        assert told[name]["importance"] == alone.importance.tolist()
-        assert (told[name]["variant"], told[name]["disentanglement"]) == (variant, alone.disentanglement)
-    assert told["sap"] == metrics.sap(*parts)
-    assert told["mig"] == metrics.mig(latents[order], factors[order])
-    assert told["modularity"] == metrics.modularity(latents[order], factors[order])
-    assert told["beta-vae"] == metrics.beta_vae(latents, factors, seed=3)
-    assert told["factor-vae"] == metrics.factor_vae(latents, factors, seed=3)
+        assert scores[name]["importance"] == alone.importance.tolist()
+        assert (scores[name]["variant"], scores[name]["disentanglement"]) == (variant, alone.disentanglement)
+    assert scores["sap"] == metrics.sap(*parts)
+    assert scores["mig"] == metrics.mig(latents[order], factors[order])
+    assert scores["modularity"] == metrics.modularity(latents[order], factors[order])
+    assert scores["beta-vae"] == metrics.beta_vae(latents, factors, seed=3)
+    assert scores["factor-vae"] == metrics.factor_vae(latents, factors, seed=3)
     drawn = latents[order], factors[order]
     for name in ("mig-sup", "dcimig", "jemmig", "explicitness", "irs"):
-        assert told[name] == float(getattr(metrics, name.replace("-", "_"))(*drawn)), name
+        assert scores[name] == float(getattr(metrics, name.replace("-", "_"))(*drawn)), name
     for name in ("flatness", "linearity"):
-        assert told[name] == float(getattr(metrics, name)(latents, factors)), name
+        assert scores[name] == float(getattr(metrics, name)(latents, factors)), name
     for name, variant in (("r2", "linear"), ("r2-nonlinear", "boosting")):
         alone = metrics.r2(*parts, variant=variant, seed=3)
-        assert told[name] == {"score": float(alone), "n": 300, "by_factor": alone.parts["by_factor"].tolist()}
+        assert scores[name] == {"score": float(alone), "n": 300, "by_factor": alone.parts["by_factor"].tolist()}
     alone = metrics.infomec(*drawn, seed=3)
-    assert told["infomec"]["compactness"] == alone.compactness
-    assert told["infomec"]["information"] == alone.information.tolist()
+    assert scores["infomec"]["compactness"] == alone.compactness
+    assert scores["infomec"]["information"] == alone.information.tolist()
     alone = metrics.block_mcc(latents, factors, [[0], [1]])
-    assert told["block-mcc"]["score"] == float(alone)
+    assert scores["block-mcc"]["score"] == float(alone)
 
 
 @pytest.mark.parametrize(
@@ -91,21 +91,23 @@ def test_all_metrics_at_once_are_what_each_gives():
 )
 def test_x_and_y_are_one_block(names, block):
     rng = np.random.default_rng(0)
-    told = score(rng.normal(size=(90, 4)), rng.normal(size=(90, 3)), ["block-mcc"], discrete=False, factor_names=names)
-    assert told["block-mcc"]["block"] == block
+    scores = score(
+        rng.normal(size=(90, 4)), rng.normal(size=(90, 3)), ["block-mcc"], discrete=False, factor_names=names
+    )
+    assert scores["block-mcc"]["block"] == block
 
 
 def test_scores_that_were_numbers_are_numbers():
     latents, factors = data(200)
-    told = score(latents, factors, ["mig", "sap", "modularity", "beta-vae", "factor-vae", "irs"])
-    assert {type(value) for value in told.values()} == {float}
+    scores = score(latents, factors, ["mig", "sap", "modularity", "beta-vae", "factor-vae", "irs"])
+    assert {type(value) for value in scores.values()} == {float}
 
 
 @pytest.mark.parametrize("name", ["explicitness", "infomec", "irs"])
 def test_what_is_fitted_and_scored_on_the_same_sees_at_most_the_published_number(monkeypatch, name):
     seen = []
     module = sys.modules[f"slowvae.metrics._{name}"]
-    monkeypatch.setattr(module, name, lambda z, y, **told: seen.append((z, y)) or metrics.Score(0, n=1))
+    monkeypatch.setattr(module, name, lambda z, y, **options: seen.append((z, y)) or metrics.Score(0, n=1))
     rows = np.arange(10_010)[:, None]
     score(rows, rows, [name])
     ((z, y),) = seen

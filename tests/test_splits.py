@@ -204,14 +204,14 @@ def test_a_path_is_no_dataset():
 @pytest.mark.realdata
 def test_the_table_of_the_documentation_is_that_of_the_real_data(real_kitti):
     text = (ROOT / "docs/kitti-masks.md").read_text(encoding="utf-8")
-    told, protocol = {}, ""
+    table, protocol = {}, ""
     for cells in re.findall(
         r"^\| (`[a-z-]+`)? ?\| (train|val|test)\b.*? \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", text, re.M
     ):
         protocol = cells[0].strip("`") or protocol
-        told[protocol, cells[1]] = [int(cell.replace(",", "")) for cell in cells[2:]]
-    assert len(told) == 7
-    for (protocol, part), counts in told.items():
+        table[protocol, cells[1]] = [int(cell.replace(",", "")) for cell in cells[2:]]
+    assert len(table) == 7
+    for (protocol, part), counts in table.items():
         chosen = split_sequences(real_kitti, part, protocol)
         lengths = real_kitti.lengths[chosen]
         keys = columns_of(real_kitti, "by-object")

@@ -325,12 +325,12 @@ def test_a_disk_that_is_full(kitti, tmp_path, suffix):
         "import resource, signal, sys; from cli.main import main; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); main(sys.argv[1:])"
     )
-    told = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, "-c", program, "convert", tmp_path / "in.npz", target], capture_output=True, text=True
     )
-    assert told.returncode == 1
-    assert told.returncode != -signal.SIGSEGV
-    (line,) = told.stderr.splitlines()
+    assert finished.returncode == 1
+    assert finished.returncode != -signal.SIGSEGV
+    (line,) = finished.stderr.splitlines()
     assert str(target) in line
     assert list(target.parent.iterdir()) == []
 

@@ -206,9 +206,9 @@ def test_the_releases_numpy_reads_what_is_written(kitti, old_numpy, tmp_path):
         "    print(len(data[name]), hashlib.sha256(b''.join(each.tobytes() for each in data[name])).hexdigest())\n"
         "data['pedestrians'][0][:] = False  # may be written to\n"
     )
-    told = subprocess.run([old_numpy, "-c", program, tmp_path / "kitti.pickle"], capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.split() == [
+    finished = subprocess.run([old_numpy, "-c", program, tmp_path / "kitti.pickle"], capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.split() == [
         *(str(kitti.num_sequences), store.sha256_array(kitti.images)),
         *(str(kitti.num_sequences), store.sha256_array(kitti.factors)),
     ]

@@ -119,13 +119,13 @@ class Zenodo:
         """Answer the API of drafts: (status, JSON)."""
         if headers.get("Authorization") != f"Bearer {TOKEN}":
             return 403, {"message": f"Permission denied to {headers.get('Authorization')}."}
-        told = json.loads(body) if body and headers.get("Content-Type") == "application/json" else None
+        given = json.loads(body) if body and headers.get("Content-Type") == "application/json" else None
         if parts == ["api", "records"] or parts[3:] == ["versions"]:
             known = [n for n, draft in self.drafts.items() if draft["of"] == parts[2:3] and not draft["published"]]
             number = known[0] if parts[2:] and known else 1000 + len(self.drafts)
             self.drafts.setdefault(number, {"of": parts[2:3], "files": {}, "published": False, "metadata": None})
-            if told:
-                self.drafts[number]["metadata"] = told["metadata"]
+            if given:
+                self.drafts[number]["metadata"] = given["metadata"]
             return 201, self._draft(number)
         draft = self.drafts.get(int(parts[2]))
         if draft is None or draft["published"]:
@@ -133,18 +133,18 @@ class Zenodo:
         rest = [unquote(part) for part in parts[4:]]
         if not rest:
             if method == "PUT":
-                draft["metadata"] = told["metadata"]
+                draft["metadata"] = given["metadata"]
             return 200, self._draft(int(parts[2]))
         if rest == ["actions", "publish"]:
             draft["published"] = True
             self.records[int(parts[2])] = self._draft(int(parts[2]))
             return 202, self._draft(int(parts[2]))
         if rest == ["files"]:
-            for each in told or []:
+            for each in given or []:
                 if each["key"] in draft["files"]:
                     return 400, {"message": f"File with key {each['key']} already exists."}
                 draft["files"][each["key"]] = {"key": each["key"], "status": "pending", "data": None}
-            return 201 if told else 200, {"entries": [_public(entry) for entry in draft["files"].values()]}
+            return 201 if given else 200, {"entries": [_public(entry) for entry in draft["files"].values()]}
         entry = draft["files"].get(rest[1])
         if entry is None:
             return 404, {"message": f"Record has no file {rest[1]}."}
@@ -228,8 +228,8 @@ def serve():
 
         do_GET = do_PUT = do_POST = do_DELETE = handle_any
 
-        def answer(self, status, told, headers=()):
-            data = b"" if told is None else json.dumps(told).encode()
+        def answer(self, status, content, headers=()):
+            data = b"" if content is None else json.dumps(content).encode()
             self.send_response(status)
             for name, value in dict(headers).items():
                 self.send_header(name, value)

@@ -234,12 +234,12 @@ class Reading:
         if self.size is None:
             self.size, self._shape = size, shape
         if size != self.size:
-            told = f"{size[0]} x {size[1]} pixels, the frames before it {self.size[0]} x {self.size[1]}"
+            sizes = f"{size[0]} x {size[1]} pixels, the frames before it {self.size[0]} x {self.size[1]}"
             if not self.video.may_mix_sizes:
-                raise BadInputError(path, f"is {told}")
+                raise BadInputError(path, f"is {sizes}")
             if self.sampling is None or shape != self._shape:
                 how = "frames of several sizes are read in the view kitti, where they have one shape"
-                raise BadInputError(path, f"is {told}; {how}")
+                raise BadInputError(path, f"is {sizes}; {how}")
             self._other_sizes.setdefault(size, path)
 
     def warn_of_sizes(self) -> None:

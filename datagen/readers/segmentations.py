@@ -42,7 +42,8 @@ def decode_segmentations(
     height, width : int
         Size of the video in pixels.
     dropped : dict of int to str, optional
-        Is told of which only a part was read (a polygon among others that encloses nothing), and of what was not.
+        Gets, by number, what was left out of those of which only a part was read: polygons that enclose nothing, where
+        there are others.
 
     Returns
     -------

@@ -294,10 +294,10 @@ def _ask_size(client: Client, url: str, advice: str) -> int:
     with client.fetch(url, {"Range": "bytes=0-0"}) as answer:
         if answer.status not in (200, 206):
             raise _refused(answer, advice)
-        told = answer.content_length if answer.status == 200 else answer.content_range.rpartition("/")[2]
-        if not re.fullmatch("[0-9]{1,15}", told) or not int(told):
+        length = answer.content_length if answer.status == 200 else answer.content_range.rpartition("/")[2]
+        if not re.fullmatch("[0-9]{1,15}", length) or not int(length):
             raise DatagenError(f"{plain(url)}: does not say how long the file is; {advice}")
-        return int(told)
+        return int(length)
 
 
 @contextmanager

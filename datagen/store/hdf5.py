@@ -62,7 +62,7 @@ def write(
 
     HDF5 builds the file in memory: a disk that is full when it closes a file makes it crash. (Its own driver for that
     lays the file out byte for byte as on a disk; that for Python's files does not.) What is too large for that is
-    written to the disk, with room in reserve that is given back before a file is closed on a full one. `wrote` is told
+    written to the disk, with room in reserve that is given back before a file is closed on a full one. `wrote` gets
     how many bytes of the arrays each step took.
     """
     if sum(array.nbytes for array in arrays.values()) > _MOST_IN_MEMORY and not _has_file_limit():

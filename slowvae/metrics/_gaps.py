@@ -69,8 +69,8 @@ def mig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int
     z, y = check_arrays(latents, factors)
     check_rivals(z)
     (z,) = in_usual_range(z)
-    told = mutual_information(z, as_classes("mig", y, factor_bins), bins)
-    gaps = gap_of_best_two(told.table) / told.of_factors
+    information = mutual_information(z, as_classes("mig", y, factor_bins), bins)
+    gaps = gap_of_best_two(information.table) / information.of_factors
     return Score(gaps.mean(), n=len(z), parts={"by_factor": gaps})
 
 

@@ -28,7 +28,9 @@ Normaliser = Literal["factor", "latent"]
 NORMALISERS: tuple[Normaliser, ...] = get_args(Normaliser)
 
 
-def _told(metric: str, latents: ArrayLike, factors: ArrayLike, bins: int, factor_bins: int | None) -> Information:
+def _information_of(
+    metric: str, latents: ArrayLike, factors: ArrayLike, bins: int, factor_bins: int | None
+) -> Information:
     z, y = check_arrays(latents, factors)
     classes = as_classes(metric, y, factor_bins)
     if metric == "jemmig":
@@ -84,13 +86,15 @@ def mig_sup(
     (1.0, 1.0)
     """
     check_choice("entropy", entropy, NORMALISERS)
-    told = _told("mig-sup", latents, factors, bins, factor_bins)
-    active = told.of_latents > 0
-    shares = told.table[active] / (told.of_factors if entropy == "factor" else told.of_latents[active, None])
+    information = _information_of("mig-sup", latents, factors, bins, factor_bins)
+    active = information.of_latents > 0
+    shares = information.table[active] / (
+        information.of_factors if entropy == "factor" else information.of_latents[active, None]
+    )
     by_latent = np.full(len(active), np.nan)
     by_latent[active] = gap_of_best_two(shares.T)
     score = by_latent[active].mean() if active.any() else 0.0
-    return Score(score, n=told.n, parts={"by_latent": by_latent})
+    return Score(score, n=information.n, parts={"by_latent": by_latent})
 
 
 def dcimig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: int | None = None) -> Score:
@@ -125,14 +129,14 @@ def dcimig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: 
     >>> float(dcimig(factors, factors)), float(dcimig(factors[:, :1], factors))
     (1.0, 0.5)
     """
-    told = _told("dcimig", latents, factors, bins, factor_bins)
-    given = np.zeros_like(told.table)
-    given[np.arange(len(given)), told.table.argmax(axis=1)] = gap_of_best_two(told.table.T)
+    information = _information_of("dcimig", latents, factors, bins, factor_bins)
+    given = np.zeros_like(information.table)
+    given[np.arange(len(given)), information.table.argmax(axis=1)] = gap_of_best_two(information.table.T)
     kept = given.max(axis=0)
     return Score(
-        kept.sum() / told.of_factors.sum(),
-        n=told.n,
-        parts={"by_factor": kept / told.of_factors},
+        kept.sum() / information.of_factors.sum(),
+        n=information.n,
+        parts={"by_factor": kept / information.of_factors},
     )
 
 
@@ -169,11 +173,11 @@ def jemmig(latents: ArrayLike, factors: ArrayLike, bins: int = 20, factor_bins: 
     >>> round(float(jemmig(factors, factors, bins=2)), 6)
     1.0
     """
-    told = _told("jemmig", latents, factors, bins, factor_bins)
-    best, each = told.table.argmax(axis=0), np.arange(len(told.of_factors))
-    joint = told.of_latents[best] + told.of_factors - told.table[best, each]
-    by_factor = 1 - (joint - gap_of_best_two(told.table)) / (told.of_factors + np.log(bins))
-    return Score(by_factor.mean(), n=told.n, parts={"by_factor": by_factor})
+    information = _information_of("jemmig", latents, factors, bins, factor_bins)
+    best, each = information.table.argmax(axis=0), np.arange(len(information.of_factors))
+    joint = information.of_latents[best] + information.of_factors - information.table[best, each]
+    by_factor = 1 - (joint - gap_of_best_two(information.table)) / (information.of_factors + np.log(bins))
+    return Score(by_factor.mean(), n=information.n, parts={"by_factor": by_factor})
 
 
 register("mig-sup", lambda s: mig_sup(*s.many, factor_bins=s.factor_bins))

@@ -199,9 +199,9 @@ def factor_vae(
     return _accuracy(stands_for[vote], factor, num_train, len(z))
 
 
-def _accuracy(told: NDArray[np.int64], factor: NDArray[np.int64], num_train: int, n: int) -> Score:
+def _accuracy(predicted: NDArray[np.int64], factor: NDArray[np.int64], num_train: int, n: int) -> Score:
     """Return how often the factor is predicted on the test points, with that on those before them."""
-    right = told == factor
+    right = predicted == factor
     return Score(right[num_train:].mean(), n=n, parts={"train": float(right[:num_train].mean())})
 
 
