@@ -67,7 +67,7 @@ def main() -> None:
                 inside.append(other.shape)
                 held.append(other.shape_interval.low <= shape <= other.shape_interval.high)
                 said[sparsity_kind(one, other)] += 1
-            shares = [(each, f"{each or 'undecided'} {times / arguments.sets:.0%}") for each, times in said.most_common()]
+            shares = [(each, f"{each or 'undecided'} {n / arguments.sets:.0%}") for each, n in said.most_common()]
             answers = ", ".join(f"**{text}**" if each == kind else text for each, text in shares)
             length = "3 to 10" if short else "median 40"
             print(

@@ -9,6 +9,7 @@ import click
 
 from cli._common import (
     INPUT,
+    MAX_COUNT,
     OUTPUT,
     Choice,
     Whole,
@@ -88,6 +89,7 @@ class _Metrics(click.ParamType):
 )
 @click.option("--max-delta-t", type=DISTANCE, help="Of a FILE: the distance of the pairs that were trained on.")
 @click.option("--seeds", type=SEEDS, help="Of a FILE: the seeds of what is scored.  [default: 0, 1, ...]")
+@click.option("--iterations", type=Whole(1, MAX_COUNT), help="Of --baseline supervised: steps.  [default: 2000]")
 @click.option("--data", type=INPUT, help="Of a RUN: another dataset file than the one trained on.")
 @click.option("--name", help="Of the entry, for boards.  [default: the model, the encoder or the file]")
 @click.option(
@@ -105,6 +107,7 @@ def command(
     baselines: str | None,
     metrics: tuple[str, ...],
     seeds: tuple[int, ...] | None,
+    iterations: int | None,
     data: Path | None,
     name: str | None,
     out: Path | None,
@@ -134,6 +137,8 @@ def command(
     is_run = not is_folder(what) and (what.is_dir() or not (what.suffix or what.exists()))
     if is_run:
         check_outputs([out], overwrite=True)
+        if iterations is not None:
+            raise click.UsageError(f"--iterations is of --baseline supervised, and {what} is a run's folder")
         if kinds or seeds is not None:
             raise click.UsageError(f"{(kinds or ['--seeds'])[0]} is of a dataset file, and {what} is a run's folder")
         from slowvae.device import find_device
@@ -150,7 +155,9 @@ def command(
         )  # fmt: skip
         results = [result]
     else:
-        if len(kinds) != 1:
+        if len(kinds) > 1:
+            raise click.UsageError(f"{' and '.join(kinds)} exclude each other")
+        if not kinds:
             raise click.UsageError(
                 f"{what} is a dataset file: say what is scored on it, by one of --latents, --encoder and --baseline"
             )
@@ -159,8 +166,10 @@ def command(
         wanted = _protocol(changes.pop("protocol"), changes)
         if baselines is not None:
             results = _baselines(
-                what, baselines, metrics, wanted, seeds, out, name, device, overwrite, quiet or as_json
+                what, baselines, metrics, wanted, seeds, iterations, out, name, device, overwrite, quiet or as_json
             )
+        elif iterations is not None:
+            raise click.UsageError("--iterations is of --baseline supervised")
         else:
             check_outputs([out], overwrite=True, inputs=[what, *latents])
             results = [_external(what, latents, encoders, metrics, wanted, seeds, name, device, quiet or as_json)]
@@ -230,6 +239,7 @@ def _baselines(
     metrics: tuple[str, ...],
     protocol: Protocol,
     seeds: tuple[int, ...] | None,
+    iterations: int | None,
     out: Path | None,
     name: str | None,
     device: str,
@@ -239,6 +249,8 @@ def _baselines(
     """Score floors and the ceiling, each into a file of its own."""
     if name is not None:
         raise click.UsageError("--baseline has names of its own; leave out --name")
+    if iterations is not None and not {"all", "supervised"} & {each.strip() for each in names.split(",")}:
+        raise click.UsageError("--iterations is of --baseline supervised")
     check_outputs(folders=[out], inputs=[file])
     from slowvae.baselines import BASELINE_ENCODERS, evaluate_baseline
     from slowvae.results import write_result
@@ -248,9 +260,10 @@ def _baselines(
         if each not in BASELINE_ENCODERS:
             raise unknown_choice("baseline", each, ["all", *BASELINE_ENCODERS])
     results = []
+    options = {} if iterations is None else {"iterations": iterations}
     for each in wanted:
         result = evaluate_baseline(
-            each, file, metrics, protocol, seeds or (0,), device=device, show_progress=not silent
+            each, file, metrics, protocol, seeds or (0,), device=device, show_progress=not silent, **options
         )
         if out is not None:
             result = write_result(result, out / f"{each}.json", overwrite)

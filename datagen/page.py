@@ -200,6 +200,7 @@ def origin_section(facts: Iterable[tuple[str, str]], command: str = "") -> Secti
 
 
 def page_html(page: Page) -> str:
-    """Return a page as HTML without any reference to other files."""
+    """Return a page as HTML without any reference to other files; what is no UTF-8 (names of files) is escaped."""
     sortable = any(table.sortable for section in page.sections for table in section.tables)
-    return load_template("page.html").render(page=page, sortable=sortable)
+    html: str = load_template("page.html").render(page=page, sortable=sortable)
+    return html.encode("utf-8", "backslashreplace").decode("utf-8")

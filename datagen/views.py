@@ -162,8 +162,8 @@ class KittiView(View):
         resized = self.width(height, width)
         if resized < self.image_size:
             raise UsageError(
-                f"its frames of {height} x {width} pixels are less wide than high, and the windows of KITTI Masks "
-                f"are not cut from such (resized to {self.image_size} rows, they have {resized} columns)"
+                f"its frames are {width} pixels wide and {height} high, and the windows of KITTI Masks are not cut "
+                f"from frames less wide than high (resized to {self.image_size} rows, they have {resized} columns)"
             )
         return Grid(nearest_indices(height, self.image_size), nearest_indices(width, resized))
 

@@ -164,6 +164,9 @@ def evaluate_baseline(
     frames = Frames.of(data, where)
     found = baseline_latents(baseline, frames, task.rows, trained_on, seeds, z_dim, iterations, show_progress)
     latents = {str(seed): z for seed, z in found.items()}
+    notes = departures(task.protocol, None, len(seeds), z_dim)
+    if baseline == "supervised":
+        notes.append(f"trained on the factors for {iterations:,} steps")
     return task.result(
         {seed: Encoded(z) for seed, z in latents.items()},
         name=baseline,
@@ -171,7 +174,7 @@ def evaluate_baseline(
         data=Source(described.path, described.sha256),
         latents={seed: digest(z) for seed, z in latents.items()},
         machine=devices.describe(where),
-        notes=departures(task.protocol, None, len(seeds), z_dim),
+        notes=notes,
     )
 
 

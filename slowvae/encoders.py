@@ -171,7 +171,7 @@ def encode(
                     break
                 except MemoryError:
                     raise
-                except Exception as error:  # whatever somebody's code does
+                except (Exception, SystemExit) as error:  # whatever somebody's code does
                     errors.append(_said(error))
             else:
                 reasons = errors[0] if len(errors) == 1 else f"of an array {errors[0]}; of a tensor {errors[1]}"
@@ -215,9 +215,12 @@ def _rows_of(given: Any, name: str) -> NDArray[Any]:
             "the means"
         )
     try:
-        return np.asarray(given)
+        rows = np.asarray(given)
     except (TypeError, ValueError):
-        raise DatagenError(f"{name}: gave a {type(given).__name__}; it must give latents, (B, Z)") from None
+        rows = np.empty((), dtype=object)
+    if rows.ndim == 0 and rows.dtype == object:
+        raise DatagenError(f"{name}: gave a {type(given).__name__}; it must give latents, (B, Z)")
+    return rows
 
 
 def check_latents(latents: NDArray[Any], name: str, rows: NDArray[np.int64] | None = None) -> None:
@@ -282,11 +285,11 @@ def load_latents(path: str | Path, num_frames: int) -> Latents:
         kinds, form = ("iu", "whole numbers (N,)") if whole else ("biuf", "real numbers (N, Z)")
         if np.dtype(dtype).kind not in kinds or len(shape) != (1 if whole else 2):
             raise BadInputError(path, f"holds {dtype} {shape}; {'indices' if whole else 'latents'} are {form}")
+        hint = "; pass array.T" if shape[-1] == num_frames else ""
         if shape[0] > num_frames:
-            hint = "; pass array.T" if shape[-1] == num_frames else ""
             raise BadInputError(path, f"has {shape[0]:,} rows, and the dataset {num_frames:,} frames{hint}")
         if not whole and not 1 <= shape[1] <= _WIDEST:
-            raise BadInputError(path, f"has {shape[1]:,} latents; there must be from 1 to {_WIDEST:,}")
+            raise BadInputError(path, f"has {shape[1]:,} latents; there must be from 1 to {_WIDEST:,}{hint}")
 
     from datagen.store import npz
 

@@ -33,8 +33,9 @@ def interval_over_seeds(scores: ArrayLike, resampled: ArrayLike | None = None) -
     Returns
     -------
     tuple of float, or None
-        Lower and upper limit; not cut to the range that the score has. Of a single seed it is that of the sequences
-        alone, which says nothing of other trainings: it is indicative. None if nothing varies: one seed and no draws.
+        Lower and upper limit; not cut to the range that a score has, since differences have another. Of a single seed
+        it is that of the sequences alone, which says nothing of other trainings: it is indicative. None if nothing
+        varies: one seed and no draws.
 
     Raises
     ------

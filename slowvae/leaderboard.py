@@ -29,6 +29,8 @@ _TERMS = (
     "protocol", "MCC", "factor", "latent", "floor, ceiling", "95 % interval", "bootstrap", "indicative",
 )  # fmt: skip
 _MOST_FIRSTS = 3
+_DIGITS = 9
+"""Scores that differ by less are equal: by rounding alone."""
 _MOST_FILES = 10_000
 """Of JSON files that are looked at below the given folders."""
 
@@ -77,7 +79,7 @@ class Entry:
     Attributes
     ----------
     rank : int or None
-        From 1; None of a floor or ceiling.
+        From 1, the same for equal scores; None of a floor or ceiling.
     result : Result
         The scores.
     path : Path
@@ -207,16 +209,16 @@ def _is_result(path: Path) -> bool:
 
 def _board(group: list[tuple[Result, Path]], metric: str) -> Board:
     """Rank results of one protocol."""
-    group = sorted(group, key=lambda each: (-each[0].score(metric), each[0].name, str(each[1])))
-    ranked = [result for result, _ in group if result.entry not in ("floor", "ceiling")]
-    first = ranked[0] if ranked else group[0][0]
+    scores = {id(result): round(result.score(metric), _DIGITS) + 0.0 for result, _ in group}
+    group = sorted(group, key=lambda each: (-scores[id(each[0])], each[0].name, str(each[1])))
+    ranked = [scores[id(result)] for result, _ in group if result.entry not in ("floor", "ceiling")]
+    first = next((result for result, _ in group if result.entry not in ("floor", "ceiling")), group[0][0])
     entries: list[Entry] = []
-    rank = 0
     for result, path in group:
-        in_rank = result.entry not in ("floor", "ceiling")
-        rank += in_rank
+        # Equal ones have the same rank, and the next as many more.
+        rank = None if result.entry in ("floor", "ceiling") else 1 + ranked.index(scores[id(result)])
         behind = None if result is first else compare_results(result, first, metric)
-        entries.append(Entry(rank if in_rank else None, result, path, behind))
+        entries.append(Entry(rank, result, path, behind))
     return Board(group[0][0].protocol, metric, entries)
 
 
@@ -244,6 +246,10 @@ def write_boards(
 COLUMNS = ("entry", "rank", "score", "95 %", "sd", "seeds", "behind the first", "trained", "notes")
 
 
+def _signed(value: float) -> str:
+    return f"{round(value, 3) + 0.0:+.3f}"  # no -0.000
+
+
 def cells(entry: Entry, metric: str) -> list[str]:
     """Return an entry as the texts of `COLUMNS`."""
     result = entry.result
@@ -255,9 +261,9 @@ def cells(entry: Entry, metric: str) -> list[str]:
     limits = "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
     behind = ""
     if entry.behind is not None:
-        behind = f"{entry.behind.mean:+.3f}"
+        behind = _signed(entry.behind.mean)
         if entry.behind.interval is not None:
-            behind += f" ({entry.behind.interval[0]:+.3f} to {entry.behind.interval[1]:+.3f})"
+            behind += f" ({_signed(entry.behind.interval[0])} to {_signed(entry.behind.interval[1])})"
         behind += "; one seed, indicative" if entry.behind.indicative else ""
     name = result.name if result.entry not in ("floor", "ceiling") else f"{result.name} ({result.entry})"
     return [
@@ -319,7 +325,9 @@ def _verdict(boards: Sequence[Board]) -> str:
         ranked = [entry for entry in board.entries if entry.rank is not None]
         if ranked:
             score = f"{board.metric} {ranked[0].result.score(board.metric):.3f}"
-            firsts.append(f"{ranked[0].result.name} is first of {len(ranked)} under {board.protocol.id} ({score})")
+            best = [entry.result.name for entry in ranked if entry.rank == 1]
+            names = f"{', '.join(best[:-1])} and {best[-1]} are" if len(best) > 1 else f"{best[0]} is"
+            firsts.append(f"{names} first of {len(ranked)} under {board.protocol.id} ({score})")
     number = sum(len(board.entries) for board in boards)
     counts = (
         f"{number} {'entry' if number == 1 else 'entries'} of {len(boards)} "

@@ -148,11 +148,19 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return float(np.mean(list(values.values())))
 
     def interval(self, metric: str = "mcc") -> tuple[float, float] | None:
-        """Return the 95 % interval of a metric's mean: seeds drawn and, of the MCC, sequences too; None if unknown."""
+        """Return the 95 % interval of a metric's mean: seeds drawn and, of the MCC, sequences too; None if unknown.
+
+        It is cut to the values that the metric can have.
+        """
         values = self.by_seed(metric)
         if not values:
             return None
-        return interval_over_seeds(list(values.values()), self._draws(metric, list(values)))
+        found = interval_over_seeds(list(values.values()), self._draws(metric, list(values)))
+        if found is None:
+            return None
+        from slowvae.metrics import METRICS  # which takes longer to import than a board of results to make
+
+        return max(found[0], 0.0) if METRICS[metric].bounded else found[0], min(found[1], 1.0)
 
     def _draws(self, metric: str, seeds: list[str]) -> list[list[float]] | None:
         """Return the MCC of some seeds on the draws of sequences, where all of them have it."""

@@ -372,7 +372,9 @@ class _Task:
         factors = len(frames.dataset.changing_factors()[1])
         labelled = 0 < factors <= self.settings.z_dim  # else there is no MCC, which nothing depends on
         del frames  # read again there; a device need not hold it twice
-        result = evaluate_run(folder, device, ("mcc", "udr") if labelled else ("udr",), self.protocol)
+        settings = " ".join(f"{name}={value:.4g}" for name, value in self.trial.values.items())
+        names = ("mcc", "udr") if labelled else ("udr",)
+        result = evaluate_run(folder, device, names, self.protocol, name=f"{self.settings.model} {settings}")
         scores = result.to_json()
         agreement = [value for value in scores["udr"].values() if value is not None]
         trial = msgspec.structs.replace(

@@ -212,7 +212,7 @@ def test_a_portrait_video_is_named_or_left_out(mots, tmp_path):
     line = (tmp_path / "set/0000.txt").read_text().splitlines()[0].split()
     whole = coco.encode(np.ones((30, 20), dtype=np.uint8, order="F"))["counts"].decode()
     (tmp_path / "set/0009.txt").write_text(" ".join([*line[:3], "30 20", whole]) + "\n")
-    with pytest.raises(BadInputError, match=r"0009\.txt, sequence 0009: its frames of 30 x 20 pixels are less wide"):
+    with pytest.raises(BadInputError, match=r"0009\.txt, sequence 0009: its frames are 20 pixels wide and 30 high"):
         kitti_masks.build(tmp_path / "set")
     dataset = kitti_masks.build(tmp_path / "set", skip_bad=True)
     assert set(dataset.columns["video"]) == {"0000", "0001"}

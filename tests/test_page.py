@@ -155,3 +155,8 @@ def test_a_term_that_is_not_explained_is_refused():
     assert glossary_section(["MCC"]).terms == [("MCC", TERMS["MCC"])]
     with pytest.raises(UsageError, match="'mcc' is no term"):
         glossary(["mcc"])
+
+
+def test_names_that_are_no_text_are_escaped():
+    page = Page("a", "b", "c", [Section("d", terms=[("file", "x\udcff.npz")])])
+    assert "x\\udcff.npz" in page_html(page)

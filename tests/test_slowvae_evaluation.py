@@ -350,6 +350,14 @@ def test_labels_are_learned(dataset):
     assert mcc(z, dataset.factors, protocol="rectangular", intervals=False).score > 0.6
 
 
+def test_the_command_says_how_long_the_ceiling_was_trained(file, run, tmp_path):
+    options = ["--baseline", "supervised", "--iterations", "3", "--protocol", "by-object", "--out", tmp_path / "r"]
+    assert "trained on the factors for 3 steps" in call("evaluate", file, *options)
+    assert (tmp_path / "r/supervised.json").exists()
+    for wrong in ([file, "--baseline", "pca"], [file, "--encoder", "m:f"], [run]):
+        assert "--iterations is of --baseline supervised" in call("evaluate", *wrong, "--iterations", "3", code=2)
+
+
 def test_baselines_that_cannot_be(file):
     with pytest.raises(UsageError, match="unknown baseline 'oracle'"):
         evaluate_baseline("oracle", file)
@@ -389,7 +397,7 @@ def test_the_command_scores_latents_encoders_and_baselines(file, dataset, run, t
     ("args", "message"),
     [
         (["{file}"], "say what is scored on it"),
-        (["{file}", "--latents", "z.npy", "--baseline", "pca"], "say what is scored on it"),
+        (["{file}", "--latents", "z.npy", "--baseline", "pca"], "--latents and --baseline exclude each other"),
         (["{file}", "--baseline", "pca", "--data", "x.npz"], "--data is of a run"),
         (["{run}", "--baseline", "pca"], "--baseline is of a dataset file"),
         (["{run}", "--seeds", "0"], "--seeds is of a dataset file"),

@@ -14,7 +14,7 @@ from test_page import HOSTILE, Outline
 from cli.main import datagen
 from datagen.errors import BadInputError, UsageError
 from slowvae.intervals import interval_over_seeds
-from slowvae.leaderboard import PUBLISHED, collect_boards, write_boards
+from slowvae.leaderboard import PUBLISHED, cells, collect_boards, write_boards
 from slowvae.protocols import Protocol
 from slowvae.results import Result, Source, compare_results, read_result, summary, write_result
 
@@ -58,6 +58,7 @@ def test_the_interval_draws_seeds_and_sequences(tmp_path):
     assert result(scores=(0.5,)).mcc["indicative"]
     of_sequences = np.quantile(result().resampled["0"], [0.025, 0.975])
     assert result().interval() == pytest.approx(tuple(of_sequences))
+    assert result(scores=(0.1, 0.9)).interval() == (0, 1)  # it would be far wider, of two seeds
     without = result(scores=(0.5, 0.7, 0.6), resampled={})
     assert without.interval() == interval_over_seeds([0.5, 0.7, 0.6])
 
@@ -178,6 +179,16 @@ def test_ranks_are_within_a_protocol_and_floors_have_none(folder):
     assert [entry.rank for entry in boards[1].entries] == [1]
     assert any(f"{HERE.id} has no ceiling" in note for note in notes)
     assert any(f"{OTHER.id} has no floor and no ceiling" in note for note in notes)
+
+
+def test_scores_that_differ_by_rounding_have_the_same_rank(tmp_path):
+    for name, scores in (("z", (1.0,)), ("a", (1 - 1e-16,)), ("c", (0.5,))):
+        write_result(result(name, scores), tmp_path / f"{name}.json")
+    (board,), _ = collect_boards([tmp_path])
+    assert [(entry.rank, entry.result.name) for entry in board.entries] == [(1, "a"), (1, "z"), (3, "c")]
+    assert cells(board.entries[1], "mcc")[6].startswith("+0.000")
+    write_boards([board], [], tmp_path / "board.html")
+    assert "a and z are first of 3" in (tmp_path / "board.html").read_text()
 
 
 def test_a_file_is_read_once_and_links_are_not_followed(folder, tmp_path):

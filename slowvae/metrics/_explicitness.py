@@ -95,4 +95,4 @@ def _areas(probability: Floats, classes: NDArray[np.int64]) -> Floats:
     return areas
 
 
-register("explicitness", lambda s: explicitness(*s.fitted, factor_bins=s.factor_bins))
+register("explicitness", lambda s: explicitness(*s.fitted, factor_bins=s.factor_bins), bounded=False)

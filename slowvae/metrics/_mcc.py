@@ -139,8 +139,11 @@ def mcc(
     z, y = check_arrays(latents, factors)
     if y.shape[1] > z.shape[1]:
         raise UsageError(f"{y.shape[1]} factors cannot be assigned to {z.shape[1]} latents")
-    if len(z) < _FEWEST:
-        raise UsageError(f"{len(z)} samples are always correlated; the MCC needs at least {_FEWEST}")
+    if len(z) < (needed := max(_FEWEST, z.shape[1] + 1)):
+        raise UsageError(
+            f"{len(z)} samples of {z.shape[1]} latents are always correlated with something; the MCC needs at least "
+            f"{needed}"
+        )
     members = np.arange(len(z)) if groups is None else _labels(groups, len(z))
     rng = np.random.default_rng(check_seed(seed))
     if len(z) > num_samples:

@@ -102,5 +102,5 @@ def _score(samples: Samples, variant: Variant) -> Score:
     return r2(*samples.parts, variant=variant, seed=samples.seed)
 
 
-register("r2", lambda s: _score(s, "linear"), continuous=True, in_parts=True)
-register("r2-nonlinear", lambda s: _score(s, "boosting"), continuous=True, in_parts=True)
+register("r2", lambda s: _score(s, "linear"), continuous=True, in_parts=True, bounded=False)
+register("r2-nonlinear", lambda s: _score(s, "boosting"), continuous=True, in_parts=True, bounded=False)

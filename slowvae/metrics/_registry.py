@@ -70,11 +70,14 @@ class Metric:
         Whether it applies to continuous factors as they are, not cut into bins.
     in_parts : bool
         Whether its score is written with its parts; if not, as the number alone.
+    bounded : bool
+        Whether no score is below 0. None is above 1.
     """
 
     score: Callable[[Samples], Any] | None
     continuous: bool
     in_parts: bool
+    bounded: bool
 
 
 METRICS: dict[str, Metric] = {}
@@ -82,7 +85,11 @@ METRICS: dict[str, Metric] = {}
 
 
 def register(
-    name: str, score: Callable[[Samples], Any] | None, continuous: bool = False, in_parts: bool = False
+    name: str,
+    score: Callable[[Samples], Any] | None,
+    continuous: bool = False,
+    in_parts: bool = False,
+    bounded: bool = True,
 ) -> None:
     """Make a metric known by a name; see `Metric`."""
-    METRICS[name] = Metric(score, continuous, in_parts)
+    METRICS[name] = Metric(score, continuous, in_parts, bounded)
