@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from click.shell_completion import BashComplete
 from click.testing import CliRunner
 from PIL import Image
 from test_store import sprites
@@ -249,3 +250,13 @@ def test_ctrl_c_says_so(tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "datagen: stopped; nothing was written\n")
+
+
+def test_shells_complete_commands_options_and_choices():
+    shell = BashComplete(datagen, {}, "datagen", "_DATAGEN_COMPLETE")
+    for before, begun, expected in (
+        ([], "kitti", "kitti-masks"),
+        (["train"], "--pre", "--preset"),
+        (["train", "--preset"], "q", "quick"),
+    ):
+        assert expected in [each.value for each in shell.get_completions(before, begun)]
