@@ -108,8 +108,8 @@ class AtlasRow:
     @property
     def of(self) -> str:
         """What the figures are of, in words."""
-        told = self.level if self.level == "pooled" else f"within {self.level}"
-        return told + (", ego-motion removed" if self.ego_motion_removed else "")
+        words = self.level if self.level == "pooled" else f"within {self.level}"
+        return words + (", ego-motion removed" if self.ego_motion_removed else "")
 
 
 @dataclass(frozen=True)

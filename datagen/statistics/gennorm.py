@@ -227,7 +227,7 @@ def _peak(tree, loc, shape, low, high):  # type: ignore[no-untyped-def]  # noqa:
     value = second_value = third_value = profile(tree, loc, here) if of_shape else profile(tree, here, shape)
     step = before = 0.0
     for _ in range(100):
-        # As near as 1e-9 of the shape, or of the scale, a profile is told from its peak no more.
+        # As near as 1e-9 of the shape, or of the scale, a profile cannot be distinguished from its peak.
         near = 1e-9 * here if of_shape else 1e-9 * (_power_sum(tree, here, shape) / tree.before[-1]) ** (1 / shape)
         near = max(near, 4e-16 * max(abs(low), abs(high)))
         middle = (low + high) / 2
@@ -535,7 +535,7 @@ _NEAREST, _FARTHEST = 8, 24
 def _near(fit: Gennorm) -> int:
     """Return how many cells on either side of the location to integrate.
 
-    Beyond, a cell's integral is told by the density at its middle and its second derivative there, to a part in a
+    Beyond, a cell's integral follows from the density at its middle and its second derivative there, to a part in a
     million where the logarithm of the density changes by less than 1/4 a pixel.
     """
     distance = np.array([_NEAREST, _FARTHEST])

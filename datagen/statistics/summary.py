@@ -615,7 +615,7 @@ def _verdict(group: Group, resampled: bool) -> str:
         head = "not temporally sparse in every factor"
     else:
         head = "undecided"
-    told = f"{head}; {', '.join(parts)}"
+    verdict = f"{head}; {', '.join(parts)}"
     if group.kind:
         level = list(group.within)[-1]
         kinds = []
@@ -623,5 +623,5 @@ def _verdict(group: Group, resampled: bool) -> str:
             inside = group.within[level].get(factor)
             interval = f", {inside.shape_interval}" if inside and inside.shape_interval else ""
             kinds.append(f"{factor} {_KINDS[kind]}" + (f" (shape {inside.shape:.3g}{interval})" if inside else ""))
-        told += f"; with the scale of each {level} taken out, {', '.join(kinds)}"
-    return told
+        verdict += f"; with the scale of each {level} taken out, {', '.join(kinds)}"
+    return verdict
