@@ -1,6 +1,7 @@
 """Which property of natural motion makes factors identifiable: MCC of models trained on sprites that move by each law.
 
-Usage: python benchmarks/motion_laws.py TABLE --out FOLDER [--pairs 20000] [--iterations 2000] [--seeds 0,1,2]
+Usage: python benchmarks/motion_laws.py TABLE --out FOLDER [--pairs 20000] [--image-size 64] [--iterations 2000]
+[--seeds 0,1,2]
 
 For each law `datagen natural-sprites --motion LAW` builds one file, every model is trained on it with equal settings,
 and `datagen evaluate` scores the networks. All of it stays in FOLDER; what is done there is not done again. Writes
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("table", type=Path, help="transitions measured in 64x64 windows")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=20_000)
+    parser.add_argument("--image-size", type=int, default=64, help="smaller ones are trained on faster")
     parser.add_argument("--iterations", type=int, default=2_000)
     parser.add_argument("--seeds", default="0,1,2")
     options = parser.parse_args()
@@ -35,7 +37,7 @@ def main() -> None:
         if not file.exists():
             datagen(
                 *("natural-sprites", "--transitions", options.table, "--out", file, "--motion", law),
-                *("--pairs", options.pairs, "--quiet"),
+                *("--pairs", options.pairs, "--image-size", options.image_size, "--quiet"),
             )
         for model in MODELS:
             run = options.out / f"{file.stem}-{model}"
