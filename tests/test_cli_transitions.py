@@ -154,7 +154,7 @@ def test_a_portrait_video_in_the_view_of_kitti_masks(capsys, tmp_path):
     arguments = ["transitions", "--source", source, "--table", out, "--view", "kitti"]
     code, _, err = run(capsys, *arguments)
     assert code == 1
-    assert "train.json, video tall: its frames of 30 x 20 pixels" in err
+    assert "train.json, video tall: its frames are 20 pixels wide and 30 high" in err
     code, output, _ = run(capsys, *arguments, "--skip-bad", "--json")
     assert code == 0
     assert len(json.loads(output)["left_out"]) == 1
