@@ -20,6 +20,7 @@ from datagen.grids import read_grid
 from datagen.grids.samples import sample_grid
 from datagen.measure import measure
 from datagen.preview import contact_sheet
+from datagen.samples import sample_mots
 from datagen.statistics import summarize
 from datagen.statistics.atlas import build_atlas
 from datagen.statistics.figures import draw, draw_atlas
@@ -41,6 +42,15 @@ def masks() -> Image.Image:
     return contact_sheet(build_masks(SA_V, min_length=14), rows=5, columns=14)
 
 
+def kitti_masks() -> Image.Image:
+    """Sequences of KITTI Masks made from the synthetic annotations of `datagen sample mots`."""
+    import kitti_masks
+
+    with tempfile.TemporaryDirectory() as folder:
+        sample_mots(f"{folder}/mots", seed=0)
+        return contact_sheet(kitti_masks.build(f"{folder}/mots"), rows=5, columns=14)
+
+
 def sprites() -> Image.Image:
     """Sprites that move as objects in video do: eight runs, from left to right."""
     return contact_sheet(_sprites(runs=8, length=14), rows=5, columns=14)
@@ -55,9 +65,30 @@ def grid() -> Image.Image:
 
 def histograms() -> Image.Image:
     """Changes of position and area between neighbouring frames, with fitted densities, on a logarithmic scale."""
-    table = build_masks(SA_V).transitions()
-    figures = {name: figure for name, _, figure in draw(table, summarize(table))}
-    return _picture(figures["histograms"])
+    return _statistics("histograms")
+
+
+def joint() -> Image.Image:
+    """Which changes between neighbouring frames come together."""
+    return _statistics("joint")
+
+
+def metrics() -> Image.Image:
+    """Four made-up latents of real factors: two that know one factor each, a mixture of two, and noise."""
+    import numpy as np
+
+    from slowvae.figures import scatters
+    from slowvae.metrics import mcc
+
+    dataset = build_masks(SA_V)
+    y, x, area = (dataset.factors - dataset.factors.mean(axis=0)).T / dataset.factors.std(axis=0)[:, None]
+    rng = np.random.default_rng(0)
+    latents = np.stack([-x, area + 0.5 * rng.normal(size=len(area)), x + y, rng.normal(size=len(area))], axis=1)
+    found = mcc(latents, dataset.factors, protocol="rectangular", intervals=False)
+    caption = f"MCC {found.score:.2f}: the mean of the framed correlations"
+    return _picture(
+        scatters(latents, dataset.factors, dataset.factor_names, found.correlation, found.assignment, caption)
+    )
 
 
 def atlas() -> Image.Image:
@@ -130,13 +161,20 @@ def overview() -> Image.Image:
 
 
 PICTURES: dict[str, Callable[[], Image.Image]] = {
-    each.__name__: each for each in (masks, sprites, grid, histograms, atlas, traversals, overview)
+    each.__name__: each
+    for each in (masks, kitti_masks, sprites, grid, histograms, joint, atlas, metrics, traversals, overview)
 }
 
 
 def _sprites(runs: int, length: int) -> Sequences:
     """Return Natural Sprites with the motion of SA-V's example."""
     return build(measure(SA_V).transitions().runs(length), runs, seed=0)
+
+
+def _statistics(name: str) -> Image.Image:
+    """Return a figure of the changes in SA-V's example."""
+    table = build_masks(SA_V).transitions()
+    return _picture(next(figure for each, _, figure in draw(table, summarize(table)) if each == name))
 
 
 def _picture(figure: object) -> Image.Image:
