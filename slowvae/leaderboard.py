@@ -209,17 +209,18 @@ def _is_result(path: Path) -> bool:
 
 def _board(group: list[tuple[Result, Path]], metric: str) -> Board:
     """Rank results of one protocol."""
-    scores = {id(result): round(result.score(metric), _DIGITS) + 0.0 for result, _ in group}
-    group = sorted(group, key=lambda each: (-scores[id(each[0])], each[0].name, str(each[1])))
-    ranked = [scores[id(result)] for result, _ in group if result.entry not in ("floor", "ceiling")]
-    first = next((result for result, _ in group if result.entry not in ("floor", "ceiling")), group[0][0])
+    scored = [(round(result.score(metric), _DIGITS), result, path) for result, path in group]
+    scored.sort(key=lambda each: (-each[0], each[1].name, str(each[2])))
+    ranked = [(score, result) for score, result, _ in scored if result.entry not in ("floor", "ceiling")]
+    first = ranked[0][1] if ranked else scored[0][1]
     entries: list[Entry] = []
-    for result, path in group:
+    for score, result, path in scored:
         # Equal ones have the same rank, and the next as many more.
-        rank = None if result.entry in ("floor", "ceiling") else 1 + ranked.index(scores[id(result)])
+        in_rank = result.entry not in ("floor", "ceiling")
+        rank = 1 + [each for each, _ in ranked].index(score) if in_rank else None
         behind = None if result is first else compare_results(result, first, metric)
         entries.append(Entry(rank, result, path, behind))
-    return Board(group[0][0].protocol, metric, entries)
+    return Board(first.protocol, metric, entries)
 
 
 def write_boards(

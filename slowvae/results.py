@@ -160,7 +160,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             return None
         from slowvae.metrics import METRICS  # which takes longer to import than a board of results to make
 
-        return max(found[0], 0.0) if METRICS[metric].bounded else found[0], min(found[1], 1.0)
+        known = METRICS.get(metric)  # a result of another version may have others
+        return max(found[0], 0.0) if known is not None and known.bounded else found[0], min(found[1], 1.0)
 
     def _draws(self, metric: str, seeds: list[str]) -> list[list[float]] | None:
         """Return the MCC of some seeds on the draws of sequences, where all of them have it."""

@@ -138,12 +138,12 @@ def validate(
         from slowvae.batches import Frames
         from slowvae.comparison import compare, mean_mcc
         from slowvae.device import describe, find_device
-        from slowvae.evaluation import describe_file
+        from slowvae.runs import DataFile
 
         wanted = {**BUDGETS[budget], "seeds": tuple(seeds), **(changes or {})}
         settings = make_settings(model=train, **wanted)
         chosen = list(baselines if baselines is not None else baselines_of(settings))
-        frames, described = Frames.of(dataset, find_device(device)), describe_file(path)
+        frames, described = Frames.of(dataset, find_device(device)), DataFile(**run["dataset"])
         with tempfile.TemporaryDirectory() as temporary:
             where = Path(folder) if folder is not None else Path(temporary)
             found = compare(frames, settings, where, chosen, described, show_progress)

@@ -80,14 +80,15 @@ def fit_machines(x: Floats, classes: NDArray[np.int64], cost: float) -> tuple[Fl
     sums = within(slope, intercept)
     value, settled = objective(slope, intercept, sums), np.zeros(len(own), dtype=bool)
     for _ in range(_MOST_STEPS):
+        # The gradient by slope and intercept, and Newton's step by the matrix of second derivatives.
         number, total, squares = 2 * (inside * sums[0] + outside * sums[1])
         pull = 2 * (inside * sums[0] - outside * sums[1])
-        down_slope = slope * (1 + squares) + intercept * total - pull[1]
-        down_intercept = intercept * (1 + number) + slope * total - pull[0]
+        by_slope = slope * (1 + squares) + intercept * total - pull[1]
+        by_intercept = intercept * (1 + number) + slope * total - pull[0]
         determinant = (1 + squares) * (1 + number) - total**2
-        step_slope = -((1 + number) * down_slope - total * down_intercept) / determinant
-        step_intercept = -((1 + squares) * down_intercept - total * down_slope) / determinant
-        descent = down_slope * step_slope + down_intercept * step_intercept
+        step_slope = -((1 + number) * by_slope - total * by_intercept) / determinant
+        step_intercept = -((1 + squares) * by_intercept - total * by_slope) / determinant
+        descent = by_slope * step_slope + by_intercept * step_intercept
         part = np.ones(len(own))
         while True:  # until every step makes its objective less by what its slope lets expect, but for rounding
             tried = slope + part * step_slope, intercept + part * step_intercept
