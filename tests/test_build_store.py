@@ -113,6 +113,26 @@ def test_it_goes_on_where_it_was_interrupted(sa_v, tmp_path, monkeypatch, tasks)
     assert not (tmp_path / "b.zarr.partial").exists()
 
 
+def test_what_a_kill_leaves_of_a_write_is_not_in_the_store(sa_v, tmp_path, monkeypatch):
+    """zarr writes a file under another name first; a process that is killed there leaves that name."""
+    build_masks(sa_v, tmp_path / "a.zarr", windows=2)
+    whole = files_of(tmp_path / "a.zarr")
+
+    def killed(task):
+        folder, begin, _ = task
+        (folder / "c").mkdir()
+        (folder / "c" / f"{begin}.0123456789abcdef.partial").touch()
+        raise Interrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("datagen.store.zarr._write_shard", killed)
+        with pytest.raises(Interrupt):
+            build_masks(sa_v, tmp_path / "b.zarr", windows=2, workers=1)
+    (left,) = (tmp_path / "b.zarr.partial").rglob("*.partial")
+    build_masks(sa_v, tmp_path / "b.zarr", windows=2, workers=1)
+    assert files_of(tmp_path / "b.zarr") == whole
+
+
 def test_a_plan_that_was_cut_short_is_made_again(sa_v, tmp_path):
     build_masks(sa_v, tmp_path / "a.zarr", windows=2)
     log = PlanLog(tmp_path / "plans")

@@ -35,6 +35,9 @@ def test_every_replicate_draws_as_many_objects_as_there_are(grouped):
     assert bootstrap.copies.shape == (50, 60)
     assert (bootstrap.copies.sum(axis=1) == 60).all()
     assert len(np.unique(bootstrap.copies, axis=0)) == 50
+    for index in (0, 49):
+        drawn = np.random.default_rng((1, index)).integers(0, 60, 60)
+        np.testing.assert_array_equal(bootstrap.copies[index], np.bincount(drawn, minlength=60))
     assert np.array_equal(ObjectBootstrap(grouped[0], 20, seed=1).copies, bootstrap.copies[:20])
     assert not np.array_equal(ObjectBootstrap(grouped[0], 50, seed=2).copies, bootstrap.copies)
 

@@ -9,6 +9,7 @@ objects of what was summed once within each.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,10 @@ class ObjectBootstrap:
         self._order = np.argsort(self._of_row, kind="stable")
         self._rows = rows.astype(np.float64)
         self.copies = np.empty((replicates, len(rows)), dtype=np.uint8)
-        for index in range(replicates):
-            drawn = np.random.default_rng((seed, index)).integers(0, len(rows), len(rows))
+        stream = np.random.Generator(np.random.PCG64(0))
+        for index, begin in enumerate(_streams(replicates, seed)):
+            stream.bit_generator.state = begin
+            drawn = stream.integers(0, len(rows), len(rows))
             # More than 255 copies of one of K objects, K draws, have a chance below 1e-500.
             self.copies[index] = np.bincount(drawn, minlength=len(rows))
 
@@ -174,6 +177,15 @@ class ObjectBootstrap:
             sums = np.add.reduceat(terms(values[chosen]), first)
             total = total + self.copies[:, owners[first]].astype(np.float64) @ sums
         return np.asarray(total)
+
+
+@lru_cache(maxsize=1)
+def _streams(replicates: int, seed: int) -> list[Any]:
+    """Return the state in which ``default_rng((seed, b))`` begins for each replicate b.
+
+    Every group draws from the same streams, and seeding one takes longer than drawing a small group from it.
+    """
+    return [np.random.PCG64((seed, index)).state for index in range(replicates)]
 
 
 def _nodes(shapes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -92,6 +92,9 @@ def finish(folder: Path, manifest_text: str) -> None:
     """Write the manifest: the store is finished."""
     import zarr
 
+    # zarr writes a file under another name first, which a process that is killed leaves behind.
+    for left in folder.rglob("*.partial"):
+        left.unlink(missing_ok=True)
     root = zarr.open_group(str(folder), mode="r+", zarr_format=3)
     root.update_attributes({"manifest": msgspec.json.decode(manifest_text)})
 
