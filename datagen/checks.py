@@ -151,20 +151,23 @@ def worst(checks: Iterable[Check]) -> Literal["pass", "warn", "fail"]:
 
 
 def summary(checks: Sequence[Check]) -> str:
-    """Return the verdict of checks in a sentence.
+    """Return the verdict of checks in a sentence: notes as they are, names of what failed, and of one what it found.
 
     Examples
     --------
     >>> from datagen.checks import Check, summary
-    >>> summary([Check("masks", "pass", None, ""), Check("balance of area", "note", 0.4, "area is skewed")])
-    'PASS: 2 checks, 1 note (area is skewed)'
-    >>> summary([Check("masks", "pass", None, ""), Check("order in time", "fail", 1.0, "")])
-    'FAIL: 2 checks, 1 failed (order in time)'
+    >>> masks = Check("masks", "fail", None, "2 of 9 are empty")
+    >>> summary([masks, Check("balance of area", "note", 0.4, "area is skewed")])
+    'FAIL: 2 checks, 1 failed (masks: 2 of 9 are empty), 1 note (area is skewed)'
+    >>> summary([masks, Check("order in time", "fail", 1.0, "no order")])
+    'FAIL: 2 checks, 2 failed (masks; order in time)'
     """
     words = [f"{len(checks)} check{'' if len(checks) == 1 else 's'}"]
     for status, one, many in (("fail", "failed", "failed"), ("warn", "warning", "warnings"), ("note", "note", "notes")):
         found = [check for check in checks if check.status == status]
         said = "; ".join(check.detail if status == "note" else check.name for check in found)
+        if len(found) == 1 and status != "note" and found[0].detail:
+            said = f"{found[0].name}: {found[0].detail}"
         if found:
             words.append(f"{len(found)} {one if len(found) == 1 else many} ({said})")
     return f"{worst(checks).upper()}: {', '.join(words)}"

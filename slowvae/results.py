@@ -120,7 +120,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         names = dict.fromkeys(name for scores in self.seeds.values() for name in scores)
         shown = ", ".join(f"{name} {self.score(name):.3f}" for name in names if self.by_seed(name))
-        return f"Result({self.name!r}, protocol {self.protocol.id}, {len(self.seeds)} seeds: {shown})"
+        seeds = f"{len(self.seeds)} {'seed' if len(self.seeds) == 1 else 'seeds'}"
+        return f"Result({self.name!r}, protocol {self.protocol.id}, {seeds}: {shown})"
 
     def by_seed(self, metric: str) -> dict[str, float]:
         """Return the number that stands for a metric, by seed; of those that have it."""

@@ -264,6 +264,9 @@ def test_a_note_does_not_change_the_verdict():
     said = "FAIL: 5 checks, 2 failed (a; b), 1 warning (c), 1 note (area is skewed)"
     assert checks.summary([good, note, *bad]) == said
     assert checks.summary([good, bad[2]]) == "WARN: 2 checks, 1 warning (c)"
+    alone = checks.Check("masks", "fail", 2, "2 of 9 are empty")
+    assert checks.summary([good, alone]) == "FAIL: 2 checks, 1 failed (masks: 2 of 9 are empty)"
+    assert checks.summary([alone, bad[0]]) == "FAIL: 2 checks, 2 failed (masks; a)"
 
 
 def test_every_check_says_what_it_means(walk, kitti, tmp_path):

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -198,3 +200,20 @@ def test_scipy_is_above_it_on_real_data_only_where_it_found_no_maximum(real_kitt
             slope = profile(sums, loc, shape * 0.8) > profile(sums, loc, shape) > profile(sums, loc, shape * 1.25)
             assert slope or shape > MAX_SHAPE, (video, factor)
     assert on_slopes < 10  # of 48
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [([0, 1, 2], [60, 40, 19]), ([-1, 0, 1], [60, 700, 4000]), ([-3, -1, 0, 2], [2, 4, 5, 2]), ([-2, 5], [3, 9])],
+)
+def test_the_rounded_fit_is_the_best_where_few_values_differ(values, counts):
+    """Also where the best shape is the largest that is sought, or shape and scale all but stand for each other."""
+    cells, counts = WholeNumbers(np.array(values, dtype=np.float64)), np.array(counts)
+
+    def likelihood(shape, loc, scale):
+        return counts @ np.log(cells.probabilities(shape, loc, scale))
+
+    found = likelihood(*fit_gennorm_rounded(cells, counts)[:3])
+    shapes, scales = np.geomspace(MIN_SHAPE, MAX_SHAPE, 20), np.geomspace(0.02, 20, 25)
+    places = np.linspace(values[0], values[-1], 21)
+    assert found > max(likelihood(*each) for each in itertools.product(shapes, places, scales)) - 1e-6

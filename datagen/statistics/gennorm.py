@@ -50,6 +50,7 @@ _SEPARATION = 3.0  # a node this many radii away is summed by its series
 _LEAF = 32  # values of a leaf, summed one by one where they are near
 _STEP = 0.88  # ratio of neighbouring shapes in the first scan for a maximum
 _GOLDEN = (math.sqrt(5) - 1) / 2
+_FAR_LOG = 60.0  # no mean distance in pixels is larger than its exponential, nor smaller than its inverse
 
 
 class PowerSums(NamedTuple):
@@ -419,8 +420,9 @@ class WholeNumbers:
 def fit_gennorm_rounded(cells: WholeNumbers, counts: NDArray[Any], start: Gennorm | None = None) -> Gennorm:
     """Fit a generalised normal to whole numbers taken as what they are: variates rounded to the nearest one.
 
-    Maximises ``sum(counts * log P(value - 1/2 < X < value + 1/2))``, which is smooth and bounded, by scoring: Newton
-    steps with the outer product of the gradients in place of the second derivatives, halved until they gain.
+    Maximises ``sum(counts * log P(value - 1/2 < X < value + 1/2))``, which is smooth and bounded, by quasi-Newton steps
+    that stay within bounds (L-BFGS-B: Byrd, Lu, Nocedal and Zhu, 1995). They go by shape, location and mean distance
+    from it, ``s Gamma(2 / shape) / Gamma(1 / shape)``, which depend on each other less than shape and scale s do.
 
     Parameters
     ----------
@@ -436,36 +438,35 @@ def fit_gennorm_rounded(cells: WholeNumbers, counts: NDArray[Any], start: Gennor
     Gennorm
         The parameters.
     """
+    from scipy.optimize import minimize
+    from scipy.special import digamma, gammaln
+
     if start is None:
         median = cells.values[np.searchsorted(np.cumsum(counts), counts.sum() / 2)]
         start = Gennorm(1.0, median, counts @ abs(cells.values - median) / counts.sum(), False)
-    low, high = np.log(MIN_SHAPE), np.log(MAX_SHAPE)
+    total, unit = counts.sum(), start.scale
+
+    def log_ratio(shape: float) -> float:
+        """Return the logarithm of the mean distance in scales."""
+        return float(gammaln(2 / shape) - gammaln(1 / shape))
 
     def parameters(theta: NDArray[np.float64]) -> tuple[float, float, float]:
-        return float(np.exp(theta[0])), float(theta[1]), float(np.exp(theta[2]))
+        shape = float(np.exp(theta[0]))
+        return shape, float(theta[1] * unit), float(np.exp(theta[2] - log_ratio(shape)))
 
-    theta = np.array([np.log(start.shape), start.loc, np.log(start.scale)])
-    probabilities = cells.probabilities(*parameters(theta))
-    value = float(counts @ np.log(probabilities))
-    for _ in range(100):
-        gradient = cells.log_gradient(probabilities, *parameters(theta))
-        score = counts @ gradient
-        information = gradient.T @ (counts[:, None] * gradient)
-        step = np.linalg.lstsq(information, score, rcond=1e-12)[0]
-        if score @ step < 1e-8:
-            break
-        step /= max(1.0, abs(step[0]), abs(step[2]))  # shape and scale change by a factor of e at most
-        gain = -np.inf
-        while gain < 0 and abs(step).max() > 1e-9:
-            trial = theta + step
-            trial[0] = min(max(trial[0], low), high)
-            trial_probabilities = cells.probabilities(*parameters(trial))
-            gain = float(counts @ np.log(trial_probabilities)) - value
-            step = step / 2
-        if gain <= 1e-9:
-            break
-        theta, probabilities, value = trial, trial_probabilities, value + gain
-    shape, loc, scale = parameters(theta)
+    def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        shape, loc, scale = parameters(theta)
+        probabilities = cells.probabilities(shape, loc, scale)
+        by_shape, by_loc, by_scale = counts @ cells.log_gradient(probabilities, shape, loc, scale)
+        by_shape += by_scale * (2 * digamma(2 / shape) - digamma(1 / shape)) / shape
+        return -float(counts @ np.log(probabilities)) / total, -np.array([by_shape, by_loc * unit, by_scale]) / total
+
+    bounds = [(np.log(MIN_SHAPE), np.log(MAX_SHAPE)), tuple(cells.values[[0, -1]] / unit), (-_FAR_LOG, _FAR_LOG)]
+    begin = [np.log(start.shape), start.loc / unit, np.log(start.scale) + log_ratio(start.shape)]
+    # Steps that are tried may be so far that all powers are zero or infinite.
+    with np.errstate(over="ignore", under="ignore"):
+        found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-8})
+    shape, loc, scale = parameters(found.x)
     return Gennorm(shape, loc, scale, not MIN_SHAPE * 1.001 < shape < MAX_SHAPE / 1.001)
 
 
