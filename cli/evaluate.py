@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +55,7 @@ class _Metrics(click.ParamType):
         unknown = [name for name in names if name not in METRICS and name != "all"]
         if unknown:
             raise unknown_choice("metric", unknown[0], ["all", *METRICS])
-        return names
+        return tuple(dict.fromkeys(names))
 
 
 @click.command("evaluate")
@@ -172,7 +174,8 @@ def command(
             raise click.UsageError("--iterations is of --baseline supervised")
         else:
             check_outputs([out], overwrite=True, inputs=[what, *latents])
-            results = [_external(what, latents, encoders, metrics, wanted, seeds, name, device, quiet or as_json)]
+            with redirect_stdout(sys.stderr):  # what encoders print is not the answer
+                results = [_external(what, latents, encoders, metrics, wanted, seeds, name, device, quiet or as_json)]
             if out is not None:
                 from slowvae.results import write_result
 
@@ -191,16 +194,16 @@ def _protocol(name: str | None, changes: dict[str, Any]) -> Protocol:
 
     if name is None or not name.endswith(".json"):
         return make_protocol(name, **changes)
-    given = next((option for option, value in changes.items() if value is not None), None)
-    if given is not None:
-        raise click.UsageError(
-            f"--protocol {name} says all; leave out --{given.replace('part', 'split').replace('_', '-')}"
-        )
     from msgspec.structs import replace
 
     from slowvae.results import read_result
 
-    return replace(read_result(name).protocol, dataset="", rows="")
+    protocol = replace(read_result(name).protocol, dataset="", rows="")
+    given = next((option for option, value in changes.items() if value is not None), None)
+    if given is not None:
+        option = f"--{given.replace('part', 'split').replace('_', '-')}"
+        raise click.UsageError(f"--protocol {name} is that of a result, as a whole; leave out {option}")
+    return protocol
 
 
 def _external(
@@ -217,8 +220,10 @@ def _external(
     """Score saved latents or encoders."""
     number = len(latents) or len(encoders)
     numbers = tuple(range(number)) if seeds is None else seeds
-    if len(numbers) != number or len(set(numbers)) != number:
+    if len(numbers) != number:
         raise click.UsageError(f"--seeds names {len(numbers)} seeds, for {number} to score; give each its own")
+    if len(set(numbers)) != number:
+        raise click.UsageError("--seeds names one twice; give each of what is scored its own")
     from datagen.store import load
     from slowvae.encoders import find_encoder, load_latents
     from slowvae.evaluation import evaluate

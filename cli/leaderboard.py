@@ -60,8 +60,8 @@ def command(
                                 "mean": entry.result.score(metric),
                                 "interval": entry.result.interval(metric),
                                 "seeds": len(entry.result.by_seed(metric)),
-                                "behind": None if entry.behind is None else entry.behind.mean,
-                                "behind_interval": None if entry.behind is None else entry.behind.interval,
+                                "difference": None if entry.difference is None else entry.difference.mean,
+                                "difference_interval": None if entry.difference is None else entry.difference.interval,
                                 "file": str(entry.path),
                             }
                             for entry in board.entries

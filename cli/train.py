@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from cli._common import (
     INPUT,
@@ -25,6 +26,7 @@ from cli._common import (
     quiet_option,
     when_stopped,
 )
+from datagen.errors import printable
 from slowvae.settings import MODELS, PRESETS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -175,11 +177,16 @@ def command(
     drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
     changes |= {"rate": loss_rate, **of_protocol, **drawn_by}
     changes = {name: value for name, value in changes.items() if value is not None}
-    changes["seeds"] = seeds
+    context = click.get_current_context()
+    if not resume or context.get_parameter_source("seeds") is not ParameterSource.DEFAULT:
+        changes["seeds"] = seeds
+    begins = resume and not (out / "run.json").exists()
     from slowvae.pipeline import left_out, train
     from slowvae.runs import read_run
 
     show_progress = not (quiet or as_json)
+    if begins and show_progress:
+        click.echo(printable(f"{out}: holds no run to go on with; a new one begins"), err=True)
     train(file, out, preset, model=model, device=device, resume=resume, show_progress=show_progress, **changes)
     settings, notes = read_run(out).settings, left_out()
     if as_json:

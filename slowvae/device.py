@@ -56,7 +56,9 @@ def find_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # "meta" is a device that holds nothing
     except (RuntimeError, AssertionError, NotImplementedError, TypeError, ValueError):
-        raise UsageError(f"device {shown(name)}: this machine has none; take auto, cpu, cuda or mps") from None
+        raise UsageError(
+            f"device {shown(name)}: this machine has no such device; take auto, cpu, cuda or mps"
+        ) from None
     if device.type == "cpu":
         _keep_freed_memory()
     return device

@@ -41,6 +41,9 @@ Encodes = nn.Module | Callable[[Any], Any]
 Latents = tuple[NDArray[np.float32], NDArray[np.int64] | None]
 """Latents (N, Z), and the frame that each row is of, int64 (N,); None where every frame has its row, in order."""
 
+_NOT_THE_ENCODERS = (KeyboardInterrupt, MemoryError)
+"""What may be raised in an encoder and is no fault of it."""
+
 _WIDEST = 4096
 """Latents of one sample. No network has more, and every metric compares all with all."""
 
@@ -77,17 +80,23 @@ def find_encoder(name: str) -> Encodes:
                 f"encoder {name}: there is no module {module_name!r}, neither installed nor in the current folder"
             ) from None
         raise DatagenError(f"encoder {name}: its module cannot be imported ({_said(error)})") from None
-    except MemoryError:
+    except _NOT_THE_ENCODERS:
         raise
-    except Exception as error:  # whatever somebody's code does
+    except BaseException as error:  # whatever somebody's code does, leaving Python among it
         raise DatagenError(f"encoder {name}: its module cannot be imported ({_said(error)})") from None
     for part in attribute.split("."):
-        if not hasattr(found, part):
-            raise UsageError(f"encoder {name}: there is no {part!r} in {quote(getattr(found, '__name__', found))}")
-        found = getattr(found, part)
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise UsageError(f"encoder {name}: there is no {part!r} in {module_name}") from None
+        except Exception as error:
+            raise DatagenError(f"encoder {name}: {part!r} cannot be looked up ({_said(error)})") from None
     if isinstance(found, type) or not callable(found):
-        what = "is a class; name an instance of it" if isinstance(found, type) else "cannot be called with images"
-        raise UsageError(f"encoder {name}: {what}, or a function from images (B, C, H, W) to latents (B, Z)")
+        what = "is a class" if isinstance(found, type) else "cannot be called"
+        raise UsageError(
+            f"encoder {name}: {what}; name a torch module or a function that takes images (B, C, H, W) and returns "
+            "latents (B, Z)"
+        )
     encoder: Encodes = found
     return encoder
 
@@ -169,9 +178,9 @@ def encode(
                     with torch.no_grad():
                         given = encoder(way(images.copy() if len(ways) > 1 else images))
                     break
-                except MemoryError:
+                except _NOT_THE_ENCODERS:
                     raise
-                except (Exception, SystemExit) as error:  # whatever somebody's code does
+                except BaseException as error:  # whatever somebody's code does, leaving Python among it
                     errors.append(_said(error))
             else:
                 reasons = errors[0] if len(errors) == 1 else f"of an array {errors[0]}; of a tensor {errors[1]}"
@@ -206,18 +215,28 @@ def _images(dataset: Sequences, rows: NDArray[np.int64]) -> NDArray[np.float32]:
 
 def _rows_of(given: Any, name: str) -> NDArray[Any]:
     """Return what an encoder gave as an array."""
-    if isinstance(given, Tensor):
-        given = given.detach().cpu()
-        given = (given.float() if given.is_floating_point() else given).numpy()
     if isinstance(given, tuple | list):
         raise DatagenError(
             f"{name}: gave a {type(given).__name__} of {len(given)}; it must give the latents alone, (B, Z): of a VAE "
             "the means"
         )
+    return _as_array(given, name)
+
+
+def _as_array(given: Any, name: str) -> NDArray[Any]:
+    """Return latents as an array, of whatever library they are."""
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        raise DatagenError(f"{name}: holds masked values; leave out their rows")
     try:
+        if isinstance(given, Tensor):
+            given = given.detach().cpu()
+            given = (given.float() if given.is_floating_point() else given).numpy()
         rows = np.asarray(given)
-    except (TypeError, ValueError):
-        rows = np.empty((), dtype=object)
+    except _NOT_THE_ENCODERS:
+        raise
+    except Exception as error:  # of a sparse tensor, or of what somebody's object does
+        what = "a list of rows of several lengths" if isinstance(given, list) else f"a {type(given).__name__}"
+        raise DatagenError(f"{name}: {what} cannot be taken as an array of latents, (N, Z) ({_said(error)})") from None
     if rows.ndim == 0 and rows.dtype == object:
         raise DatagenError(f"{name}: gave a {type(given).__name__}; it must give latents, (B, Z)")
     return rows
@@ -334,7 +353,7 @@ def check_rows(latents: Any, indices: Any, num_frames: int, name: str) -> Latent
         If they are no latents (`check_latents`), not as many as frames, or indices are not the numbers of so many
         frames.
     """
-    rows = np.asarray(latents)
+    rows = _as_array(latents, name)
     if indices is None:
         if rows.ndim == 2 and len(rows) != num_frames:
             hint = "pass array.T" if rows.shape[1] == num_frames else "say by indices which frames they are of"
@@ -361,4 +380,8 @@ def digest(latents: NDArray[np.float32]) -> str:
 
 def _said(error: BaseException) -> str:
     """Return an error of somebody's code as a part of one line."""
-    return quote(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}".removesuffix(": "))
+    try:
+        text = str(error).strip().partition("\n")[0]
+    except Exception:  # its own text is somebody's code too
+        text = ""
+    return quote(f"{type(error).__name__}: {text}".removesuffix(": "))

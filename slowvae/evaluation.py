@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from datagen import __version__
 from datagen.arguments import check_instance, texts_of
 from datagen.datasets import Sequences
-from datagen.errors import DatagenError, UsageError
+from datagen.errors import DatagenError, UsageError, quote
 from datagen.files import as_path, check_output
 from datagen.progress import progress_bar
 from datagen.splits import split_frames
@@ -154,7 +154,9 @@ class Task:
         if len(kept) == len(self.rows):
             return
         if not len(kept):
-            raise UsageError(f"no frame of indices is in the part that is scored ({self.protocol.describe()})")
+            raise UsageError(
+                f"the part that is scored ({self.protocol.describe()}) has no frame that all latents are of"
+            )
         self.rows = kept
         chosen = hashlib.sha256(kept.astype("<i8").tobytes()).hexdigest()[:8]
         self.protocol = msgspec.structs.replace(self.protocol, rows=chosen)
@@ -360,8 +362,14 @@ def evaluate(
     saved: dict[int, Latents] = {}
     for seed in given.keys() - calls.keys():
         each = given[seed]
+        if isinstance(each, str | Path):
+            how = "read saved latents by slowvae.encoders.load_latents; `datagen evaluate RUN` scores a run"
+            raise UsageError(f"{quote(str(each))} is the name of something, and no latents: {how}")
         rows, its_indices = each if isinstance(each, tuple) else (each, indices)
-        saved[seed] = check_rows(rows, its_indices, data.num_frames, labels[seed])
+        try:
+            saved[seed] = check_rows(rows, its_indices, data.num_frames, labels[seed])
+        except DatagenError as error:  # of an argument, and not of a file
+            raise UsageError(str(error)) from None
         task.check_width(saved[seed][0].shape[1], labels[seed])
         if saved[seed][1] is not None:
             task.only(cast(NDArray[np.int64], saved[seed][1]))
@@ -375,14 +383,18 @@ def evaluate(
         else:
             z, known = saved[seed]
             latents[str(seed)] = z[task.rows if known is None else np.searchsorted(known, task.rows)]
+    widths = {z.shape[1] for z in latents.values()}
+    if len(widths) > 1:
+        raise UsageError(f"latents of several seeds are of one network, but have {sorted(widths)} columns; score each")
+    digests = {seed: digest(z) for seed, z in latents.items()}
     return task.result(
         {seed: Encoded(z) for seed, z in latents.items()},
         name=name or next(iter(labels.values())),
         entry="encoder" if calls else "latents",
         data=source,
-        latents={seed: digest(z) for seed, z in latents.items()},
+        latents=digests,
         machine=describe(where),
-        notes=_claims(task.protocol, len(given), next(iter(latents.values())).shape[1]),
+        notes=_claims(task.protocol, len(given), widths.pop()) + _suspicions(latents, digests),
     )
 
 
@@ -397,6 +409,21 @@ def _claims(protocol: Protocol, num_seeds: int, z_dim: int) -> list[str]:
     """Say what a protocol asks for that cannot be seen from outside, and what differs from how it was published."""
     notes = ["how it was trained is taken as the protocol says, and was not checked"]
     return notes + departures(protocol, None, num_seeds, z_dim)
+
+
+def _suspicions(latents: Mapping[str, NDArray[np.float32]], digests: Mapping[str, str]) -> list[str]:
+    """Say what looks like a mistake in latents by seed."""
+    notes = []
+    still = [seed for seed, z in latents.items() if not np.ptp(z, axis=0).any()]
+    if still:
+        notes.append(f"no latent changes (seed {', '.join(still)})")
+    values = list(digests.values())
+    again = [seed for number, (seed, value) in enumerate(digests.items()) if value in values[:number]]
+    if again:
+        notes.append(
+            f"the latents of seed {', '.join(again)} are those of another seed, so the spread of seeds says nothing"
+        )
+    return notes
 
 
 def departures(

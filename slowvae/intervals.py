@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from datagen.errors import UsageError
 
-__all__ = ["interval_over_seeds"]
+__all__ = ["interval_around", "interval_over_seeds"]
 
 _LEVELS = (0.025, 0.975)
 _SEED_DRAWS = 999
+
+
+def _about(score: float, resampled: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shift draws so that their mean is the score.
+
+    Latents are assigned anew in every draw, to what correlates by chance, and a draw repeats sequences: where factors
+    are hardly recovered, draws score higher than what they are drawn from, by more than their spread.
+    """
+    return resampled + (score - resampled.mean())
+
+
+def interval_around(score: float, resampled: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % interval of a score between 0 and 1, by its draws (B,), less what they are higher on average.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> low, high = interval_around(0.1, 0.15 + np.linspace(-0.04, 0.04, 101))
+    >>> round(low, 3), round(high, 3)
+    (0.062, 0.138)
+    """
+    low, high = np.quantile(_about(score, resampled), _LEVELS)
+    return max(float(low), 0.0), min(float(high), 1.0)
 
 
 def interval_over_seeds(scores: ArrayLike, resampled: ArrayLike | None = None) -> tuple[float, float] | None:
@@ -28,7 +51,8 @@ def interval_over_seeds(scores: ArrayLike, resampled: ArrayLike | None = None) -
         The score of each seed, or the differences of two models seed by seed.
     resampled : array_like, shape (S, B), optional
         The scores of each seed on B draws of the sequences, the same draws for every seed, such as
-        `slowvae.metrics.MCC.resampled`. Without it (or with B = 0) the sequences are taken as they are.
+        `slowvae.metrics.MCC.resampled`; they are shifted so that their mean is that of the scores. Without it (or with
+        B = 0) the sequences are taken as they are.
 
     Returns
     -------
@@ -60,7 +84,9 @@ def interval_over_seeds(scores: ArrayLike, resampled: ArrayLike | None = None) -
         raise UsageError(f"scores {values.shape} and resampled {draws.shape}: must be (S,) and (S, B), S at least 1")
     if not (np.isfinite(values).all() and np.isfinite(draws).all()):
         raise UsageError("scores: must be finite, and their resamples too")
-    of_sequences = draws.mean(axis=0) if draws.size else np.array([values.mean()])  # (B,)
+    of_sequences = np.array([values.mean()])
+    if draws.size:
+        of_sequences = _about(float(values.mean()), draws.mean(axis=0))  # (B,)
     of_seeds = np.zeros(1)
     if len(values) > 1:
         from scipy.stats import t

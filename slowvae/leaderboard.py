@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,9 +19,8 @@ import msgspec
 from datagen.errors import BadInputError, UsageError, quote, quote_for_sheet
 from datagen.files import write_text
 from datagen.page import Bar, Page, Section, Table, glossary_section, origin_section, page_html
-from datagen.records import read_record
 from slowvae.protocols import Protocol
-from slowvae.results import KIND, Difference, Result, compare_results, read_result
+from slowvae.results import Difference, Result, compare_results, is_result, read_result
 from slowvae.settings import pairs_in_words, settings_of
 
 __all__ = ["PUBLISHED", "Board", "Entry", "Published", "collect_boards", "write_boards"]
@@ -31,6 +31,8 @@ _TERMS = (
 _MOST_FIRSTS = 3
 _DIGITS = 9
 """Scores that differ by less are equal: by rounding alone."""
+_MOST_DAMAGED = 5
+"""Results whose damage is named one by one."""
 _MOST_FILES = 10_000
 """Of JSON files that are looked at below the given folders."""
 
@@ -84,14 +86,14 @@ class Entry:
         The scores.
     path : Path
         Its file.
-    behind : Difference or None
-        How far it is from the first in rank, seed by seed; None of that one, and where they share no seed.
+    difference : Difference or None
+        Its score less that of the first in rank, seed by seed; None of that one, and where they share no seed.
     """
 
     rank: int | None
     result: Result
     path: Path
-    behind: Difference | None
+    difference: Difference | None
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,6 @@ class Board:
     protocol: Protocol
     metric: str
     entries: list[Entry]
-
-
-class _Kind(msgspec.Struct):
-    kind: str | None = None
 
 
 def collect_boards(paths: Iterable[str | Path], metric: str = "mcc") -> tuple[list[Board], list[str]]:
@@ -140,19 +138,27 @@ def collect_boards(paths: Iterable[str | Path], metric: str = "mcc") -> tuple[li
         If a path is not there, nothing in it is a result, too many files are, or the metric is unknown or was not
         scored.
     BadInputError
-        If a result is damaged.
+        If a result that is named is damaged, or all that are found are; else those in folders are left out, and noted.
     """
     from slowvae.scores import check_names
 
     check_names([metric])
     found: dict[str, list[tuple[Result, Path]]] = {}
-    notes, lacking = [], []
-    for path in _files(paths):
-        result = read_result(path)
+    notes, lacking, damaged = [], [], []
+    for path, named in _files(paths):
+        try:
+            result = read_result(path)
+        except BadInputError as error:
+            if named:
+                raise
+            damaged.append(error)
+            continue
         if result.by_seed(metric):
             found.setdefault(result.protocol.id, []).append((result, path))
         else:
             lacking.append(str(path))
+    if not found and damaged:
+        raise damaged[0]
     if not found:
         raise UsageError(
             f"{metric} was not scored in any of {len(lacking)} results"
@@ -162,6 +168,9 @@ def collect_boards(paths: Iterable[str | Path], metric: str = "mcc") -> tuple[li
     if lacking:
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
         notes.append(f"without {metric}, and left out: {', '.join(lacking[:3])}{more}")
+    notes += [f"left out: {error}" for error in damaged[:_MOST_DAMAGED]]
+    if len(damaged) > _MOST_DAMAGED:
+        notes.append(f"left out: {len(damaged) - _MOST_DAMAGED} more that are damaged")
     boards = [_board(group, metric) for group in found.values()]
     boards.sort(key=lambda board: (-len(board.entries), board.protocol.id))
     for board in boards:
@@ -175,13 +184,13 @@ def collect_boards(paths: Iterable[str | Path], metric: str = "mcc") -> tuple[li
     return boards, notes
 
 
-def _files(paths: Iterable[str | Path]) -> list[Path]:
-    """Return the files of results that paths name or hold."""
-    found: dict[str, Path] = {}
+def _files(paths: Iterable[str | Path]) -> list[tuple[Path, bool]]:
+    """Return the files of results that paths name or hold, and whether they name them."""
+    found: dict[str, tuple[Path, bool]] = {}
     looked_at = 0
     for path in map(Path, paths):
         if path.is_file():
-            found[os.path.realpath(path)] = path
+            found[os.path.realpath(path)] = path, True
             continue
         if not path.is_dir():
             raise UsageError(f"{path}: no such file or folder")
@@ -194,17 +203,9 @@ def _files(paths: Iterable[str | Path]) -> list[Path]:
                 looked_at += 1
                 if looked_at > _MOST_FILES:
                     raise UsageError(f"{path}: more than {_MOST_FILES:,} JSON files; name the folders of results")
-                if _is_result(each):
-                    found[os.path.realpath(each)] = each
+                if is_result(each):
+                    found.setdefault(os.path.realpath(each), (each, False))
     return list(found.values())
-
-
-def _is_result(path: Path) -> bool:
-    """Say whether a JSON file says of itself that it is a result; other JSON may lie in a run's folder."""
-    try:
-        return read_record(path, _Kind, "").kind == KIND
-    except BadInputError:
-        return path.stem == "result"  # which then says what is wrong with it
 
 
 def _board(group: list[tuple[Result, Path]], metric: str) -> Board:
@@ -218,8 +219,8 @@ def _board(group: list[tuple[Result, Path]], metric: str) -> Board:
         # Equal ones have the same rank, and the next as many more.
         in_rank = result.entry not in ("floor", "ceiling")
         rank = 1 + [each for each, _ in ranked].index(score) if in_rank else None
-        behind = None if result is first else compare_results(result, first, metric)
-        entries.append(Entry(rank, result, path, behind))
+        difference = None if result is first else compare_results(result, first, metric)
+        entries.append(Entry(rank, result, path, difference))
     return Board(first.protocol, metric, entries)
 
 
@@ -244,7 +245,7 @@ def write_boards(
     write_text(path, "a board", texts, overwrite)
 
 
-COLUMNS = ("entry", "rank", "score", "95 %", "sd", "seeds", "behind the first", "trained", "notes")
+COLUMNS = ("entry", "rank", "score", "95 %", "sd", "seeds", "less the first", "trained", "notes")
 
 
 def _signed(value: float) -> str:
@@ -260,12 +261,12 @@ def cells(entry: Entry, metric: str) -> list[str]:
         mean = sum(values) / len(values)
         spread = f"{(sum((each - mean) ** 2 for each in values) / (len(values) - 1)) ** 0.5:.3f}"
     limits = "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
-    behind = ""
-    if entry.behind is not None:
-        behind = _signed(entry.behind.mean)
-        if entry.behind.interval is not None:
-            behind += f" ({_signed(entry.behind.interval[0])} to {_signed(entry.behind.interval[1])})"
-        behind += "; one seed, indicative" if entry.behind.indicative else ""
+    difference = ""
+    if entry.difference is not None:
+        difference = _signed(entry.difference.mean)
+        if entry.difference.interval is not None:
+            difference += f" ({_signed(entry.difference.interval[0])} to {_signed(entry.difference.interval[1])})"
+        difference += "; one seed, indicative" if entry.difference.indicative else ""
     name = result.name if result.entry not in ("floor", "ceiling") else f"{result.name} ({result.entry})"
     return [
         name,
@@ -274,7 +275,7 @@ def cells(entry: Entry, metric: str) -> list[str]:
         f"{limits}, indicative only" if len(values) == 1 and limits else limits,
         spread,
         str(len(values)),
-        behind,
+        difference,
         _trained(result),
         "; ".join(result.notes),
     ]
@@ -365,24 +366,24 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Return a text that may be somebody's as it may stand in Markdown: on one line, and no HTML."""
-    return quote(text, 2000).replace("|", "\\|").replace("<", "&lt;")
+    """Return a text that may be somebody's as it may stand in Markdown: on one line, and neither a link nor HTML."""
+    return re.sub(r"[\\`*\[\]|#]", r"\\\g<0>", quote(text, 2000)).replace("<", "&lt;")
 
 
 def _csv(boards: Sequence[Board]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
-        ["protocol", "protocol_name", "metric", "rank", "entry", "name", "mean", "low", "high", "seeds", "behind",
-         "behind_low", "behind_high", "shared_seeds", "dataset", "file"]
+        ["protocol", "protocol_name", "metric", "rank", "entry", "name", "mean", "low", "high", "seeds", "difference",
+         "difference_low", "difference_high", "shared_seeds", "dataset", "file"]
     )  # fmt: skip
     for board in boards:
         for entry in board.entries:
-            result, behind = entry.result, entry.behind
+            result, difference = entry.result, entry.difference
             low, high = result.interval(board.metric) or (None, None)
             gap = (None,) * 4
-            if behind is not None:
-                gap = (behind.mean, *(behind.interval or (None, None)), len(behind.seeds))
+            if difference is not None:
+                gap = (difference.mean, *(difference.interval or (None, None)), len(difference.seeds))
             writer.writerow(
                 [board.protocol.id, board.protocol.name, board.metric, entry.rank, result.entry,
                  quote_for_sheet(result.name), result.score(board.metric), low, high,

@@ -50,8 +50,8 @@ def train(
     device : str
         See `slowvae.device.find_device`.
     resume : bool
-        Go on with the run in the folder with its own settings, of which only ``iterations`` can be changed. A folder
-        without a run begins one.
+        Go on with the run in the folder with its own settings; those given must be the same, but for ``iterations``
+        and how often is logged and saved. A folder without a run begins one.
     show_progress : bool
         Draw a bar on a terminal or in a notebook.
     **changes
@@ -83,8 +83,9 @@ def train(
     folder = as_path(folder, "folder")
     settings = make_settings(preset, model, **changes)
     if resume and (folder / "run.json").exists():
-        kept = read_run(folder).settings
-        settings = replace(kept, iterations=changes.get("iterations", kept.iterations))
+        # Those that are given, which must be the run's own where they matter (`slowvae.trainer.train` says so).
+        given = {**changes, **({"model": model} if model != "slowvae" else {})}
+        settings = replace(read_run(folder).settings, **{name: getattr(settings, name) for name in given})
     where, described = find_device(device), describe_file(file)
     dataset = load(file, lazy=True)
     frames = Frames.of(dataset, where)

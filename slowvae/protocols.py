@@ -138,13 +138,12 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def describe(self) -> str:
         """Say all of it but the dataset in a line."""
-        words = [
-            "no split, scored on the training data"
-            if self.split == "release"
-            else f"split {self.split}, scored on {self.part}, trained on {self.trained_on or 'train'}"
-        ]
+        if self.split == "release":
+            scored = f"everything, trained on {self.trained_on}" if self.trained_on else "the training data"
+            words = [f"no split, scored on {scored}"]
+        else:
+            words = [f"split {self.split}, scored on {self.part}, trained on {self.trained_on or 'train'}"]
         words += [f"split seed {self.split_seed}"] if self.split_seed else []
-        words += [f"trained on {self.trained_on}"] if self.split == "release" and self.trained_on else []
         words += [f"max_delta_t {self.max_delta_t}"] if self.max_delta_t is not None else []
         words += [f"pairs by {self.prior}"] if self.prior is not None else []
         words += [CHECKPOINTS[self.checkpoint], f"MCC {self.variant}", self.correlation]

@@ -11,14 +11,14 @@ import msgspec
 import numpy as np
 
 from datagen import __version__
-from datagen.errors import BadInputError, UsageError
+from datagen.errors import BadInputError, UsageError, quote
 from datagen.files import check_output
 from datagen.records import finite, read_record, write_record
 from slowvae.intervals import interval_over_seeds
 from slowvae.protocols import Protocol, padding_of
 from slowvae.scores import head_of
 
-__all__ = ["KIND", "Difference", "Result", "compare_results", "read_result", "versions", "write_result"]
+__all__ = ["KIND", "Difference", "Result", "compare_results", "is_result", "read_result", "versions", "write_result"]
 
 KIND = "datagen-result"
 """What ``result.json`` says it is, so that it is recognised among other JSON."""
@@ -27,6 +27,10 @@ _REMEDY = "remove it to score anew"
 
 _MAX_SCORE = 1e6
 """No metric comes near it; beyond, a mean overflows."""
+_ROUNDING = 1e-6
+"""Scores may leave their range by so much."""
+_HEAD = 1000
+"""Bytes of a file in which a result says what it is."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -193,6 +197,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class _Kind(msgspec.Struct):
+    kind: str | None = None
+
+
 class _Tagged(Result, frozen=True, kw_only=True, tag=KIND, tag_field="kind"):
     """A result as its file has it; the protocol is read apart, since its id stands among its fields."""
 
@@ -235,12 +243,42 @@ def read_result(path: str | Path) -> Result:
         raise BadInputError(path, f"its id {claimed!r:.20} is not that of its protocol; {_REMEDY}", "protocol")
     if not record.seeds:
         raise BadInputError(path, f"holds no scores; {_REMEDY}", "seeds")
+    _check_scores(path, record.seeds)
     if any(
         len(draws) > 10_000 or not all(abs(each) <= _MAX_SCORE for each in draws) for draws in record.resampled.values()
     ):
         raise BadInputError(path, f"is damaged; {_REMEDY}", "resampled")
     values = {name: getattr(record, name) for name in record.__struct_fields__}
     return Result(**{**values, "protocol": protocol})
+
+
+def _check_scores(path: str | Path, seeds: dict[str, dict[str, Any]]) -> None:
+    """Refuse what is no score, or one that its metric cannot have."""
+    from slowvae.metrics import METRICS
+
+    for seed, scores in seeds.items():
+        if not (seed.isascii() and seed.isdecimal()):
+            raise BadInputError(path, f"is damaged ({quote(seed)!r} is no seed); {_REMEDY}", "seeds")
+        for name, value in scores.items():
+            number = value.get(head_of(value)) if isinstance(value, dict) else value
+            if number is None and not (isinstance(value, dict) and head_of(value) is None):
+                continue  # one that is not finite, which JSON cannot hold
+            least, most = -_MAX_SCORE, _MAX_SCORE
+            if name in METRICS:  # a result of another version may have others
+                least, most = (-_ROUNDING if METRICS[name].bounded else least), 1 + _ROUNDING
+            good = isinstance(number, int | float) and not isinstance(number, bool) and least <= number <= most
+            if not good:
+                what = f"is damaged ({quote(str(value))} is no score of {quote(name)})"
+                raise BadInputError(path, f"{what}; {_REMEDY}", f"seeds.{seed}")
+
+
+def is_result(path: Path) -> bool:
+    """Say whether a JSON file says of itself that it is a result, or did before it was damaged."""
+    try:
+        return read_record(path, _Kind, "").kind == KIND
+    except BadInputError:
+        with path.open("rb") as stream:
+            return path.name == "result.json" or KIND.encode() in stream.read(_HEAD)
 
 
 def write_result(result: Result, path: str | Path, overwrite: bool = False) -> Result:
@@ -266,11 +304,15 @@ def write_result(result: Result, path: str | Path, overwrite: bool = False) -> R
     Raises
     ------
     UsageError
-        If the file holds another entry's scores and may not be overwritten.
+        If the file holds another entry's scores and may not be overwritten, or is no result, or no ``.json``.
     BadInputError
         If it is damaged.
     """
     path = check_output(path, overwrite=True)
+    if path.suffix.lower() != ".json":
+        raise UsageError(f"{path}: a result is written as .json")
+    if path.exists() and not is_result(path):
+        raise UsageError(f"{path}: is another file and no result; give another name")
     before = read_result(path) if path.exists() else None
     aside = _aside(path, result.protocol)
     if before is not None and before.protocol.id != result.protocol.id:

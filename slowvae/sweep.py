@@ -147,7 +147,7 @@ Search = Ranges | Grid
 def _check_names(names: Iterable[str], known: tuple[str, ...]) -> None:
     unknown = sorted(set(names) - set(known))
     if unknown:
-        raise UsageError(f"{unknown[0]!r} cannot be searched so; there are {', '.join(known)}")
+        raise unknown_choice("setting to search so", unknown[0], known)
     if not names:
         raise UsageError(f"name a setting to search; there are {', '.join(known)}")
 

@@ -220,6 +220,8 @@ def train(
             seeds_of = devices.split_seeds(settings.seeds, frames.device)
             stacks = [Stack(seeds, frames, settings) for seeds in seeds_of]
         start = _load_newest(stacks, folder)
+        if start > settings.iterations:
+            raise UsageError(f"{folder}: the run there is at iteration {start:,} already; give --iterations above that")
         record("running")
         try:
             with devices.out_of_memory(_REMEDY):

@@ -83,6 +83,12 @@ def test_train_goes_on_with_the_settings_of_the_run(run, data, tmp_path):
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["00000008"]
     settings = json.loads((folder / "run.json").read_text())["settings"]
     assert (settings["batch_size"], settings["z_dim"]) == (8, 4)
+    record = (folder / "run.json").read_text()
+    for option, value in (("--z-dim", 3), ("--seeds", "5"), ("--gamma", 99), ("--model", "pcl"), ("--iterations", 5)):
+        with pytest.raises(UsageError, match="the run there"):
+            call("train", data, "--out", folder, "--resume", option, value)
+    assert (folder / "run.json").read_text() == record
+    call("train", data, "--out", folder, "--resume", "--z-dim", "4", "--seeds", "0,3", "--quiet")
 
 
 def test_evaluate_prints_and_keeps_scores(run):
@@ -185,7 +191,7 @@ def test_changed_data_and_other_images_are_refused(run, tmp_path):
     [
         (["--metrics", "fid"], UsageError, "unknown metric 'fid'"),
         (["--metrics", "mig"], UsageError, "needs discrete factors"),
-        (["--device", "tpu"], UsageError, "this machine has none"),
+        (["--device", "tpu"], UsageError, "this machine has no such device"),
     ],
 )
 def test_wrong_evaluations_are_refused(run, args, error, message):

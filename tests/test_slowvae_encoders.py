@@ -85,6 +85,15 @@ def test_bytes_are_in_0_to_1_and_colours_come_first(shape):
     np.testing.assert_allclose(z, expected.reshape(6, -1) / 255, rtol=1e-6)
 
 
+class Unwilling:
+    def __array__(self, dtype=None, copy=None):
+        raise OSError("no array")
+
+
+def leaving(images):
+    raise GeneratorExit
+
+
 def raising(images):
     raise RuntimeError("no\nway \x1b[31m")
 
@@ -106,6 +115,11 @@ def raising(images):
         (lambda x: np.full((len(x), 2), 1e300), "^enc: 26 of 26 rows are not finite in float32, first frame 0"),
         (lambda x: np.where(np.arange(len(x))[:, None] == 4, np.nan, moments(x)), "1 of 26 rows .* first frame 4"),
         (lambda x: np.zeros((len(x), 0)), "^enc: 0 latents"),
+        (lambda x: torch.zeros(len(x), 2).to_sparse(), "^enc: a Tensor cannot be taken as an array of latents"),
+        (lambda x: torch.zeros(len(x), 2, device="meta"), "^enc: a Tensor cannot be taken as an array of latents"),
+        (lambda x: Unwilling(), "^enc: a Unwilling cannot be taken as an array of latents, .* .OSError: no array"),
+        (lambda x: np.ma.masked_less(moments(x), np.inf), "^enc: holds masked values"),
+        (leaving, "GeneratorExit"),
     ],
 )
 def test_what_gives_no_latents_is_refused_in_one_line(dataset, encoder, message):
@@ -156,8 +170,11 @@ def test_an_encoder_is_found_from_the_current_folder(here):
         ),
         ("mine_syntax:f", DatagenError, "cannot be imported .SyntaxError"),
         ("mine_good:g", UsageError, "there is no 'g' in mine_good"),
-        ("mine_good:Class", UsageError, "is a class; name an instance"),
+        ("mine_good:Class", UsageError, "is a class; name a torch module or a function"),
         ("mine_good:number", UsageError, "cannot be called"),
+        ("mine_leaving:f", DatagenError, "cannot be imported .SystemExit: 0"),
+        ("mine_mute:f", DatagenError, "cannot be imported .Mute"),
+        ("mine_lazy:f", DatagenError, "'f' cannot be looked up .KeyError"),
         ("mine_good", UsageError, "name it as module:function"),
         ("mine_good:", UsageError, "name it as module:function"),
         ("../mine_good:f", UsageError, "name it as module:function"),
@@ -169,6 +186,9 @@ def test_names_of_no_encoder_are_refused_in_one_line(here, name, error, message)
     (here / "mine_broken.py").write_text("1 / 0\n")
     (here / "mine_wanting.py").write_text("import nothing_of_the_kind\n")
     (here / "mine_syntax.py").write_text("def f(:\n")
+    (here / "mine_leaving.py").write_text("import sys; sys.exit(0)\n")
+    (here / "mine_mute.py").write_text("class Mute(Exception):\n def __str__(self): return 1 / 0\nraise Mute\n")
+    (here / "mine_lazy.py").write_text("def __getattr__(name): raise KeyError(name)\n")
     with pytest.raises(error, match=message) as caught:
         find_encoder(name)
     assert "\n" not in str(caught.value)

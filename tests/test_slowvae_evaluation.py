@@ -162,7 +162,7 @@ def test_sampled_rows_of_a_discrete_set_have_no_traversals_and_all_goes_on():
         ({"metrics": ["udr"]}, UsageError, "udr compares"),
         ({"metrics": []}, UsageError, "name a metric"),
         ({"protocol": "nonsense"}, UsageError, "unknown protocol 'nonsense'"),
-        ({"device": "tpu"}, UsageError, "this machine has none"),
+        ({"device": "tpu"}, UsageError, "this machine has no such device"),
         ({"encoder": {}}, UsageError, "given by their seeds"),
         ({"encoder": {"a": 1}}, UsageError, "given by their seeds"),
         ({"dataset": "nowhere.npz"}, UsageError, "no such file"),
@@ -182,7 +182,8 @@ def test_latents_that_do_not_fit_are_refused(dataset):
         (dataset.factors.T, "3 rows, and the dataset has 200 frames; pass array.T"),
         (dataset.factors * np.nan, "200 of 200 rows are not finite in float32, first frame 0"),
         (dataset.factors[:, :2], "2 latents for 3 factors; mcc needs one for each"),
-        ("text", "latents are real numbers"),
+        ("text", "is the name of something, and no latents"),
+        (np.ma.masked_less(dataset.factors, np.inf), "latents: holds masked values"),
     ):
         with pytest.raises(DatagenError, match=message):
             slowvae.evaluate(latents, dataset)
@@ -190,6 +191,17 @@ def test_latents_that_do_not_fit_are_refused(dataset):
     with pytest.raises(UsageError, match="1 latents for 3 factors"):
         slowvae.evaluate(lambda x: calls.append(len(x)) or np.zeros((len(x), 1)), dataset)
     assert calls == [2]  # of two images, not of all
+
+
+def test_what_looks_like_a_mistake_in_seeds_is_noted(dataset):
+    still = np.ones_like(dataset.factors)
+    again = {0: dataset.factors, 1: dataset.factors, 2: -dataset.factors, 3: still}
+    notes = slowvae.evaluate(again, dataset).notes
+    assert any("seed 1 are those of another" in note for note in notes)
+    assert "no latent changes (seed 3)" in notes
+    assert not [note for note in slowvae.evaluate(dataset.factors, dataset).notes if "seed" in note]
+    with pytest.raises(UsageError, match=r"of one network, but have \[3, 4\] columns"):
+        slowvae.evaluate({0: dataset.factors, 1: np.hstack([dataset.factors, still[:, :1]])}, dataset)
 
 
 # Runs

@@ -56,7 +56,8 @@ def test_the_interval_draws_seeds_and_sequences(tmp_path):
     draws = np.array(list(made.resampled.values()))
     assert made.interval() == interval_over_seeds([0.5, 0.7, 0.6], draws)
     assert result(scores=(0.5,)).mcc["indicative"]
-    of_sequences = np.quantile(result().resampled["0"], [0.025, 0.975])
+    draws = np.array(result().resampled["0"])
+    of_sequences = np.quantile(draws - draws.mean() + result().score(), [0.025, 0.975])
     assert result().interval() == pytest.approx(tuple(of_sequences))
     assert result(scores=(0.1, 0.9)).interval() == (0, 1)  # it would be far wider, of two seeds
     without = result(scores=(0.5, 0.7, 0.6), resampled={})
@@ -103,6 +104,11 @@ def test_another_protocol_moves_scores_aside_and_brings_them_back(tmp_path):
         (lambda record: record.update(resampled={"0": [1e300]}), "resampled: is damaged"),
         (lambda record: record.update(resampled={"0": [0.5] * 10_001}), "resampled: is damaged"),
         (lambda record: record.update(entry="oracle"), "Invalid enum value 'oracle'"),
+        *[
+            (lambda record, value=value: record["seeds"]["0"].update(mcc=value), "seeds.0: is damaged .* of mcc.")
+            for value in ({"score": 2.0}, {"score": -0.5}, {"score": "0.9"}, {"score": True}, {"high": 1}, 1e300, "x")
+        ],
+        (lambda record: record.update(seeds={"<b>": {"mcc": 0.5}}), "seeds: is damaged .'<b>' is no seed"),
     ],
 )
 def test_damaged_results_are_refused_in_one_line(tmp_path, change, message):
@@ -114,6 +120,28 @@ def test_damaged_results_are_refused_in_one_line(tmp_path, change, message):
     with pytest.raises(BadInputError, match=message) as caught:
         read_result(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "notes", "other.json"])
+def test_another_file_is_no_place_for_a_result(tmp_path, name):
+    (tmp_path / name).write_text("{}" if name.endswith(".json") else "mine")
+    with pytest.raises(UsageError, match=r"written as \.json|is another file and no result"):
+        write_result(result(), tmp_path / name, overwrite=True)
+
+
+def test_a_damaged_result_in_a_folder_is_left_out_and_named(tmp_path):
+    write_result(result(), tmp_path / "good.json")
+    (tmp_path / "half.json").write_bytes((tmp_path / "good.json").read_bytes()[:400])
+    (tmp_path / "foreign.json").write_text('{"a": ')
+    boards, notes = collect_boards([tmp_path])
+    assert [len(board.entries) for board in boards] == [1]
+    assert [note for note in notes if "half.json: is damaged" in note]
+    assert not [note for note in notes if "foreign" in note]
+    with pytest.raises(BadInputError, match=r"half.json: is damaged"):
+        collect_boards([tmp_path / "half.json", tmp_path])
+    (tmp_path / "good.json").unlink()
+    with pytest.raises(BadInputError, match=r"half.json: is damaged"):
+        collect_boards([tmp_path])
 
 
 def test_a_score_that_is_no_number_is_none():
@@ -173,9 +201,9 @@ def test_ranks_are_within_a_protocol_and_floors_have_none(folder):
     assert [(entry.rank, entry.result.name) for entry in boards[0].entries] == [
         (1, "high"), (2, "deep"), (None, "floor"), (3, "low"),
     ]  # fmt: skip
-    assert boards[0].entries[0].behind is None
-    assert boards[0].entries[1].behind.seeds == ["0"]
-    assert boards[0].entries[3].behind.mean == pytest.approx(-0.4)
+    assert boards[0].entries[0].difference is None
+    assert boards[0].entries[1].difference.seeds == ["0"]
+    assert boards[0].entries[3].difference.mean == pytest.approx(-0.4)
     assert [entry.rank for entry in boards[1].entries] == [1]
     assert any(f"{HERE.id} has no ceiling" in note for note in notes)
     assert any(f"{OTHER.id} has no floor and no ceiling" in note for note in notes)
@@ -207,8 +235,7 @@ def test_what_is_no_result_is_refused(folder, tmp_path):
         with pytest.raises(error, match=message):
             collect_boards(paths)
     (folder / "runs/a/result.json").write_text("{")
-    with pytest.raises(BadInputError, match=r"result\.json: is damaged"):
-        collect_boards([folder])
+    assert any("result.json: is damaged" in note for note in collect_boards([folder])[1])
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no result"):
         collect_boards([tmp_path / "empty"])
@@ -258,7 +285,7 @@ def test_markdown_and_csv(folder, tmp_path):
     rows = list(csv.DictReader(io.StringIO((tmp_path / "b.csv").read_text())))
     assert [row["name"] for row in rows] == ["high", "deep", "floor", "low", "'=1+1|<b>", "elsewhere"]
     assert (float(rows[0]["mean"]), rows[0]["rank"], rows[2]["rank"]) == (pytest.approx(0.85), "1", "")
-    assert float(rows[3]["behind"]) == pytest.approx(-0.4)
+    assert float(rows[3]["difference"]) == pytest.approx(-0.4)
 
 
 def test_the_command(folder, tmp_path):

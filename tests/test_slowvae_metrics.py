@@ -114,7 +114,17 @@ def test_the_bootstrap_draws_groups_and_assigns_anew(groups):
         table = np.abs(np.corrcoef(factors[rows].T, latents[rows].T)[:2, 2:])
         expected.append(table[linear_sum_assignment(-table)].mean())
     np.testing.assert_allclose(scored.resampled, expected, rtol=1e-12)
-    np.testing.assert_allclose(scored.interval, np.quantile(expected, [0.025, 0.975]), rtol=1e-12)
+    about = expected - np.mean(expected) + scored.score
+    np.testing.assert_allclose(scored.interval, np.clip(np.quantile(about, [0.025, 0.975]), 0, 1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_interval_of_noise_holds_its_own_score(seed):
+    """Draws are assigned anew, and so score higher than the whole, by more than they spread."""
+    rng = np.random.default_rng(seed)
+    latents, factors = rng.normal(size=(900, 10)), np.repeat(rng.normal(size=(30, 3)), 30, axis=0)
+    scored = metrics.mcc(latents, factors, groups=np.arange(900) // 30)
+    assert scored.interval[0] <= scored.score <= scored.interval[1]
 
 
 @pytest.mark.parametrize("data_seed", range(4))
@@ -623,8 +633,8 @@ def test_arrays_of_other_kinds_are_scored_alike(metric):
         (lambda z: metrics.udr([z, z], [np.ones(3)]), "one number a latent, for every model"),
         (lambda z: metrics.udr([z, z], [np.ones(3), np.ones(2)]), "one number a latent"),
         (lambda z: metrics.udr([z, z], [np.ones(3), np.full(3, np.nan)]), "divergences of model 1"),
-        (lambda z: metrics.mcc(z[:2, :1], z[:2, :1]), "2 samples of 1 latents .* at least 3"),
-        (lambda z: metrics.mcc(z[:3], z[:3]), "3 samples of 3 latents .* at least 4"),
+        (lambda z: metrics.mcc(z[:2, :1], z[:2, :1]), "2 samples of 1 latents: .* at least 3"),
+        (lambda z: metrics.mcc(z[:3], z[:3]), "3 samples of 3 latents: .* at least 4"),
         (lambda z: metrics.mcc(z, z, num_samples=2), "num_samples 2: .* from 3"),
         (lambda z: metrics.mcc(z, z, num_samples=2**53 + 1), "num_samples .* to 9,007,199,254,740,992"),
         (lambda z: metrics.mcc(z, z, num_samples=1e4), "num_samples 10000.0: .*whole number"),

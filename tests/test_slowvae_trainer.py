@@ -184,7 +184,7 @@ def test_presets_take_the_published_weights():
 def test_absent_devices_are_refused():
     assert device.find_device("auto").type in ("cpu", "cuda", "mps")
     for name in ("tpu", "cuda:99", "meta"):
-        with pytest.raises(UsageError, match="this machine has none"):
+        with pytest.raises(UsageError, match="this machine has no such device"):
             device.find_device(name)
 
 
@@ -469,6 +469,10 @@ def test_a_folder_with_a_run_needs_resume_and_the_same_settings(frames, tmp_path
         train(frames, replace(SMALL, model="beta-vae", beta=8.0), tmp_path, resume=True)
     with pytest.raises(UsageError, match="the dataset"):
         train(frames, SMALL, tmp_path, runs.DataFile("x", "other"), resume=True)
+    record = (tmp_path / "run.json").read_text()
+    with pytest.raises(UsageError, match=f"is at iteration {SMALL.iterations} already"):
+        train(frames, replace(SMALL, iterations=1), tmp_path, resume=True)
+    assert (tmp_path / "run.json").read_text() == record
 
 
 def damage_tensors(path: Path) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from datagen.arguments import check_choice
 from datagen.errors import UsageError
+from slowvae.intervals import interval_around
 from slowvae.metrics._arrays import Floats, check_arrays, check_seed, check_whole
 from slowvae.metrics._registry import register
 from slowvae.metrics._score import Result
@@ -115,7 +116,8 @@ def mcc(
     -------
     MCC
         Correlations with a constant latent count as 0; the release ends in an error there. The bootstrap keeps the
-        ranks of the whole sample, and assigns anew each time (but with ``"held-out"``).
+        ranks of the whole sample, and assigns anew each time (but with ``"held-out"``); what its scores are higher for
+        that, on average, is taken off the interval.
 
     Raises
     ------
@@ -141,8 +143,7 @@ def mcc(
         raise UsageError(f"{y.shape[1]} factors cannot be assigned to {z.shape[1]} latents")
     if len(z) < (needed := max(_FEWEST, z.shape[1] + 1)):
         raise UsageError(
-            f"{len(z)} samples of {z.shape[1]} latents are always correlated with something; the MCC needs at least "
-            f"{needed}"
+            f"{len(z)} samples of {z.shape[1]} latents: some correlate by chance; the MCC needs at least {needed}"
         )
     members = np.arange(len(z)) if groups is None else _labels(groups, len(z))
     rng = np.random.default_rng(check_seed(seed))
@@ -185,9 +186,10 @@ def mcc(
             weights = np.bincount(rng.integers(num_groups, size=num_groups), minlength=num_groups)
             again = correlations.at(weights[group])
             resampled[i] = _score(again, _assign(again) if assigned is None else assigned, num_factors)
+    score = _score(correlation, assignment, num_factors)
     return MCC(
-        score=_score(correlation, assignment, num_factors),
-        interval=(float(np.quantile(resampled, 0.025)), float(np.quantile(resampled, 0.975))) if intervals else None,
+        score=score,
+        interval=interval_around(score, resampled) if intervals else None,
         method=method,
         protocol=protocol,
         n=len(scored),
