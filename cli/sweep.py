@@ -165,6 +165,8 @@ def command(
     for trial in found.trials:
         if trial.failed:
             echo(f"trial {trial.number}: {trial.failed}")
+        elif trial.mcc is None:
+            echo(f"trial {trial.number}: no MCC; it needs factors that change, and a latent for each")
     if rank.spearman is None:
         echo(f"rank correlation of UDR and MCC: too few trials to tell (n = {rank.n})")
     else:

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 
 from datagen import __version__
 from datagen.cluster import connected
-from datagen.errors import DatagenError, FailedCheckError, UsageError, unknown_choice
+from datagen.errors import (
+    BadInputError,
+    DatagenError,
+    FailedCheckError,
+    UsageError,
+    did_you_mean,
+    shown,
+    unknown_choice,
+)
 from datagen.files import atomic_path, check_folder
 from datagen.progress import progress_bar
 from datagen.records import read_record, write_record
@@ -147,7 +155,9 @@ Search = Ranges | Grid
 def _check_names(names: Iterable[str], known: tuple[str, ...]) -> None:
     unknown = sorted(set(names) - set(known))
     if unknown:
-        raise unknown_choice("setting to search so", unknown[0], known)
+        alike = did_you_mean(unknown[0], known)
+        hint = f"did you mean {alike!r}? There are" if alike else "there are"
+        raise UsageError(f"{shown(unknown[0])} cannot be searched so; {hint} {', '.join(known)}")
     if not names:
         raise UsageError(f"name a setting to search; there are {', '.join(known)}")
 

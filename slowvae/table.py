@@ -181,8 +181,10 @@ def _scores_of(folder: Path) -> _Scores | None:
         protocol, words = result.protocol, []
         if protocol.split != "release":
             words.append(f"{protocol.part} of {protocol.split}")
+        words += [f"split seed {protocol.split_seed}"] if protocol.split_seed else []
         if protocol.trained_on and not protocol.trained_on.startswith("another file"):
-            words.append(f"trained on {protocol.trained_on}")
+            leaks = ", which may hold what is scored" if protocol.split != "release" else ""
+            words.append(f"trained on {protocol.trained_on}{leaks}")
         if protocol.checkpoint != "last":
             words.append(CHECKPOINTS[protocol.checkpoint])
         return _Scores(result.iteration or 0, result.seeds, result.data, result.udr, ", ".join(words))
