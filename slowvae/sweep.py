@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from datagen import __version__
 from datagen.cluster import connected
 from datagen.errors import (
-    BadInputError,
     DatagenError,
     FailedCheckError,
     UsageError,
