@@ -214,7 +214,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JS
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
 seed_option = click.option(
-    "--seed", type=Whole(0, MAX_SEED), default=0, show_default="0", help="Seed of everything random."
+    "--seed", type=Whole(0, MAX_SEED), default=0, show_default=True, help="Seed of everything random."
 )
 workers_option = click.option(
     "--workers",

@@ -87,7 +87,8 @@ class _Metrics(click.ParamType):
 @click.option(
     "--checkpoint",
     type=Choice(list(CHECKPOINTS)),
-    help="Of a run: the last, the best by agreement of its seeds, or by the labels.  [default: last]",
+    help="Of a RUN, which is scored: the last, the best by agreement of its seeds, or by the labels. Of a FILE, how it "
+    "was chosen: the protocol says so, and nothing else changes.  [default: last]",
 )
 @click.option("--max-delta-t", type=DISTANCE, help="Of a FILE: the distance of the pairs that were trained on.")
 @click.option("--seeds", type=SEEDS, help="Of a FILE: the seeds of what is scored.  [default: 0, 1, ...]")

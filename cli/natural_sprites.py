@@ -46,7 +46,7 @@ from cli._common import (
     "--pairs",
     type=Whole(max=10**8),  # the factors of so many alone are 4 GB
     default=100_000,
-    show_default="100000",
+    show_default=True,
     help="Number of pairs (of runs, with --length).",
 )
 @seed_option
@@ -54,7 +54,7 @@ from cli._common import (
     "--length",
     type=Whole(max=65_535),  # an hour of video: no object is followed longer
     default=2,
-    show_default="2",
+    show_default=True,
     help="Frames of a run.",
 )
 @click.option(

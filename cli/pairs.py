@@ -29,7 +29,7 @@ from cli._common import (
     "--pairs",
     type=Whole(1, 10**8),  # the factors of so many alone are 5 GB
     default=100_000,
-    show_default="100000",
+    show_default=True,
     help="Number of pairs.",
 )
 @seed_option

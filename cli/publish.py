@@ -18,7 +18,7 @@ from cli._common import Whole, echo, json_option, print_json, quiet_option, when
 @click.option("--record", type=Whole(1, 10**15), help="Make a new version of this record of Zenodo.")
 @click.option("--huggingface", metavar="REPO", help="On the Hugging Face Hub, as dataset OWNER/NAME.")
 @click.option(
-    "--publish/--draft-only", default=False, show_default="draft only", help="Publish for all to see, or leave a draft."
+    "--publish/--draft-only", default=False, help="Publish for all to see, or leave a draft.  [default: draft only]"
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
 @json_option

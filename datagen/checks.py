@@ -46,26 +46,26 @@ MEANINGS = {
     "latents": "What the pixels measure is what is stored; if not, images and latents do not belong together: look at "
     "the frame named, and build the file again.",
     "factors": "Every factor is a finite number; if not, correct or drop the frame that is named.",
-    "masks": "Every mask shows something; if not, drop those frames, whose centre is nowhere.",
-    "range of factors": "Every factor lies where its kind can; if not, its unit or its column is another.",
+    "masks": "Every mask shows something; if not, leave out the frames without a pixel, which have no centre.",
+    "range of factors": "Every factor lies in the range of its kind; if not, its unit or its column is wrong.",
     "balance of ...": "The factor takes its values evenly; if it is skewed, use rank correlations; if it piles up at a "
     "few values, its score says little: leave it out, or take data that vary more.",
     "duplicates": "No image is in two sequences; if some are, sequences overlap: count them once, and split by object.",
     "leakage between splits": "No test image is in the training part of a split by object; if some are, objects are "
     "numbered wrongly: number them by source and video.",
-    "identity of objects": "No sequence shows frames of another object's; if some do, frames stand under a wrong "
-    "object: look at the sequence named.",
+    "identity of objects": "No sequence shows frames of another object; if some do, frames have a wrong object id: "
+    "look at the sequence named.",
     "overlap of neighbours": "An object is about where it was a frame before; if not, frames are missing or are from "
     "elsewhere, unless objects are small and fast.",
     "look of images": "Outlines are as fine late as early, in sequences and in the file; if not, a part was resized, "
-    "blurred or annotated in another way: build it as the rest.",
+    "blurred or annotated in another way: build it like the rest.",
     "temporal sparsity of ...": "Most changes are small and few are large, as a sparse prior expects; if not, frames "
-    "are out of order or far apart, or the motion is none for a sparse prior.",
+    "are out of order or far apart, or the objects do not move as a sparse prior expects.",
     "order in time": "Neighbouring frames are alike; if not, frames were shuffled: sort them by their number.",
     "combinations": "Every combination of factors is there once; if not, images are missing or sizes are wrong.",
     "images": "Every image shows something; if not, drawing or reading them failed.",
     "order of ...": "Images that differ in this factor alone are more alike than others; if not, the order of axes or "
-    "of values is another.",
+    "of values is wrong.",
     "place of images": "Each image is like those a factor away from it; if not, a part of the images is in another "
     "order than the factors.",
     "factors recovered, against ...": "The model finds the factors better than this baseline; if not, train longer or "

@@ -22,10 +22,11 @@ LIBRARIES = {
 """The library that each extra of this project stands for."""
 
 ENABLES = {
-    "distributed": "masks --scheduler: work on other machines",
+    "distributed": "masks --scheduler and sweep --scheduler: work on other machines",
     "figures": "stats --figures and --report, scatter plots and curves of train and validate",
     "huggingface": "publish --huggingface, hf:// addresses",
-    "metrics": "evaluate --metrics beta-vae, explicitness, infomec, r2-nonlinear, dci-tree, dci-linear, udr by lasso",
+    "metrics": "evaluate --metrics beta-vae, explicitness, infomec, r2-nonlinear, dci-tree, dci-linear, dci of "
+    "continuous factors; evaluate --baseline ica; udr by lasso",
     "parquet": "tables of transitions as .parquet, package",
     "remote": "sources and outputs at s3:// and other addresses",
     "tensorboard": "training curves in TensorBoard",

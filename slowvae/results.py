@@ -13,6 +13,7 @@ import numpy as np
 from datagen import __version__
 from datagen.errors import BadInputError, UsageError, quote
 from datagen.files import check_output
+from datagen.fragments import fragment_html, value_text
 from datagen.records import finite, read_record, write_record
 from slowvae.intervals import interval_over_seeds
 from slowvae.protocols import Protocol, padding_of
@@ -126,6 +127,18 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         shown = ", ".join(f"{name} {self.score(name):.3f}" for name in names if self.by_seed(name))
         seeds = f"{len(self.seeds)} {'seed' if len(self.seeds) == 1 else 'seeds'}"
         return f"Result({self.name!r}, protocol {self.protocol.id}, {seeds}: {shown})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a line for each metric, with the scores of each seed, and the protocol."""
+        scored = [name for scores in self.seeds.values() for name in scores]
+        rows = []
+        for name in dict.fromkeys([*scored, "udr"]):
+            values = self.by_seed(name)
+            if values:
+                by_seed = ", ".join(f"{seed}: {value_text(value)}" for seed, value in values.items())
+                rows.append((name, value_text(self.score(name)), value_text(self.interval(name)), by_seed))
+        notes = [f"protocol {self.protocol.id}: {self.protocol.describe()}", *self.notes]
+        return fragment_html(self.name, ["metric", "score", "95 % interval", "by seed"], rows, notes)
 
     def by_seed(self, metric: str) -> dict[str, float]:
         """Return the number that stands for a metric, by seed; of those that have it."""

@@ -4,10 +4,11 @@ import builtins
 import json
 import sys
 
+import click
 import pytest
 from test_cli import run
 
-from datagen.extras import LIBRARIES
+from datagen.extras import ENABLES, LIBRARIES
 from slowvae.doctor import diagnose
 
 
@@ -19,6 +20,16 @@ def test_extras_are_there_or_say_what_they_would_enable(monkeypatch, missing):
     assert found.keys() == LIBRARIES.keys()
     assert [name for name, each in found.items() if each["version"] is None] == [missing] * (missing is not None)
     assert all(each["enables"] and each["install"] for each in found.values())
+
+
+def test_every_command_that_works_elsewhere_is_named():
+    from cli.main import COMMANDS, datagen
+
+    context = click.Context(datagen)
+    options = {name: datagen.get_command(context, name).params for name in COMMANDS}
+    names = [name for name, each in options.items() if any(option.name == "scheduler" for option in each)]
+    assert len(names) > 1
+    assert [name for name in names if f"{name} --scheduler" not in ENABLES["distributed"]] == []
 
 
 def test_caches_say_whether_they_can_be_written_to(monkeypatch, tmp_path):

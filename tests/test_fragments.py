@@ -15,6 +15,8 @@ from datagen.fragments import fragment_html, picture_url, value_text
 from datagen.statistics import summarize
 from datagen.transitions import Transitions
 from slowvae import metrics
+from slowvae.protocols import make_protocol
+from slowvae.results import Result, Source
 
 HOSTILE = "<script>alert('&')</script>"
 
@@ -143,6 +145,24 @@ def test_scores_show_what_they_are_made_of():
     page = Page(score._repr_html_())
     shown = ["score", "0.5", "n", "1,000", "by_factor", "0.25, 0.75", HOSTILE, "float64 (9, 9)"]
     assert page.texts == ["Score", "value", *shown]
+
+
+def test_a_result_has_a_line_for_every_metric():
+    mcc = {"score": 0.75, "interval": [0.5, 1.0], "protocol": "klindt2021", "method": "spearman", "n": 9}
+    seeds = {"0": {"mcc": mcc, "r2": 0.5}, "1": {"mcc": {**mcc, "score": 0.25}, "r2": 0.75, HOSTILE: None}}
+    protocol = make_protocol("klindt2021-0.15s")
+    result = Result(
+        name=HOSTILE, entry="run", protocol=protocol, data=Source(None, None), seeds=seeds, factor_names=["x"],
+        udr={"0": 0.125, "1": None}, notes=[f"{HOSTILE} is noted"],
+    )  # fmt: skip
+    page = Page(result._repr_html_())
+    assert page.texts[:5] == [HOSTILE, "metric", "score", "95 % interval", "by seed"]
+    intervals = [value_text(result.interval(metric)) for metric in ("mcc", "r2")]
+    cells = ["mcc", "0.5", intervals[0], "0: 0.75, 1: 0.25", "r2", "0.625", intervals[1], "0: 0.5, 1: 0.75"]
+    assert page.texts[5:] == [
+        *cells, *["udr", "0.125", "0: 0.125"], f"protocol {protocol.id}: {protocol.describe()}", f"{HOSTILE} is noted"
+    ]  # fmt: skip
+    assert "script" not in page.tags
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 The definitions are those of the papers and of disentanglement_lib (Locatello et al. 2019) and, for the MCC, of
 SlowVAE's release; docs/metrics.md compares them with what other libraries compute. Every result but UDR's, which has a
 score for each model, has ``score``, ``parts``, ``interval``, ``n`` and ``protocol``, and is a number or becomes one by
-``float()``. scikit-learn (the extra ``metrics``) is needed by BetaVAE, DCI, SAP, explicitness, InfoMEC, the nonlinear
-R2 and UDR's lasso.
+``float()``. scikit-learn (the extra ``metrics``) is needed by BetaVAE, explicitness, InfoMEC, the nonlinear
+R2, UDR's lasso, and DCI by forests, by a lasso or of continuous factors.
 
 Each module registers its metrics by name (`METRICS`), for `slowvae.scores` and the command line.
 """
