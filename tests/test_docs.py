@@ -1,6 +1,7 @@
 """The code and the links of the documentation work."""
 
 import importlib.util
+import inspect
 import json
 import logging
 import os
@@ -120,3 +121,17 @@ def test_a_link_of_a_notebook_to_no_page_is_a_warning_which_ends_the_build(caplo
     assert hooks.on_page_content('<a href="gone.md">', page, Files()) == '<a href="gone.md">'
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("mkdocs.hooks", logging.WARNING)
+
+
+def test_the_page_of_metrics_says_how_each_is_called():
+    from slowvae import metrics
+
+    table = (DOCS / "metrics.md").read_text().partition("| call | metrics |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `\w+\((.*?)\)` \| (.*) \|$", table, re.M)
+    called = {name: len(given.split(", ")) for given, names in rows for name in re.findall(r"`(\w+)`", names)}
+    needed = {
+        name: sum(each.default is each.empty for each in inspect.signature(function).parameters.values())
+        for name, function in vars(metrics).items()
+        if name in metrics.__all__ and inspect.isfunction(function)
+    }
+    assert called == needed
