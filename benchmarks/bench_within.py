@@ -4,7 +4,7 @@
 
 Of every law, tracks of two lengths: 3 to 10 changes (short ones, of which no scale can be estimated), and lengths
 spread as those of KITTI Masks (log-normal, median 40, at most 700). Printed as the table of docs/statistics.md: the
-mean fitted shape, how often the 95 % interval holds the true one, and how often which kind of sparsity is said.
+mean fitted shape, how often the 95 % interval holds the true one, and how often each kind of sparsity is the verdict.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=200)
     parser.add_argument("--replicates", type=int, default=200)
     arguments = parser.parse_args()
-    print("| law | changes of an object | pooled shape | within objects | coverage | said |")
+    print("| law | changes of an object | pooled shape | within objects | coverage | verdict |")
     print("|---|---|---|---|---|---|")
     for name, shape, scales_of, kind in LAWS:
         for short in (True, False):
