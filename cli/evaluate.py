@@ -61,12 +61,19 @@ class _Metrics(click.ParamType):
 @click.command("evaluate")
 @click.argument("what", metavar="RUN|FILE", type=INPUT)
 @click.option(
-    "--latents", type=INPUT, multiple=True, help="Of a FILE: saved latents, .npy or .npz, a row a frame; again by seed."
+    "--latents",
+    type=INPUT,
+    multiple=True,
+    help="Saved latents of a FILE, .npy or .npz, one row for each frame. Repeat it for several seeds.",
 )
 @click.option(
-    "--encoder", "encoders", multiple=True, metavar="MODULE:NAME", help="Of a FILE: a torch module or function."
+    "--encoder",
+    "encoders",
+    multiple=True,
+    metavar="MODULE:NAME",
+    help="A torch module or a function, which encodes the images of a FILE. Repeat it for several seeds.",
 )
-@click.option("--baseline", "baselines", help="Of a FILE: floors and a ceiling, names with commas between, or all.")
+@click.option("--baseline", "baselines", help="Floors and a ceiling of a FILE: names with commas between, or all.")
 @click.option(
     "--metrics",
     type=_Metrics(),
@@ -80,7 +87,7 @@ class _Metrics(click.ParamType):
 @click.option(
     "--variant",
     type=Choice(VARIANTS),
-    help="Of the MCC: factors padded with noise; as they are; assigned on one half and scored on the other.  "
+    help="How the MCC is taken: factors padded with noise; as they are; assigned on one half, scored on the other.  "
     "[default: klindt2021]",
 )
 @click.option("--correlation", type=Choice(["spearman", "pearson"]), help="Of the MCC.  [default: spearman]")
@@ -90,16 +97,18 @@ class _Metrics(click.ParamType):
     help="Of a RUN, which is scored: the last, the best by agreement of its seeds, or by the labels. Of a FILE, how it "
     "was chosen: the protocol says so, and nothing else changes.  [default: last]",
 )
-@click.option("--max-delta-t", type=DISTANCE, help="Of a FILE: the distance of the pairs that were trained on.")
-@click.option("--seeds", type=SEEDS, help="Of a FILE: the seeds of what is scored.  [default: 0, 1, ...]")
-@click.option("--iterations", type=Whole(1, MAX_COUNT), help="Of --baseline supervised: steps.  [default: 2000]")
-@click.option("--data", type=INPUT, help="Of a RUN: another dataset file than the one trained on.")
-@click.option("--name", help="Of the entry, for boards.  [default: the model, the encoder or the file]")
+@click.option("--max-delta-t", type=DISTANCE, help="Distance of the pairs that were trained on, of a FILE.")
+@click.option("--seeds", type=SEEDS, help="The seeds of what is scored on a FILE.  [default: 0, 1, ...]")
+@click.option("--iterations", type=Whole(1, MAX_COUNT), help="Steps of --baseline supervised.  [default: 2000]")
+@click.option("--data", type=INPUT, help="Score a RUN on another dataset file than the one it was trained on.")
+@click.option("--name", help="Name of the entry on boards.  [default: the model, the encoder or the file]")
 @click.option(
-    "--out", type=OUTPUT, help="Where the result goes: a file; of --baseline a folder.  [default: RUN/result.json]"
+    "--out",
+    type=OUTPUT,
+    help="Where the result goes, .json; a folder for --baseline.  [default: RUN/result.json]",
 )
 @device_option
-@click.option("--seed", type=Whole(0, 2**32 - 1), help="Of everything drawn to score.  [default: 0]")
+@click.option("--seed", type=Whole(0, 2**32 - 1), help="Seed of everything that is drawn to score.  [default: 0]")
 @json_option
 @quiet_option
 @overwrite_option
