@@ -230,7 +230,7 @@ def _verified(path: str | Path, dataset: Sequences) -> list[Check]:
         checks.append(_check("latents", not differ.any(), detail))
         if problem is not None:
             checks.append(Check("factors", "fail", None, problem))
-        empty = int((dataset.factors[:, 2] == 0).sum())
+        empty = int((measured[:, 2] == 0).sum())
         checks.append(_check("masks", empty == 0, f"{empty} of {len(differ)} are empty"))
     else:
         checks.append(_check("factors", problem is None, problem or "all finite"))

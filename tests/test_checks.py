@@ -103,6 +103,20 @@ def test_an_empty_mask_is_found(kitti, tmp_path):
     assert names(verify(tmp_path / "kitti.npz"))["masks"] is False
 
 
+def test_masks_are_counted_as_empty_by_their_pixels(kitti, tmp_path):
+    masks = kitti.images.copy()
+    masks[7] = False
+    tampered(kitti, tmp_path / "old_hash.npz", masks=masks)
+    store.save(replace(kitti, images=masks), tmp_path / "new_hash.npz")
+    for name in ("old_hash", "new_hash"):
+        found = {each.name: each for each in verify(tmp_path / f"{name}.npz")}
+        assert (found["masks"].status, found["masks"].detail) == ("fail", f"1 of {len(masks)} are empty")
+    latents = kitti.factors.copy()
+    latents[7] = np.nan, np.nan, 0
+    store.save(replace(kitti, factors=latents), tmp_path / "stored.npz")
+    assert names(verify(tmp_path / "stored.npz"))["masks"]  # it is the latents that are wrong
+
+
 def test_a_broken_file_fails_its_structure(tmp_path):
     (tmp_path / "kitti.npz").write_bytes(b"")
     assert names(verify(tmp_path / "kitti.npz")) == {"structure": False}
