@@ -21,7 +21,7 @@ from datagen.parallel import check_workers, map_ordered
 from datagen.progress import progress_bar
 from datagen.rates import describe_rates, rate_or_nan
 from datagen.readers import describe_sources_of, find_videos, find_videos_of_all
-from datagen.tracks import NO_OBJECT, NUMBER_ONE_BY_ONE, Tracks, Video, smallest_step
+from datagen.tracks import NO_OBJECT, NUMBER_ONE_BY_ONE, Tracks, Video, read_sampled, smallest_step
 from datagen.transitions import Transitions
 from datagen.views import View, make_view
 
@@ -197,7 +197,7 @@ def measure(
 
     def measure_one(video: Video) -> MeasuredVideo:
         try:
-            return _measure(video.read(chosen.sampling, skip_bad), chosen)
+            return _measure(read_sampled(video, chosen.sampling, skip_bad), chosen)
         except UsageError as error:  # of the view: frames of this size have no window
             if not skip_bad:
                 raise BadInputError(

@@ -20,7 +20,7 @@ from datagen.datasets import Sequences
 from datagen.errors import BadInputError, UsageError, quote
 from datagen.lazy_array import AnyArray, LazyArray
 from datagen.rates import rate_or_nan
-from datagen.tracks import Tracks, Video
+from datagen.tracks import Tracks, Video, read_sampled
 from datagen.views import Cut, View
 
 __all__ = ["PaintedMasks", "PlanLog", "VideoPlan", "lay_out", "read_cut"]
@@ -90,7 +90,7 @@ def read_cut(video: Video, view: View, skip_bad: bool) -> tuple[Tracks, Cut | No
         If annotations are damaged, or frames have no window in this view; it says where.
     """
     try:
-        tracks = video.read(view.sampling, skip_bad)
+        tracks = read_sampled(video, view.sampling, skip_bad)
         return tracks, view.cut(tracks.masks) if len(tracks) else None
     except UsageError as error:  # of the view: frames of this size have no window
         if not skip_bad:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import UsageError
+from datagen.errors import BadInputError, UsageError, quote
 from datagen.masks import Grid, Masks
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Tracks",
     "Video",
     "printable_name",
+    "read_sampled",
     "smallest_step",
 ]
 
@@ -276,6 +277,44 @@ class Video(Protocol):
         BadInputError
             If a file is damaged or does not hold what its format says.
         """
+
+
+def read_sampled(video: Video, sampling: Sampling | None, skip_bad: bool = False) -> Tracks:
+    """Read the masks of a video, and refuse those of a reader that does not heed `sampling`.
+
+    A view would take masks of full size for sampled ones and look at the top left of the frame only.
+
+    Parameters
+    ----------
+    video : Video
+        The video.
+    sampling, skip_bad
+        As of `Video.read`.
+
+    Raises
+    ------
+    BadInputError
+        As `Video.read` does, or if the masks are not of the size that was asked for.
+    """
+    if sampling is None:
+        return video.read(None, skip_bad)
+    sizes: dict[tuple[int, int], None] = {}
+
+    def asked_for(height: int, width: int) -> Grid:
+        grid = sampling(height, width)
+        sizes[len(grid.rows), len(grid.columns)] = None
+        return grid
+
+    tracks = video.read(asked_for, skip_bad)
+    size = tracks.masks.height, tracks.masks.width
+    if len(tracks) and size not in sizes:
+        wanted = f" ({' or '.join(f'{height} x {width}' for height, width in sizes)} pixels)" if sizes else ""
+        problem = (
+            f"its reader gives masks of {size[0]} x {size[1]} pixels, which are not sampled as the view asks{wanted}; "
+            "correct its read: where `sampling` is given, masks must be read at those pixels only"
+        )
+        raise BadInputError(video.path, problem, f"video {quote(video.name)}")
+    return tracks
 
 
 def smallest_step(frame: NDArray[np.int64], object_id: NDArray[np.int64]) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -139,6 +140,32 @@ def test_frames_by_the_second_that_are_no_part_of_the_rate(monkeypatch, wanted):
     monkeypatch.setattr(build, "find_videos_of_all", lambda sources, *_, **__: [Rated(boxes(64, 64, 13), 6)])
     with pytest.raises(BadInputError, match=f"6 frames a second are no multiple of {wanted}"):
         build_masks("x", frames_per_second=wanted)
+
+
+class Unsampled(Rated):
+    """A video whose reader does not look at `sampling`, or looks and reads at full size all the same."""
+
+    def __init__(self, masks, asks):
+        super().__init__(masks, 6)
+        self._asks = asks
+
+    def read(self, sampling=None, skip_bad=False):
+        if sampling is not None and self._asks:
+            sampling(*self._tracks.masks.paint().shape[1:])
+        return self._tracks
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+@pytest.mark.parametrize(("asks", "wanted"), [(False, ";"), (True, r" \(64 x 96 pixels\);")])
+def test_a_reader_that_does_not_sample_is_refused(monkeypatch, skip_bad, asks, wanted):
+    video = Unsampled(boxes(128, 192, 5), asks)
+    for module in ("build", "measure"):
+        monkeypatch.setattr(f"datagen.{module}.find_videos_of_all", lambda *_, **__: [video])
+    problem = f"v, video v: its reader gives masks of 128 x 192 pixels, .* as the view asks{wanted}"
+    for run in (build_masks, partial(measure, view="kitti")):
+        with pytest.raises(BadInputError, match=problem):
+            run("x", skip_bad=skip_bad)
+    assert len(measure("x", view="frame").videos[0].frame) == 5  # which is of all pixels
 
 
 def test_a_video_without_windows_is_left_out_and_named(tmp_path):
