@@ -132,6 +132,9 @@ def _list(as_json: bool) -> None:
     print_table(
         "raw annotations, to be had by hand",
         ["name", "licence", "how", "cite"],
-        [(name, each.licence, each.how_to_get, each.citation) for name, each in annotated_sets().items()],
+        [
+            (name, each.licence or "not stated", each.how_to_get, each.citation)
+            for name, each in annotated_sets().items()
+        ],
     )
     echo("cite both releases as", *PAPER.bibtex.splitlines())

@@ -21,6 +21,12 @@ from cli._common import INPUT, check_outputs, json_option, overwrite_option, pri
 )
 @click.option("--data-version", default="1.0.0", show_default=True, help="Version of the dataset.")
 @click.option("--date", help="Date of the dataset, e.g. 2026-01-31.")
+@click.option(
+    "--license",
+    "licence",
+    metavar="SPDX-ID",
+    help="Licence of sources whose licence is not known, such as your own data, e.g. CC-BY-4.0.",
+)
 @click.option("--webdataset", is_flag=True, help="Also write WebDataset shards.")
 @json_option
 @quiet_option
@@ -31,6 +37,7 @@ def command(
     creators: tuple[str, ...],
     data_version: str,
     date: str | None,
+    licence: str | None,
     webdataset: bool,
     as_json: bool,
     quiet: bool,
@@ -44,6 +51,7 @@ def command(
     \b
     Example:
       datagen package kitti.npz --out release
+      datagen package lab.npz --out release --creator "Doe, Jane" --license CC-BY-4.0
     """
     from datagen.errors import BadInputError
     from datagen.releases.package import package
@@ -51,8 +59,9 @@ def command(
 
     check_outputs(folders=[out], inputs=[file])
     show_progress = not (quiet or as_json)
+    options = (creators, data_version, date, webdataset, overwrite, show_progress)
     try:
-        paths = package(load(file, lazy=True), out, creators, data_version, date, webdataset, overwrite, show_progress)
+        paths = package(load(file, lazy=True), out, *options, licence=licence)
     except BadInputError as error:
         if error.path != "manifest":
             raise

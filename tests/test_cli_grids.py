@@ -104,9 +104,13 @@ def test_options_that_make_no_sense(shapes3d, tmp_path, capsys, arguments, code,
 
 
 def test_what_a_package_says_of_a_grid():
-    described = describe_dataset(grids.grid("smallnorb"))
+    norb = grids.grid("smallnorb")
+    with pytest.raises(DatagenError, match="smallnorb is 'for research only, not to be sold', which is"):
+        describe_dataset(norb, licence="CC-BY-4.0")
+    (source,) = norb.manifest["sources"]
+    described = describe_dataset(replace(norb, manifest={**norb.manifest, "sources": [{**source, "licence": "MIT"}]}))
     assert described.title == "small NORB: a grid of factors"
-    assert described.licences == ["for research only, not to be sold"]
+    assert described.licences == ["MIT"]
     assert "instance (4 values)" in described.summary
     assert "Metrics do not score instance" in described.limits[1]
     assert described.release is None

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import tarfile
 from dataclasses import replace
@@ -272,6 +273,49 @@ def test_licences(licence, spdx, url):
     assert (licence_id(licence), licence_url(licence)) == (spdx, url)
 
 
+@pytest.mark.parametrize("licence", ["research only", "that of the repository", "CC BY-ND 4.0", "CC BY 9.0", "", "é"])
+def test_what_is_no_licence_has_no_address(licence):
+    for of in (licence_id, licence_url):
+        with pytest.raises(UsageError, match="is no SPDX identifier"):
+            of(licence)
+
+
+def with_sources(dataset, *licences):
+    """Return the dataset as made from sources "a", "b", ... of these licences; None is own data."""
+    sources = [
+        {"id": name} if licence is None else {**SOURCE, "id": name, "name": name, "licence": licence}
+        for name, licence in zip("ab", licences, strict=False)
+    ]
+    return replace(dataset, manifest={"sources": sources})
+
+
+def test_a_licence_that_is_not_known_to_allow_it_is_refused(kitti, tmp_path):
+    for licence in ("BDD100K licence (research only)", "CC BY-ND 4.0"):
+        problem = f"the licence of b is {licence!r}, which is not known to allow"
+        with pytest.raises(DatagenError, match=re.escape(problem)):
+            package(with_sources(kitti, "CC BY 4.0", licence), tmp_path / "out")
+        with pytest.raises(DatagenError, match=re.escape(problem)):
+            describe_dataset(with_sources(kitti, None, licence), licence="MIT")
+
+
+def test_own_data_have_the_licence_that_is_chosen_for_them(kitti, tmp_path):
+    with pytest.raises(DatagenError, match=r"^the licence of a is not known, .*--license CC-BY-4\.0$"):
+        describe_dataset(with_sources(kitti, None))
+    package(with_sources(kitti, None), tmp_path / "out", licence="cc-by-sa-4.0")
+    found = texts(tmp_path / "out")
+    assert "CC-BY-SA-4.0, https://creativecommons.org/licenses/by-sa/4.0/" in found["LICENSES.md"]
+    assert "SA: what is made from it" in found["LICENSES.md"]
+    assert json.loads(found["croissant.json"])["license"] == ["https://creativecommons.org/licenses/by-sa/4.0/"]
+    assert yaml.safe_load(found["CITATION.cff"])["license"] == ["CC-BY-SA-4.0"]
+    assert describe_dataset(with_sources(kitti, "CC BY 4.0", None), licence="CC-BY-4.0").licences == ["CC-BY-4.0"]
+    for of in (with_sources(kitti, "CC BY 4.0", None), replace(kitti, manifest={}), kitti):
+        with pytest.raises(UsageError, match=r"^licence MIT: .* is under CC BY.* leave out --license$"):
+            describe_dataset(of, licence="MIT")
+    assert describe_dataset(kitti, licence="CC-BY-NC-SA-3.0").licences == ["CC BY-NC-SA 3.0"]
+    with pytest.raises(UsageError, match="licence 'mine': is no SPDX identifier"):
+        describe_dataset(with_sources(kitti, None), licence="mine")
+
+
 def test_the_commands(capsys, kitti, tmp_path):
     store.save(kitti, tmp_path / "kitti.npz")
     arguments = ["package", tmp_path / "kitti.npz", "--out", tmp_path / "out"]
@@ -286,6 +330,10 @@ def test_the_commands(capsys, kitti, tmp_path):
     code, out, _ = run(capsys, "verify", tmp_path / "out")
     assert (code, "FAIL" in out) == (1, True)
     assert run(capsys, "verify", tmp_path / "out", "--against", "release")[0] == 2
+    store.save(with_sources(kitti, None), tmp_path / "lab.npz")
+    arguments = ["package", tmp_path / "lab.npz", "--out", tmp_path / "lab"]
+    assert run(capsys, *arguments)[0] == 1
+    assert run(capsys, *arguments, "--license", "MIT")[0] == 0
     assert run(capsys, "verify", tmp_path)[2].endswith("has no SHA256SUMS to check it against\n")
 
 

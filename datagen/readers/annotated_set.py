@@ -16,7 +16,7 @@ class AnnotatedSet:
     id : str
         What its tracks, tables and manifests call it, e.g. ``"kitti-mots"``.
     name, url, licence, citation : str
-        As its authors have them.
+        As its authors have them; the licence is empty where they state none.
     frames_per_second : float or None
         How many annotated frames make a second; None where it differs from video to video or is not published.
     how_to_get : str

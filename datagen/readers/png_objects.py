@@ -224,7 +224,7 @@ READER = Reader(
             id=_DAVIS_2016,
             name="DAVIS 2016",
             url="https://davischallenge.org/davis2016/code.html",
-            licence="not stated with the annotations (the evaluation code is BSD); see the page",
+            licence="",  # none is stated with the annotations; the evaluation code is BSD
             citation=(
                 "F. Perazzi, J. Pont-Tuset, B. McWilliams, L. Van Gool, M. Gross, A. Sorkine-Hornung: A Benchmark "
                 "Dataset and Evaluation Methodology for Video Object Segmentation. CVPR 2016."
@@ -239,7 +239,7 @@ READER = Reader(
             id=_DAVIS_2017,
             name="DAVIS 2017",
             url="https://davischallenge.org/davis2017/code.html",
-            licence="not stated with the annotations (the evaluation code is BSD); see the page",
+            licence="",  # none is stated with the annotations; the evaluation code is BSD
             citation=(
                 "J. Pont-Tuset, F. Perazzi, S. Caelles, P. Arbelaez, A. Sorkine-Hornung, L. Van Gool: The 2017 DAVIS "
                 "Challenge on Video Object Segmentation. arXiv:1704.00675, 2017."
@@ -269,7 +269,7 @@ READER = Reader(
             id=_LVOS,
             name="LVOS",
             url="https://lingyihongfd.github.io/lvos.github.io/",
-            licence="CC BY 4.0 (annotations)",
+            licence="CC BY 4.0",
             citation=(
                 "L. Hong et al.: LVOS: A Benchmark for Large-scale Long-term Video Object Segmentation. "
                 "arXiv:2404.19326, 2024."

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date as day
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 import numpy as np
@@ -45,8 +44,16 @@ __all__ = [
 ANONYMOUS = "anonymous"
 """Who publishes a dataset of which nobody says so."""
 
-_CREATIVE_COMMONS = re.compile(r"CC (BY(?:-[A-Z]{2})*) ([0-9]\.[0-9])")
-_OTHER_LICENCES = {"CC0 1.0", "MIT", "Apache-2.0", "BSD-3-Clause", "ODbL-1.0"}
+# By their SPDX identifiers. Those without derivatives (ND) are none of them: masks are adaptations of the annotations.
+_LICENCES = {
+    f"CC-{kind}-{version}": f"https://creativecommons.org/licenses/{kind.lower()}/{version}/"
+    for kind in ("BY", "BY-SA", "BY-NC", "BY-NC-SA")
+    for version in ("4.0", "3.0", "2.5", "2.0", "1.0")
+} | {
+    each: f"https://spdx.org/licenses/{each}.html"
+    for each in ("CC0-1.0", "MIT", "Apache-2.0", "BSD-3-Clause", "ODbL-1.0")
+}
+_LICENCE_IDS = {each.lower(): each for each in _LICENCES}
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 _ORCID = re.compile(r"(.*?)\s*\((?:https://orcid\.org/)?([0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X])\)")
 _SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
@@ -159,7 +166,11 @@ def _check_digit(orcid: str) -> str:
 
 
 def describe_dataset(
-    dataset: Sequences, creators: Sequence[str] = (), version: str = "1.0.0", date: str | None = None
+    dataset: Sequences,
+    creators: Sequence[str] = (),
+    version: str = "1.0.0",
+    date: str | None = None,
+    licence: str | None = None,
 ) -> Description:
     """Gather what there is to say of a dataset.
 
@@ -175,20 +186,24 @@ def describe_dataset(
         Its version.
     date : str, optional
         Its date.
+    licence : str, optional
+        The licence of sources of which the manifest states none, such as own data, as `licence_id` reads it.
 
     Raises
     ------
     UsageError
-        If a creator, the version or the date is of another form.
+        If a creator, the version, the date or the licence is of another form, or a source has another licence.
     BadInputError
         If the manifest is none that this package writes.
     DatagenError
-        If the licence of a source is unknown, so that nobody may say how the dataset may be used.
+        If the licence of a source is not known, or not known to allow that what is made of it is published.
     """
     people = tuple(parse_creator(creator) for creator in creators)
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9}){2}", version):
         raise UsageError(f"version {plain(version, 50)!r}: must be three numbers, e.g. 1.0.0")
     _check_date(date)
+    if licence is not None:
+        licence = licence_id(licence)
     try:
         manifest = typed_manifest(dataset.manifest)
     except ManifestError as error:
@@ -199,9 +214,15 @@ def describe_dataset(
     assumed = not manifest.sources
     if of_kind is None and assumed:
         raise DatagenError("the file does not say what it was made from, so its licence is not known; build it anew")
-    sources = [_described(source) for source in manifest.sources]
+    sources = [_described(source, licence) for source in manifest.sources]
     if of_kind is not None and assumed:
         sources = describe_sources(of_kind.sources)
+    for source in sources:
+        if licence is not None and licence_id(source["licence"]) != licence:
+            raise UsageError(
+                f"licence {licence}: {source['name']} is under {source['licence']}, and so is what is made of it; "
+                "leave out --license"
+            )
     as_released = of_kind is not None and (published or _is_made_as(of_kind, dataset, manifest))
     release = of_kind
     if of_kind is None:
@@ -218,7 +239,7 @@ def describe_dataset(
         mended=manifest.mended,
         info=describe(dataset),
         sources=sources,
-        licences=list(dict.fromkeys(source["licence"] for source in sources)),
+        licences=list({licence_id(source["licence"]): source["licence"] for source in sources}.values()),
         creators=people or (tuple(map(parse_creator, PAPER.authors)) if published else (Creator(ANONYMOUS),)),
         version=version,
         date=date or (of_kind.published if of_kind is not None and published else None),
@@ -236,17 +257,26 @@ def _check_date(date: str | None) -> None:
         raise UsageError(f"date {plain(date, 50)!r}: must be a day and look like 2020-07-21") from None
 
 
-def _described(source: Source) -> dict[str, str]:
-    """Return what is said of a source, each a line of text.
+def _described(source: Source, licence: str | None) -> dict[str, str]:
+    """Return what is said of a source, each a line of text; where it states no licence, `licence` is its.
 
     Raises
     ------
     DatagenError
-        If its licence is not known.
+        If its licence is not known, or not known to allow that what is made of it is published.
     """
     texts = {name: plain(text, 1000) for name, text in msgspec.structs.asdict(source).items()}
+    texts["licence"] = texts["licence"] or licence or ""
     if not texts["licence"]:
-        raise DatagenError(f"the licence of {texts['id']} is not known, so the dataset cannot be published")
+        raise DatagenError(
+            f"the licence of {texts['id']} is not known, so the dataset cannot be published; where the data are yours, "
+            "choose one: --license CC-BY-4.0"
+        )
+    if _known_licence(texts["licence"]) is None:
+        raise DatagenError(
+            f"the licence of {texts['id']} is {plain(texts['licence'], 100)!r}, which is not known to allow that "
+            "what is made of it is published"
+        )
     # No address has quotes or angles in it, which mean something to those who read the texts as HTML.
     url = texts["url"] if re.fullmatch(r"https?://[!#-;=?-~]+", texts["url"]) else ""
     return {**texts, "name": texts["name"] or texts["id"] or "a source without a name", "url": url}
@@ -354,16 +384,41 @@ def _texts_from(
 
 
 def licence_id(licence: str) -> str:
-    """Return the SPDX identifier of a licence, e.g. ``"CC-BY-4.0"`` of ``"CC BY 4.0"``."""
-    return licence.replace(" ", "-")
+    """Return the SPDX identifier of a licence that lets others pass on what they make, by it or by the usual name.
+
+    Raises
+    ------
+    UsageError
+        If it is no such licence, or none that is known here; the words of a licence are none.
+
+    Examples
+    --------
+    >>> licence_id("CC BY-NC-SA 3.0"), licence_id("mit")
+    ('CC-BY-NC-SA-3.0', 'MIT')
+    """
+    found = _known_licence(licence)
+    if found is None:
+        newest = (each for each in _LICENCES if not each.startswith("CC-") or each.endswith("4.0"))
+        raise UsageError(
+            f"licence {plain(licence, 50)!r}: is no SPDX identifier of a licence by which data may be published here; "
+            f"there are {', '.join(newest)}, and earlier versions of Creative Commons"
+        )
+    return found
+
+
+def _known_licence(licence: str) -> str | None:
+    return _LICENCE_IDS.get(licence.replace(" ", "-").lower())
 
 
 def licence_url(licence: str) -> str:
-    """Return where a licence can be read."""
-    found = _CREATIVE_COMMONS.fullmatch(licence)
-    if found is None:
-        return f"https://spdx.org/licenses/{quote(licence_id(licence))}.html"
-    return f"https://creativecommons.org/licenses/{found[1].lower()}/{found[2]}/"
+    """Return where a licence can be read.
+
+    Raises
+    ------
+    UsageError
+        As `licence_id`.
+    """
+    return _LICENCES[licence_id(licence)]
 
 
 def dataset_card(description: Description, frames: Frames, parquet: str, sizes: tuple[int, int]) -> str:
@@ -419,8 +474,7 @@ def _changes(frames: Frames) -> list[tuple[str, ...]]:
 
 def _head(description: Description, frames: Frames, parquet: str, sizes: tuple[int, int]) -> dict[str, Any]:
     """Return what the Hub reads."""
-    known = [each for each in description.licences if _is_known(each)]
-    ids = [licence_id(each).lower() for each in known] + ["other"] * (len(known) < len(description.licences))
+    ids = [licence_id(each).lower() for each in description.licences]
     features = [("image", "image")] if frames.images is not None else []
     features += [(name, column.kind) for name, column in frames.columns.items()]
     return {
@@ -436,11 +490,6 @@ def _head(description: Description, frames: Frames, parquet: str, sizes: tuple[i
             "dataset_size": sizes[1],
         },
     }
-
-
-def _is_known(licence: str) -> bool:
-    """Whether a licence is one that others know by its SPDX identifier."""
-    return _CREATIVE_COMMONS.fullmatch(licence) is not None or licence in _OTHER_LICENCES
 
 
 def citation_file(description: Description) -> str:
@@ -463,7 +512,7 @@ def citation_file(description: Description) -> str:
         "authors": [_cff_person(creator) for creator in description.creators],
         "version": description.version,
         **({} if description.date is None else {"date-released": day.fromisoformat(description.date)}),
-        "license": [licence_id(licence) for licence in description.licences if _is_known(licence)],
+        "license": [licence_id(licence) for licence in description.licences],
         **({"url": release.url} if release is not None and description.published else {}),
         **({"preferred-citation": paper} if release is not None else {}),
         "references": [
@@ -477,8 +526,6 @@ def citation_file(description: Description) -> str:
             for source in description.sources
         ],
     }
-    if not citation["license"]:
-        del citation["license"]
     return yaml.safe_dump(citation, sort_keys=False, allow_unicode=True)
 
 

@@ -28,6 +28,8 @@ def package(
     webdataset: bool = False,
     overwrite: bool = False,
     show_progress: bool = False,
+    *,
+    licence: str | None = None,
 ) -> list[Path]:
     """Write a dataset as a folder ready to publish, whole or not at all. The same input gives the same bytes.
 
@@ -55,6 +57,8 @@ def package(
         Whether a package that exists may be replaced; another folder never is.
     show_progress : bool
         Draw progress bars where standard error is a terminal.
+    licence : str, optional
+        SPDX identifier of the licence of sources of which the file states none, such as own data.
 
     Returns
     -------
@@ -64,14 +68,14 @@ def package(
     Raises
     ------
     UsageError
-        If the folder exists, an argument is of another form, or pyarrow is not installed.
+        If the folder exists, an argument is of another form, a source has another licence, or pyarrow is not installed.
     DatagenError
-        If the licence of a source is unknown, or a file cannot be written.
+        If the licence of a source is not known, or not known to allow publishing, or a file cannot be written.
     """
     out = Path(out)
     if out.is_dir() and any(out.iterdir()) and not (out / CHECKSUMS).is_file():
         raise UsageError(f"{out}: exists and is no package; give another folder")
-    description = describe_dataset(dataset, creators, version, date)
+    description = describe_dataset(dataset, creators, version, date, licence)
     name = description.name
     frames = frames_of(dataset)
     with atomic_folder(out, overwrite) as folder:
