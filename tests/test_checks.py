@@ -171,6 +171,40 @@ def test_latents_permuted_fail_against_the_pixels(walk, tmp_path):
     assert findings["order in time"].status == "pass"  # it looks at the pixels
 
 
+def some(dataset, sequences, frames):
+    """Return the first frames of the first sequences."""
+    few = dataset.select(np.arange(sequences))
+    rows = np.concatenate([np.arange(begin, begin + frames) for begin in few.offsets[:-1]])
+    return replace(few, images=few.images[rows], factors=few.factors[rows], offsets=np.arange(sequences + 1) * frames)
+
+
+@pytest.mark.parametrize(("sequences", "frames"), [(1, 1), (3, 1), (1, 2), (2, 2), (1, 3), (3, 3), (1, 25)])
+def test_too_few_data_fail_nothing(walk, sequences, frames, tmp_path):
+    findings = check(some(walk, sequences, frames), tmp_path)
+    assert not [each for each in findings.values() if each.status == "fail"]
+    assert sequences * frames == 25 or "too few to tell" in findings["order in time"].detail
+    assert not [each for name, each in findings.items() if "sparsity" in name and each.status != "warn"]
+
+
+def test_how_many_frames_tell_that_there_is_no_order(walk):
+    rng = np.random.default_rng(0)
+    near, far = rng.random((400, 1)), rng.random((400, 1))
+    for sequences in (1, 400):  # a single long sequence, too, is known to be shuffled
+        assert checks.order_in_time(near, far, np.arange(400) % sequences, 0)[0] == "fail"
+        assert checks.order_in_time(near[:19], far[:19], np.arange(19) % sequences, 0)[0] == "warn"
+        assert checks.order_in_time(near / 2, far, np.arange(400) % sequences, 0)[0] == "pass"
+    assert checks.order_in_time(near[:30], far[:30], np.arange(30), 0)[0] == "warn"  # its interval tells nothing
+
+
+def test_a_sparsity_that_the_interval_leaves_open_does_not_fail(monkeypatch, walk, tmp_path):
+    from datagen.statistics import summary
+
+    monkeypatch.setattr(summary, "_is_sparse", lambda fit: None)
+    found = check(shuffled(walk, within=False), tmp_path)["temporal sparsity of y"]
+    assert (found.status, found.figure > 1) == ("warn", True)
+    assert found.detail.endswith("undecided; sparse is below 1")
+
+
 def test_dense_motion_is_not_sparse(tmp_path):
     findings = check(shuffled(walks(), within=False), tmp_path)
     assert findings["temporal sparsity of x"].status == "fail"
