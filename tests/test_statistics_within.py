@@ -6,7 +6,7 @@ from test_statistics_summary import check_json, drifting
 from datagen.errors import UsageError
 from datagen.statistics import summarize
 from datagen.statistics.bootstrap import ObjectBootstrap
-from datagen.statistics.within import LAGS, Series, _log_likelihood, _Model, sparsity_kind, within
+from datagen.statistics.within import LAGS, Series, _Echo, _log_likelihood, _Model, sparsity_kind, within
 
 
 def draw(shape, scales, length, seed=0):
@@ -126,6 +126,41 @@ def test_independent_changes_are_not_autocorrelated(length):
     echo = within(clustered, series, "object", ObjectBootstrap(series.objects, 50, 0).copies)
     assert echo.autocorrelation_interval[1].low > 0.1
     assert list(echo.autocorrelation) == list(LAGS)
+
+
+@pytest.mark.parametrize("level", ["pooled", "video"])
+def test_replicates_of_the_autocorrelation_vary_as_it_does(level):
+    """Objects of other scales than the rest give replicates of another mean and variance, which are their own."""
+    found, varied = [], []
+    for seed in range(40):
+        values, series = draw(1.0, spread(150, seed) ** 0.5, 12, seed)
+        group = series.objects * 0 if level == "pooled" else series.videos
+        echo = _Echo(values, series.objects, group, series, 1, False)
+        found.append(echo.of(np.ones((150, 1)))[0])
+        varied.append(echo.of(ObjectBootstrap(series.objects, 50, seed).copies.T.astype(float)).std())
+    assert np.mean(varied) == pytest.approx(np.std(found), rel=0.3)
+
+
+@pytest.mark.parametrize("level", ["pooled", "video", "object"])
+def test_an_autocorrelation_lies_between_minus_one_and_one(level):
+    """The few followers here are all large: the ratio of their products to the variance of all is 67."""
+    values = np.concatenate([[10.0, 10.0], np.ones(100)])
+    objects = np.concatenate([[0, 0], np.arange(1, 101)])
+    series = Series(objects, objects * 0, np.arange(102), np.ones(102, np.int64))
+    found = within(values, series, level, ObjectBootstrap(objects, 50, 0).copies)
+    if level == "object":
+        assert 1 not in found.autocorrelation  # no object varies
+        return
+    assert found.autocorrelation[1] == 1
+    assert -1 <= found.autocorrelation_interval[1].low <= found.autocorrelation_interval[1].high <= 1
+
+
+def test_a_replicate_of_all_objects_has_the_autocorrelation_of_all():
+    values, series = draw(1.0, spread(6), 8)
+    for level in ("pooled", "object"):
+        found = within(values, series, level, np.ones((3, 6), np.uint8))
+        interval = found.autocorrelation_interval[1]
+        assert (interval.low, interval.high) == pytest.approx((found.autocorrelation[1],) * 2)
 
 
 def test_objects_that_stand_still_are_counted_and_left_out():

@@ -180,7 +180,8 @@ def within(
     theta = model.fit()
     shape = float(np.exp(theta[0]))
     ratio = _kurtosis_sums(values, owner, group, model, theta, seed)
-    echoes = {lag: _autocorrelation_sums(values, owner, group, series, lag, model.objects) for lag in LAGS}
+    echoes = {lag: _Echo(values, owner, group, series, lag, model.single) for lag in LAGS}
+    once = np.ones((model.objects, 1))
 
     def of(sums: NDArray[np.float64], copies: NDArray[np.float64] | None = None) -> Any:
         above, below = sums @ (np.ones(sums.shape[1]) if copies is None else copies)
@@ -188,7 +189,7 @@ def within(
             return np.where(below > 0, above / below, np.nan)
 
     kurtosis = float(of(ratio)) - 3
-    autocorrelation = {lag: float(value) for lag, sums in echoes.items() if np.isfinite(value := of(sums))}
+    autocorrelation = {lag: float(value) for lag, echo in echoes.items() if np.isfinite(value := echo.of(once)[0])}
     intervals: list[Interval | None] = [None, None]
     echo_intervals = {}
     at_bound = not MIN_SHAPE * 1.001 < shape < MAX_SHAPE / 1.001
@@ -198,7 +199,7 @@ def within(
             intervals[0] = _percentiles(np.exp(model.refit(theta, copies.T)[:, 0]))
         intervals[1] = _percentiles(of(ratio, copies) - 3)
         for lag in autocorrelation:
-            if (interval := _percentiles(of(echoes[lag], copies))) is not None:
+            if (interval := _percentiles(echoes[lag].of(copies))) is not None:
                 echo_intervals[lag] = interval
     return Within(
         groups=int(group.max()) + 1,
@@ -471,30 +472,84 @@ def _kurtosis_sums(
     return np.stack([np.bincount(owner, each, model.objects) for each in (fourth, squares)])
 
 
-def _autocorrelation_sums(
-    values: NDArray[np.float64],
-    owner: NDArray[np.int64],
-    group: NDArray[np.int64],
-    series: Series,
-    lag: int,
-    objects: int,
-) -> NDArray[np.float64]:
-    """Return each object's sums of the covariance and of the variance of |change| within groups, float64 (2, K).
+class _Echo:
+    """The autocorrelation of |change| at one lag, of all objects and of replicates of them.
 
-    Covariances are weighted by the inverse square of the group's mean size, which no order of the changes alters: those
-    of independent changes average to 0.
+    The products of followers are compared with those of all pairs of the group, weighted by the inverse square of the
+    group's mean size, which no order of the changes alters: those of independent changes average to 0. A replicate has
+    its own pairs, mean size and variance; with those of all objects, which differ from its own, its ratio would be that
+    of no set of changes. A correlation is cut to -1 to 1, which few followers in a large group can leave.
     """
-    size = abs(values)
-    counts = np.bincount(group)
-    total, square = np.bincount(group, size), np.bincount(group, size**2)
-    several = counts > 1
+
+    def __init__(
+        self,
+        values: NDArray[np.float64],
+        owner: NDArray[np.int64],
+        group: NDArray[np.int64],
+        series: Series,
+        lag: int,
+        single: bool,
+    ) -> None:
+        size = abs(values)
+        keys, part = np.unique(group * (int(owner.max()) + 1) + owner, return_inverse=True)
+        self._of_object, self._groups = keys % (int(owner.max()) + 1), keys // (int(owner.max()) + 1)
+        self._single = single
+        first, second = series.followers(lag)
+        number, products = np.bincount(part[first], minlength=len(keys)), size[first] * size[second]
+        # Of each part: changes, their sum and squares, followers and their products, (5, parts).
+        self._sums = np.stack(
+            [
+                np.bincount(part),
+                np.bincount(part, size),
+                np.bincount(part, size**2),
+                number,
+                np.bincount(part[first], products, len(keys)),
+            ]
+        ).astype(np.float64)
+
+    def of(self, copies: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the autocorrelation of replicates, (B,), by the copies of each object, (K, B); nan where none is."""
+        times = copies[self._of_object]
+        if self._single:  # a copy of an object is a group of its own
+            terms = _echo_terms(*self._sums, *self._sums[[0, 2]])
+            above, below = np.stack(terms) @ times
+        else:
+            begins = np.flatnonzero(np.diff(self._groups, prepend=-1))
+            sums = [np.add.reduceat(each[:, None] * times, begins) for each in self._sums]
+            # A change and its copies are one change, and no pair.
+            same = [np.add.reduceat(each[:, None] * times**2, begins) for each in self._sums[[0, 2]]]
+            above, below = (each.sum(axis=0) for each in _echo_terms(*sums, *same))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.clip(np.where(below > 0, above / below, np.nan), -1, 1)
+
+
+def _echo_terms(
+    count: NDArray[np.float64],
+    total: NDArray[np.float64],
+    square: NDArray[np.float64],
+    number: NDArray[np.float64],
+    products: NDArray[np.float64],
+    same_count: NDArray[np.float64],
+    same_square: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the covariance of followers and their variance, summed over the followers of each group.
+
+    Parameters
+    ----------
+    count, total, square : ndarray of float64
+        Number, sum and sum of squares of the changes of each group.
+    number, products : ndarray of float64
+        Number of its followers, and the sum of their products.
+    same_count, same_square : ndarray of float64
+        Pairs of a change with itself or its copies, and the sum of their products.
+    """
+    pairs = count**2 - same_count
+    several = (pairs > 0) & (total > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        product = np.where(several, (total**2 - square) / (counts * (counts - 1)), 0.0)
-        weight = np.where(several, (counts / total) ** 2, 0.0)
-    first, second = series.followers(lag)
-    covariance = weight[group[first]] * (size[first] * size[second] - product[group[first]])
-    variance = weight[group[first]] * (square / counts - product)[group[first]]
-    return np.stack([np.bincount(owner[first], each, objects) for each in (covariance, variance)])
+        product = np.where(several, (total**2 - same_square) / pairs, 0.0)
+        weight = np.where(several, (count / total) ** 2, 0.0)
+        variance = np.where(several, square / count - product, 0.0)
+    return weight * (products - number * product), weight * number * variance
 
 
 def _percentiles(values: NDArray[np.float64]) -> Interval | None:
