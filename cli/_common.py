@@ -56,6 +56,7 @@ __all__ = [
     "skip_bad_option",
     "sources_option",
     "split_names",
+    "warn",
     "when_stopped",
     "windows_option",
     "workers_option",
@@ -322,7 +323,7 @@ dataset_argument = click.argument("file", type=INPUT, required=False)
 """A dataset file that need not be named where there is only one; see `find_dataset`."""
 
 
-def find_dataset(file: Path | None, as_json: bool) -> Path:
+def find_dataset(file: Path | None, silent: bool) -> Path:
     """Return the file that was named, or else the one dataset file of the current folder, and say which.
 
     Raises
@@ -340,7 +341,7 @@ def find_dataset(file: Path | None, as_json: bool) -> Path:
         raise UsageError(f"no FILE was named, and the current folder holds no dataset file ({', '.join(SUFFIXES)})")
     if len(found) > 1:
         raise UsageError(f"no FILE was named, and there are several here; name one of {', '.join(map(str, found))}")
-    if not as_json:
+    if not silent:
         click.echo(f"FILE: {printable(str(found[0]))}, the only dataset file here", err=True)
     return found[0]
 
@@ -419,6 +420,12 @@ def echo(*lines: str) -> None:
     """Print lines, of which parts may come from files."""
     with _to_standard_output():
         click.echo("\n".join(map(printable, lines)))
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Print warnings on standard error, as the command line prints those of the library."""
+    for line in lines:
+        click.echo(printable(f"datagen: warning: {line}"), err=True)
 
 
 def print_json(answer: Any) -> None:

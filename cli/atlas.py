@@ -19,8 +19,9 @@ from cli._common import (
     print_table,
     quiet_option,
     seed_option,
+    warn,
 )
-from datagen.errors import UsageError, printable
+from datagen.errors import UsageError
 from datagen.extras import has_extra, missing_extra
 from datagen.intervals import REPLICATES
 
@@ -87,8 +88,7 @@ def command(
     if as_json:
         print_json({"out": [str(path) for path in written], **atlas.to_json()})
     elif not quiet:
-        for line in atlas.left_out:
-            click.echo(printable(f"warning: left out at {delta_ms} ms: {line}"), err=True)
+        warn(f"left out at {delta_ms} ms: {line}" for line in atlas.left_out)
         if atlas.sets:
             _print(f"shape of changes over {delta_ms} ms", atlas.sets)
         if atlas.apart:

@@ -22,6 +22,7 @@ from cli._common import (
     print_table,
     quiet_option,
     seed_option,
+    warn,
 )
 from datagen.errors import UsageError, printable
 from datagen.extras import has_extra, missing_extra
@@ -111,7 +112,7 @@ def command(
     from datagen.statistics import ALL_FITS, PAPER_FITS, summarize
     from datagen.store.tables import load
 
-    file = find_dataset(file, as_json)
+    file = find_dataset(file, as_json or quiet)
     if report is not None:
         from datagen.statistics.report import check_suffix
 
@@ -143,8 +144,7 @@ def command(
         show_progress=not (quiet or as_json),
     )
     if not (quiet or as_json):
-        for line in summary.warnings:
-            click.echo(printable(f"warning: {file}: {line}"), err=True)
+        warn(f"{file}: {line}" for line in summary.warnings)
     if figures is not None:
         from datagen.statistics.figures import save_figures
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from cli._common import (
     MAX_COUNT,
@@ -16,6 +17,7 @@ from cli._common import (
     echo,
     find_dataset,
     json_option,
+    overwrite_option,
     print_json,
     print_table,
     prior_options,
@@ -27,6 +29,9 @@ from datagen.checks import MEANINGS, kind_of
 from datagen.errors import FailedCheckError
 from slowvae.settings import BASELINES, MODELS
 from slowvae.validate import BUDGETS, validate
+
+_WITHOUT_TRAINING = {"file", "model", "out", "as_json", "quiet", "overwrite"}
+"""Parameters of the command that do not need --train."""
 
 
 @click.command("validate")
@@ -57,6 +62,7 @@ from slowvae.validate import BUDGETS, validate
 @device_option
 @json_option
 @quiet_option
+@overwrite_option
 def command(
     file: Path | None,
     model: str | None,
@@ -75,19 +81,25 @@ def command(
     device: str,
     as_json: bool,
     quiet: bool,
+    overwrite: bool,
 ) -> int:
     """Check a dataset file end to end, and give one verdict.
 
-    Leaves with exit code 1 if a check fails. A check that was stopped goes on from the runs in --out. Without FILE the
-    one dataset file of the current folder is taken.
+    Leaves with exit code 1 if a check fails. A check that was stopped goes on from the runs in --out; a report that is
+    there needs --overwrite. Without FILE the one dataset file of the current folder is taken.
 
     \b
     Example:
       datagen validate kitti.npz
       datagen validate kitti.npz --train slowvae --budget quick --out report
     """
-    file = find_dataset(file, as_json)
+    from slowvae.report import report_files, write_report
+
+    if model is None:
+        _refuse_options_of_training()
+    file = find_dataset(file, as_json or quiet)
     check_outputs(folders=[out], inputs=[file])
+    check_outputs(report_files(out) if out is not None else [], overwrite)
     if model is not None:
         kept = f"the same command goes on with what was trained, in {out}"
         when_stopped("nothing was written; with --out the trainings are kept" if out is None else kept)
@@ -98,9 +110,7 @@ def command(
         file, model, budget, seeds, baselines or None, device, out, changes, show_progress=not (quiet or as_json)
     )
     if out is not None:
-        from slowvae.report import write_report
-
-        write_report(report, out, command_line())
+        write_report(report, out, command_line(), overwrite)
     if as_json:
         print_json(report.to_json())
     elif not quiet:
@@ -113,3 +123,16 @@ def command(
         failed = ", ".join(finding.name for finding in report.findings if finding.status == "fail")
         raise FailedCheckError(f"{file}: fails ({failed})")
     return int(report.verdict == "fail")
+
+
+def _refuse_options_of_training() -> None:
+    """Refuse options that say how to train, where nothing is trained."""
+    context = click.get_current_context()
+    given = [
+        option.opts[0]
+        for option in context.command.params
+        if option.name not in _WITHOUT_TRAINING
+        and context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"{given[0]} is of a training; name the model by --train {next(iter(MODELS))}")

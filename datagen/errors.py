@@ -13,6 +13,7 @@ __all__ = [
     "FailedCheckError",
     "OutputError",
     "UsageError",
+    "counted",
     "did_you_mean",
     "printable",
     "quote",
@@ -103,6 +104,17 @@ class OutputError(DatagenError, OSError):
 
 class FailedCheckError(DatagenError):
     """A check that was asked for ran and failed."""
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun, in the plural where it is not 1; by default that has an s.
+
+    Examples
+    --------
+    >>> counted(1, "pair"), counted(1200, "pair"), counted(0, "entry", "entries")
+    ('1 pair', '1,200 pairs', '0 entries')
+    """
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def printable(text: str) -> str:

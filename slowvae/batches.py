@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datagen.datasets import Sequences
-from datagen.errors import DatagenError, UsageError
+from datagen.errors import DatagenError, UsageError, counted
 from datagen.grids.pairs import second_images
 from datagen.grids.priors import Prior
 from datagen.lazy_array import parts
@@ -21,7 +21,7 @@ from datagen.splits import split_frames
 from slowvae import device as devices
 from slowvae.settings import Settings
 
-__all__ = ["Frames", "PairOrder"]
+__all__ = ["Frames", "PairOrder", "TooFewPairsError"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -142,6 +142,20 @@ def _bits(device: torch.device) -> Tensor:
     return torch.from_numpy(bits.astype(np.float32)).to(device)
 
 
+class TooFewPairsError(UsageError):
+    """The pairs of a dataset do not fill a batch.
+
+    Attributes
+    ----------
+    problem : str
+        What is wrong, without what to do: not everything that trains lets the size of a batch be chosen.
+    """
+
+    def __init__(self, pairs: int, wanted: int) -> None:
+        self.problem = f"{counted(pairs, 'pair')} {'does' if pairs == 1 else 'do'} not fill a batch of {wanted}"
+        super().__init__(f"{self.problem}; take a smaller batch size")
+
+
 class PairOrder:
     """In which order each seed sees the pairs.
 
@@ -188,7 +202,7 @@ class PairOrder:
         self._epoch, self._rows = -1, torch.empty(0)
         pairs = len(self._firsts)
         if pairs < batch_size // 2:
-            raise UsageError(f"{pairs} pairs do not fill a batch of {batch_size // 2}; take a smaller batch size")
+            raise TooFewPairsError(pairs, batch_size // 2)
         self.batches_per_epoch = pairs // (batch_size // 2)
 
     def batch(self, iteration: int) -> Tensor:

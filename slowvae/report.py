@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datagen.extras import has_extra
-from datagen.files import atomic_path, make_folder
+from datagen.files import atomic_paths
 from datagen.page import (
     Bar,
     Marked,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from slowvae.comparison import Examples
     from slowvae.validate import Report
 
-__all__ = ["draw_pictures", "report_page", "write_report"]
+__all__ = ["draw_pictures", "report_files", "report_page", "write_report"]
 
 
 _TERMS = (
@@ -36,13 +36,22 @@ _TERMS = (
 )  # fmt: skip
 
 
-def write_report(report: Report, folder: str | Path, command: str = "") -> None:
-    """Write ``report.html`` and ``report.json`` into a folder, made if need be; the page names its `command`."""
-    folder = Path(folder)
-    make_folder(folder)
-    texts = {"report.json": json_text(report.to_json()), "report.html": page_html(report_page(report, command))}
-    for name, text in texts.items():
-        with atomic_path(folder / name) as temporary:
+def report_files(folder: str | Path) -> list[Path]:
+    """Return the files that `write_report` writes into a folder."""
+    return [Path(folder) / name for name in ("report.json", "report.html")]
+
+
+def write_report(report: Report, folder: str | Path, command: str = "", overwrite: bool = False) -> None:
+    """Write ``report.html`` and ``report.json`` into a folder, made if need be; the page names its `command`.
+
+    Raises
+    ------
+    UsageError
+        If one is there, and `overwrite` is false.
+    """
+    texts = json_text(report.to_json()), page_html(report_page(report, command))
+    with atomic_paths(report_files(folder), overwrite) as temporaries:
+        for temporary, text in zip(temporaries, texts, strict=True):
             temporary.write_text(text, encoding="utf-8")
 
 

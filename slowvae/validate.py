@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from datagen import __version__
 from datagen.arguments import check_choice
 from datagen.checks import Check, check_file, summary, worst
+from datagen.errors import UsageError
 from datagen.store import fingerprint
 from slowvae.settings import baselines_of, make_settings, settings_json
 
@@ -120,7 +121,7 @@ def validate(
     Raises
     ------
     UsageError
-        If there is no such file or a name is unknown.
+        If there is no such file, a name is unknown, or the pairs do not fill a batch.
     DatagenError
         As the training does.
     """
@@ -135,7 +136,7 @@ def validate(
     examples = None
     names: list[str] = []
     if train is not None and dataset is not None:
-        from slowvae.batches import Frames
+        from slowvae.batches import Frames, TooFewPairsError
         from slowvae.comparison import compare, mean_mcc
         from slowvae.device import describe, find_device
         from slowvae.runs import DataFile
@@ -146,7 +147,12 @@ def validate(
         frames, described = Frames.of(dataset, find_device(device)), DataFile(**run["dataset"])
         with tempfile.TemporaryDirectory() as temporary:
             where = Path(folder) if folder is not None else Path(temporary)
-            found = compare(frames, settings, where, chosen, described, show_progress)
+            try:
+                found = compare(frames, settings, where, chosen, described, show_progress)
+            except TooFewPairsError as error:
+                raise UsageError(
+                    f"{path}: {error.problem}; take a file of more data, or check it without --train"
+                ) from None
         findings += found.findings
         run |= {
             "machine": describe(frames.device),

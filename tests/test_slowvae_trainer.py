@@ -147,7 +147,7 @@ def test_data_that_cannot_be_trained_on_are_refused_in_one_line():
     )
     with pytest.raises(DatagenError, match="factors only"):
         Frames.of(nothing, CPU)
-    with pytest.raises(UsageError, match="22 pairs do not fill a batch of 32"):
+    with pytest.raises(UsageError, match=r"^22 pairs do not fill a batch of 32; take a smaller batch size$"):
         PairOrder(Frames.of(good, CPU), (0,), 64, 5)
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from sequences import shuffled, walks
+from test_cli import run
 from test_slowvae_trainer import CPU, bars
 
 from cli.main import main
@@ -192,6 +193,52 @@ def test_validate_without_training_is_its_checks(walk, tmp_path, capsys):
     assert "order in time" in {finding["name"] for finding in report["findings"] if finding["status"] == "fail"}
     assert report["summary"].startswith("FAIL: ")
     assert report["scores"] == {}
+
+
+def test_a_report_is_replaced_with_overwrite_only(reported, walk, capsys):
+    """Trainings that a folder holds go on all the same, of a command that was stopped before its report too."""
+    data, before = str(reported.parent / "walks.npz"), (reported / "report.json").read_bytes()
+    assert run(capsys, "validate", data, "--out", reported)[0] == 2
+    training = ["--train", "slowvae", "--iterations", "100", "--seeds", "0,1", "--baseline", "pca"]
+    code, _, error = run(capsys, "validate", data, "--out", reported, *training)
+    assert (code, "report.json: exists" in error) == (2, True)
+    assert (reported / "report.json").read_bytes() == before
+    trained = (reported / "slowvae/checkpoints").stat().st_mtime_ns
+    kept = {name: (reported / name).read_bytes() for name in ("report.json", "report.html")}
+    for options in ([], ["--overwrite"]):
+        if not options:  # as of a command that was stopped
+            (reported / "report.json").unlink()
+            (reported / "report.html").unlink()
+        assert run(capsys, "validate", data, "--out", reported, *training, *options, "--quiet")[0] in (0, 1)
+        assert set(json.loads((reported / "report.json").read_text())["scores"]) == {"slowvae", "pca"}
+        assert (reported / "slowvae/checkpoints").stat().st_mtime_ns == trained
+    for name, content in kept.items():
+        (reported / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--iterations", "30"], ["--baseline", "pca"], ["--budget", "quick"], ["--seeds", "0"], ["--max-delta-t", "2"],
+        ["--prior", "laplace"], ["--rate", "1"], ["--random-rate"], ["--k", "1"], ["--transitions", "walks.npz"],
+        ["--amp", "bf16"], ["--device", "cpu"],
+    ],
+    ids=lambda options: options[0],
+)  # fmt: skip
+def test_options_of_a_training_need_one(walk, tmp_path, capsys, options):
+    store.save(walk, tmp_path / "walks.npz")
+    code, _, error = run(capsys, "validate", tmp_path / "walks.npz", *options, "--out", tmp_path / "report")
+    assert (code, f"{options[0]} is of a training; name the model by --train" in error) == (2, True)
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_file_too_small_to_train_on_names_no_option_that_validate_lacks(tmp_path):
+    store.save(walks(2, 2), tmp_path / "tiny.npz")
+    with pytest.raises(UsageError, match=r"tiny\.npz: 2 pairs do not fill a batch of 32; take a file of more data, or"):
+        validate(tmp_path / "tiny.npz", "slowvae", device="cpu")
+    store.save(walks(1, 2), tmp_path / "tiny.npz", overwrite=True)
+    with pytest.raises(UsageError, match="1 pair does not fill"):
+        validate(tmp_path / "tiny.npz", "slowvae", device="cpu")
 
 
 def test_wrong_names_are_refused(walk, tmp_path):

@@ -234,7 +234,7 @@ def test_command(files, atlas, tmp_path, capsys):
     arguments = [files["slow"], files["unknown"], "--bootstrap", 8, "--seed", 3]
     code, out, err = run(capsys, *arguments, "--out", tmp_path / "atlas")
     assert code == 0
-    assert "warning: left out at 100 ms: unknown: the rate of c is not known" in err
+    assert "datagen: warning: left out at 100 ms: unknown: the rate of c is not known" in err
     assert "slow: a: 1 frame at 10 a second, which are 100 ms" in out
     assert f"{rows_of(atlas.sets[0], factor='x', level='object')[0].found.shape:.3g}" in out
     assert max(map(len, map(str.rstrip, out.splitlines()[:8]))) <= 80
