@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.datasets import Sequences
-from datagen.errors import BadInputError, DatagenError
+from datagen.errors import BadInputError, DatagenError, counted
 from datagen.intervals import REPLICATES
 from datagen.lazy_array import parts
 from datagen.manifest import StoredArray, typed_manifest
@@ -398,15 +398,15 @@ def _ranges(dataset: Sequences) -> list[Check]:
     limits = [factor.limits for factor in dataset.factor_info]
     factors = _factors(dataset)
     outside = [
-        int(((column < low) | (column > high) | ~np.isfinite(column)).sum())
+        int(((column < low) | (column > high)).sum())  # nan is what the check of factors says
         for column, (low, high) in zip(factors.T, limits, strict=True)
     ]
-    worst_factor = int(np.argmax(outside))
+    worst_factor, most = int(np.argmax(outside)), max(outside)
     detail = (
-        f"{outside[worst_factor]} frames have a {dataset.factor_names[worst_factor]} outside of "
+        f"{counted(most, 'frame')} {'has' if most == 1 else 'have'} a {dataset.factor_names[worst_factor]} outside of "
         f"{limits[worst_factor][0]} to {limits[worst_factor][1]}"
-        if sum(outside)
-        else "every factor lies inside the frame"
+        if most
+        else f"every factor {'that is a number ' if np.isnan(factors).any() else ''}lies inside the frame"
     )
     return [Check("range of factors", "fail" if sum(outside) else "pass", float(sum(outside)), detail)]
 

@@ -128,6 +128,8 @@ def printable(text: str) -> str:
     >>> print(printable("two\\nlines"))
     two\\nlines
     """
+    if text.isprintable():  # which of a long text is known much sooner
+        return text
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )

@@ -200,7 +200,7 @@ def origin_section(facts: Iterable[tuple[str, str]], command: str = "") -> Secti
 
 
 def page_html(page: Page) -> str:
-    """Return a page as HTML without any reference to other files; what is no UTF-8 (names of files) is escaped."""
+    """Return a page as HTML without any reference to other files, all of whose characters can be shown."""
     sortable = any(table.sortable for section in page.sections for table in section.tables)
     html: str = load_template("page.html").render(page=page, sortable=sortable)
-    return html.encode("utf-8", "backslashreplace").decode("utf-8")
+    return html

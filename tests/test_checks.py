@@ -216,7 +216,14 @@ def test_other_faults_of_a_file_are_named(walk, tmp_path):
     outside[3, 1] = 99
     findings = check(replace(walk, factors=outside), tmp_path)
     assert findings["range of factors"].status == "fail"
-    assert "1 frames have a x outside" in findings["range of factors"].detail
+    assert "1 frame has a x outside" in findings["range of factors"].detail
+
+    outside[3, 1] = np.nan
+    findings = check(replace(walk, factors=outside), tmp_path)
+    assert (findings["range of factors"].status, findings["factors"].status) == ("pass", "fail")
+    assert findings["range of factors"].detail == "every factor that is a number lies inside the frame"
+    outside[3, 1] = np.inf
+    assert check(replace(walk, factors=outside), tmp_path)["range of factors"].figure == 1
 
     constant = walk.factors.copy()
     constant[:, 2] = 12

@@ -160,3 +160,20 @@ def test_a_term_that_is_not_explained_is_refused():
 def test_names_that_are_no_text_are_escaped():
     page = Page("a", "b", "c", [Section("d", terms=[("file", "x\udcff.npz")])])
     assert "x\\udcff.npz" in page_html(page)
+
+
+def test_control_characters_are_shown_as_a_terminal_has_them():
+    """A category may hold commands to a terminal, and an override of the direction of writing."""
+    text = "<b>dog</b>\x1b[31m \u202e\x00"
+    row = [text, text, Marked(text, text), Bar(0, 1, 0.5, text)]
+    sections = [
+        Section(
+            text, [text], [Check(text, "warn", 0.1, text)], [Table(text, [text] * 4, [row])], code=f"{text}\n{text}"
+        ),
+        Section(text, terms=[(text, text)], pictures=[Picture(text, b"")]),
+    ]
+    page = page_html(Page(text, text, text, sections, lead=text))
+    assert not [each for each in page if not (each.isprintable() or each == "\n")]
+    shown = "&lt;b&gt;dog&lt;/b&gt;\\x1b[31m \\u202e\\x00"
+    assert f"<h1>{shown}</h1>" in page
+    assert f"<pre>{shown}\n{shown}</pre>" in page

@@ -13,8 +13,8 @@ from cli.main import main
 from datagen import store
 from datagen.errors import BadInputError, UsageError
 from datagen.statistics import summarize
-from datagen.statistics.atlas import build_atlas
-from datagen.statistics.report import ATLAS_COLUMNS, write_atlas
+from datagen.statistics.atlas import Atlas, AtlasRow, AtlasSet, build_atlas
+from datagen.statistics.report import ATLAS_COLUMNS, _atlas_verdict, write_atlas
 from datagen.store import tables
 from datagen.transitions import FACTORS, Transitions
 
@@ -71,6 +71,25 @@ def test_figures_are_those_of_each_set_alone_at_that_time(files, atlas):
         assert row.kind == group.kind[row.factor]
         assert row.found.shape_interval is not None
         assert row.note == ""
+
+
+@pytest.mark.parametrize(("sets", "sparse", "apart"), [(0, 0, 1), (1, 1, 0), (2, 0, 1), (2, 1, 2)])
+def test_the_verdict_holds_for_every_count(sets, sparse, apart):
+    def made(number):
+        rows = [AtlasRow("x", "object", False, None, "both" if number < sparse else None, "")]
+        return AtlasSet("a", "a", "", 200, [], 0, 0, 0, rows, [])
+
+    verdict = _atlas_verdict(Atlas(200, 0, 0, [made(n) for n in range(sets)], [made(9)] * apart, []))
+    expected = "No set has frames that are 200 ms apart."
+    if sets:
+        expected = (
+            f"{'1 set' if sets == 1 else '2 sets'} at 200 ms. Found temporally sparse, with the scale of each object "
+            f"taken out: area in 0, x in {sparse}, y in 0."
+        )
+    if apart:
+        of = "1 set" if apart == 1 else "2 sets"
+        expected += f" Frames of {of} are of another or an unknown rate, and given apart."
+    assert verdict == expected
 
 
 def test_what_does_not_compare_is_named_and_given_apart(files, atlas):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
 
-from datagen.errors import UsageError, quote, quote_for_sheet
+from datagen.errors import UsageError, counted, quote, quote_for_sheet
 from datagen.files import atomic_path, atomic_paths, check_output
 from datagen.intervals import Interval
 from datagen.page import Page, Picture, Section, Table, glossary_section, origin_section, page_html
@@ -286,21 +286,23 @@ def _atlas_page(atlas: Atlas, caption: str, picture: bytes, command: str) -> Pag
 
 
 def _atlas_verdict(atlas: Atlas) -> str:
-    """Say of how many sets each factor is sparse in itself, and what does not compare."""
+    """Say in how many sets each factor is found to be sparse in itself, and what does not compare."""
     count = len(atlas.sets)
     sparse = dict.fromkeys(FACTORS, 0)
     for each in atlas.sets:
         for factor in FACTORS:
             kinds = {row.kind for row in each.rows if row.factor == factor and not row.ego_motion_removed}
             sparse[factor] += not kinds.isdisjoint(("sparse", "both"))
-    found = ", ".join(f"{factor} ({number} of {count})" for factor, number in sparse.items())
-    verdict = f"No set has frames that are {atlas.delta_ms:g} ms apart"
+    found = ", ".join(f"{factor} in {number}" for factor, number in sparse.items())
+    verdict = f"No set has frames that are {atlas.delta_ms:g} ms apart."
     if count:
         verdict = (
-            f"{count} {'set' if count == 1 else 'sets'} at {atlas.delta_ms:g} ms: with the scale of each object taken "
-            f"out, changes are still temporally sparse in {found}"
+            f"{counted(count, 'set')} at {atlas.delta_ms:g} ms. Found temporally sparse, with the scale of each object "
+            f"taken out: {found}."
         )
-    return f"{verdict}; {len(atlas.apart)} apart, of another or an unknown rate." if atlas.apart else f"{verdict}."
+    if atlas.apart:
+        verdict += f" Frames of {counted(len(atlas.apart), 'set')} are of another or an unknown rate, and given apart."
+    return verdict
 
 
 def _atlas_sets(sets: Sequence[AtlasSet]) -> Table:

@@ -7,7 +7,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
+from markupsafe import escape as escape_html
 
+from datagen.errors import printable
 from datagen.lazy import public_names
 
 __all__ = ["load_template"]
@@ -15,7 +17,11 @@ __all__ = ["load_template"]
 __dir__ = public_names(__name__)
 
 
-def load_template(name: str, escape: Callable[[Any], Any] | None = None) -> Template:
+def _html(value: Any) -> Markup:
+    return escape_html(printable(str(value)))
+
+
+def load_template(name: str, escape: Callable[[Any], Any] = _html) -> Template:
     """Return a template, in which every value that is not marked ``safe`` is escaped.
 
     Parameters
@@ -23,8 +29,9 @@ def load_template(name: str, escape: Callable[[Any], Any] | None = None) -> Temp
     name : str
         The name of its file.
     escape : callable, optional
-        Returns a value as text of the template's format; by default that is HTML, and Jinja2 does it. What filters that
-        join or replace texts return is escaped as HTML, so the values of other formats are put in one at a time.
+        Returns a value as text of the template's format; by default that is HTML, of one line, in which control
+        characters are shown as `datagen.errors.printable` shows them. What filters that join or replace texts return is
+        escaped as HTML, so the values of other formats are put in one at a time.
 
     Returns
     -------
@@ -38,7 +45,7 @@ def load_template(name: str, escape: Callable[[Any], Any] | None = None) -> Temp
     environment = Environment(
         loader=PackageLoader("datagen"),
         autoescape=True,
-        finalize=escape and (lambda value: value if hasattr(value, "__html__") else Markup(escape(value))),
+        finalize=lambda value: value if hasattr(value, "__html__") else Markup(escape(value)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
