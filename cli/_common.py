@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from datagen.errors import DatagenError, UsageError, did_you_mean, printable
+from datagen.errors import DatagenError, UsageError, counted, did_you_mean, printable
 
 if TYPE_CHECKING:
     from datagen.datasets import Sequences
@@ -494,9 +494,6 @@ def answer_of_masks(dataset: Sequences, manifest: dict[str, Any], out: Path, as_
         print_left_out(manifest["left_out"])
         if "mended" in manifest:
             added = manifest["mended"]
-            echo(f"clean adds {added['added_sequences']:,} sequences, {added['added_frames']:,} frames")
-        counts = manifest["counts"]
-        echo(
-            f"{out}: {counts['sequences']:,} sequences, {counts['frames']:,} frames, {counts['pairs']:,} pairs, "
-            f"{size_of(out) / 1e6:.1f} MB"
-        )
+            echo("clean adds " + ", ".join(counted(added[f"added_{noun}s"], noun) for noun in ("sequence", "frame")))
+        counts = ", ".join(counted(manifest["counts"][f"{noun}s"], noun) for noun in ("sequence", "frame", "pair"))
+        echo(f"{out}: {counts}, {size_of(out) / 1e6:.1f} MB")

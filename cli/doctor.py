@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli._common import json_option, print_json, print_table
+from datagen.errors import counted
 
 
 @click.command("doctor")
@@ -38,7 +39,9 @@ def command(as_json: bool) -> None:
         ],
     )
     devices = [(each["name"], each["available"], each["detail"]) for each in found["devices"]]
-    print_table(f"devices ({found['processors']} processors to use)", ["device", "usable", "detail"], devices)
+    print_table(
+        f"devices ({counted(found['processors'], 'processor')} to use)", ["device", "usable", "detail"], devices
+    )
     print_table(
         "caches",
         ["holds", "folder", "writable", "bytes"],

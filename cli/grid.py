@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli._common import INPUT, OUTPUT, check_outputs, echo, json_option, overwrite_option, print_json, quiet_option
+from datagen.errors import counted
 
 
 @click.command("grid")
@@ -50,4 +51,4 @@ def command(source: Path, out: Path, as_json: bool, quiet: bool, overwrite: bool
         print_json({"out": str(out), "bytes": size, "factor_sizes": factors, **kept})
     elif not quiet:
         values = ", ".join(f"{name} {size}" for name, size in zip(dataset.factor_names, sizes, strict=True))
-        echo(f"{title}: {values}", f"{out}: {dataset.num_frames:,} images, {size / 1e6:.1f} MB")
+        echo(f"{title}: {values}", f"{out}: {counted(dataset.num_frames, 'image')}, {size / 1e6:.1f} MB")

@@ -17,6 +17,7 @@ from cli._common import (
     print_table,
     quiet_option,
 )
+from datagen.errors import counted
 
 
 @click.command("leaderboard")
@@ -79,6 +80,7 @@ def command(
                 print_table(f"protocol {board.protocol.id}{named}: {metric}", COLUMNS[:7], rows)
                 echo(board.protocol.describe())
         if out is not None:
-            echo(f"{out}: {sum(len(board.entries) for board in boards)} entries, {len(boards)} protocols")
+            entries = sum(len(board.entries) for board in boards)
+            echo(f"{out}: {counted(entries, 'entry', 'entries')}, {counted(len(boards), 'protocol')}")
         if notes:
             echo(*notes)

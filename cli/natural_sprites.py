@@ -25,6 +25,7 @@ from cli._common import (
     split_names,
     workers_option,
 )
+from datagen.errors import counted
 
 
 @click.command("natural-sprites")
@@ -169,4 +170,4 @@ def command(
         if law.law != "natural":
             again = parameters["changes_drawn_again"]
             echo(f"motion {law}: {again:.1%} of the changes led out of the frame and were drawn again")
-        echo(f"{out}: {pairs:,} runs of {length} frames, {size / 1e6:.1f} MB")
+        echo(f"{out}: {counted(pairs, 'run')} of {counted(length, 'frame')}, {size / 1e6:.1f} MB")

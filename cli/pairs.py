@@ -20,6 +20,7 @@ from cli._common import (
     quiet_option,
     seed_option,
 )
+from datagen.errors import counted
 
 
 @click.command("pairs")
@@ -80,4 +81,4 @@ def command(
         print_json({"out": str(out), "bytes": size, **{key: manifest[key] for key in ("counts", "parameters")}})
     elif not quiet:
         held = "factors and images" if images else "factors"
-        echo(f"{out}: {pairs:,} pairs, {held}, {size / 1e6:.1f} MB")
+        echo(f"{out}: {counted(pairs, 'pair')}, {held}, {size / 1e6:.1f} MB")

@@ -8,6 +8,7 @@ import click
 
 from cli._common import Whole, check_outputs, echo, json_option, overwrite_option, print_json, quiet_option, seed_option
 from cli._group import Group
+from datagen.errors import counted
 
 
 @click.group("sample", cls=Group)
@@ -56,7 +57,7 @@ def mots(out: Path, seed: int, sequences: int, frames: int, as_json: bool, quiet
     if as_json:
         print_json({"out": str(out), **counts})
     elif not quiet:
-        echo(f"{out}: {counts['sequences']} sequences, {counts['frames']} frames, {counts['masks']} masks")
+        echo(f"{out}: " + ", ".join(counted(counts[f"{noun}s"], noun) for noun in ("sequence", "frame", "mask")))
 
 
 @command.command("grid")
@@ -81,9 +82,8 @@ def grid(name: str, out: Path, small: bool, as_json: bool, quiet: bool, overwrit
     if as_json:
         print_json({"out": str(out), **counts})
     elif not quiet:
-        echo(
-            f"{out}: {counts['images']:,} images, {' x '.join(map(str, counts['factor_sizes']))} values of the factors"
-        )
+        sizes = " x ".join(map(str, counts["factor_sizes"]))
+        echo(f"{out}: {counted(counts['images'], 'image')}, {sizes} values of the factors")
 
 
 @command.command("youtube-vis")
@@ -120,7 +120,8 @@ def youtube_vis(out: Path, seed: int, videos: int, frames: int, as_json: bool, q
     if as_json:
         print_json({"out": str(out), **counts})
     elif not quiet:
-        echo(f"{out}: {counts['videos']} videos, {counts['annotations']} objects, {counts['masks']} masks")
+        objects = counted(counts["annotations"], "object")
+        echo(f"{out}: {counted(counts['videos'], 'video')}, {objects}, {counted(counts['masks'], 'mask')}")
 
 
 @command.command("sa-v")
@@ -156,4 +157,5 @@ def sa_v(out: Path, seed: int, videos: int, frames: int, as_json: bool, quiet: b
     if as_json:
         print_json({"out": str(out), **counts})
     elif not quiet:
-        echo(f"{out}: {counts['videos']} videos, {counts['masklets']} objects, {counts['masks']} masks")
+        objects = counted(counts["masklets"], "object")
+        echo(f"{out}: {counted(counts['videos'], 'video')}, {objects}, {counted(counts['masks'], 'mask')}")

@@ -24,7 +24,7 @@ from cli._common import (
     seed_option,
     warn,
 )
-from datagen.errors import UsageError, printable
+from datagen.errors import UsageError, counted, printable
 from datagen.extras import has_extra, missing_extra
 from datagen.intervals import REPLICATES
 
@@ -219,7 +219,7 @@ def _print_figures(summary: Summary) -> None:
             *interval({factor: fit.shape_interval for factor, fit in shapes.items() if fit}),
             *(beside(published.shape) if published else []),
         ]
-    title = f"{whole.name}: {whole.n:,} transitions of {whole.objects:,} objects"
+    title = f"{whole.name}: {counted(whole.n, 'transition')} of {counted(whole.objects, 'object')}"
     print_table(title, ["", *FACTORS], rows, _WIDTH)
     rounded = [factor for factor, fits in whole.fits.items() if ROUNDED in fits]
     if rounded:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli._common import OUTPUT, check_outputs, echo, overwrite_option, print_table, quiet_option
+from datagen.errors import counted
 
 
 @click.command("table")
@@ -49,6 +50,6 @@ def command(runs: tuple[Path, ...], out: Path | None, quiet: bool, overwrite: bo
         ]
         print_table("scores", ["data set", "pairs", "model", "iterations", "metric", "mean", "sd", "seeds"], rows)
     else:
-        echo(f"{out}: {len(table.rows)} rows, {len(table.metrics)} metrics")
+        echo(f"{out}: {counted(len(table.rows), 'row')}, {counted(len(table.metrics), 'metric')}")
     if table.notes:
         echo(*table.notes)

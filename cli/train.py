@@ -26,7 +26,7 @@ from cli._common import (
     quiet_option,
     when_stopped,
 )
-from datagen.errors import printable
+from datagen.errors import counted, printable
 from slowvae.settings import MODELS, PRESETS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -193,4 +193,4 @@ def command(
         answer = {"folder": str(out), "iterations": settings.iterations, "seeds": list(settings.seeds), "notes": notes}
         print_json(answer)
     elif not quiet:
-        echo(f"{out}: {settings.iterations:,} iterations, seeds {', '.join(map(str, settings.seeds))}", *notes)
+        echo(f"{out}: {counted(settings.iterations, 'iteration')}, seeds {', '.join(map(str, settings.seeds))}", *notes)

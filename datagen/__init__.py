@@ -82,7 +82,7 @@ def load(path: str | Path, lazy: bool = False) -> Sequences | Transitions:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     manifest = store.save(mine, f"{folder}/mine.npz")
     ...     load(f"{folder}/mine.npz")
-    Sequences(mask-sequences: 1 sequences, 2 frames of 4 x 4 bool; factors y, x, area)
+    Sequences(mask-sequences: 1 sequence, 2 frames of 4 x 4 bool; factors y, x, area)
     """
     from datagen import store
     from datagen.files import as_path

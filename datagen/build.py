@@ -22,7 +22,7 @@ from datagen import __version__, store
 from datagen.arguments import check_choice, check_instance, check_whole, texts_of
 from datagen.cluster import spread_over
 from datagen.datasets import Sequences
-from datagen.errors import DatagenError, UsageError, quote
+from datagen.errors import DatagenError, UsageError, counted, quote
 from datagen.files import as_path, continued_folder
 from datagen.manifest import make_manifest
 from datagen.moments import NOTHING, Measures
@@ -467,8 +467,9 @@ def _manifest(parameters: dict[str, Any], videos: Sequence[Video], plans: Sequen
         is_why = step > 1 and parameters["min_length"] > 1
         apart = f" (the nearest frames of one are {step} apart); {NUMBER_ONE_BY_ONE}" if is_why else ""
         raise DatagenError(
-            f"{quote(videos[0].path)}: no sequence in {len(videos)} videos ({seen} masks read); no object is seen "
-            f"with {parameters['min_area']} pixels or more in {parameters['min_length']} frames running{apart}"
+            f"{quote(videos[0].path)}: no sequence in {counted(len(videos), 'video')} ({counted(seen, 'mask')} read); "
+            f"no object is seen with {parameters['min_area']} pixels or more in "
+            f"{counted(parameters['min_length'], 'frame')} running{apart}"
         )
     manifest = make_manifest(
         command="masks",

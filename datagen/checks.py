@@ -165,14 +165,14 @@ def summary(checks: Sequence[Check]) -> str:
     >>> summary([masks, Check("order in time", "fail", 1.0, "no order")])
     'FAIL: 2 checks, 2 failed (masks; order in time)'
     """
-    words = [f"{len(checks)} check{'' if len(checks) == 1 else 's'}"]
+    words = [counted(len(checks), "check")]
     for status, one, many in (("fail", "failed", "failed"), ("warn", "warning", "warnings"), ("note", "note", "notes")):
         found = [check for check in checks if check.status == status]
         said = "; ".join(check.detail if status == "note" else check.name for check in found)
         if len(found) == 1 and status != "note" and found[0].detail:
             said = f"{found[0].name}: {found[0].detail}"
         if found:
-            words.append(f"{len(found)} {one if len(found) == 1 else many} ({said})")
+            words.append(f"{counted(len(found), one, many)} ({said})")
     return f"{worst(checks).upper()}: {', '.join(words)}"
 
 
@@ -208,7 +208,7 @@ def load_verified(path: str | Path) -> tuple[list[Check], Sequences | None]:
 def _verified(path: str | Path, dataset: Sequences) -> list[Check]:
     """Check a dataset against the manifest of its file and its masks against their latents."""
     arrays = arrays_of(dataset)
-    checks = [Check("structure", "pass", None, f"{len(arrays)} arrays of {dataset.kind}")]
+    checks = [Check("structure", "pass", None, f"{counted(len(arrays), 'array')} of {dataset.kind}")]
     stated = typed_manifest(dataset.manifest).arrays
     if stated is None and not holds_manifest(path):
         checks.append(Check("manifest", "pass", None, "none: this format holds no hashes"))
@@ -385,7 +385,7 @@ def _of_images(name: str, passed: bool, number: int, figure: float, detail: str)
     """Return a check of a number of images; so few that chance decides do not fail it."""
     if passed or number >= _FEW:
         return Check(name, "pass" if passed else "fail", figure, detail)
-    return Check(name, "warn", figure, f"{detail}; {number} images are too few to tell")
+    return Check(name, "warn", figure, f"{detail}; {counted(number, 'image')}, too few to tell")
 
 
 def _factors(dataset: Sequences) -> NDArray[np.float64]:
@@ -654,7 +654,9 @@ def _order(dataset: Sequences, seed: int) -> list[Check]:
     moving = far.sum(axis=0) > 0
     if not moving.any():
         if len(first) < _FEW:
-            return [Check("order in time", "warn", None, f"nothing moves in {len(first)} pairs, too few to tell")]
+            return [
+                Check("order in time", "warn", None, f"nothing moves in {counted(len(first), 'pair')}, too few to tell")
+            ]
         return [Check("order in time", "fail", None, "nothing moves")]
     status, ratio, _, high = order_in_time(near[:, moving], far[:, moving], sequence[first], seed)
     kept = [name for name, use in zip(names, moving, strict=True) if use]
@@ -664,7 +666,7 @@ def _order(dataset: Sequences, seed: int) -> list[Check]:
         f"apart as frames in random order, at most {high[most]:.2f}; below {STILL} there is an order"
     )
     if status == "warn":
-        detail += f"; {len(first)} pairs are too few to tell"
+        detail += f"; {counted(len(first), 'pair')}, too few to tell"
     return [Check("order in time", status, float(ratio[most]), detail)]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from datagen.checks import frame_hashes
 from datagen.datasets import Sequences
-from datagen.errors import DatagenError
+from datagen.errors import DatagenError, counted
 from datagen.transitions import FACTORS, Transitions
 
 __all__ = ["Comparison", "Difference", "compare", "compare_tables"]
@@ -54,9 +54,9 @@ class Difference:
         if self.frames:
             parts.append(f"{len(self.frames)} frames differ, by {self.pixels} pixels in all")
         if self.missing_frames:
-            parts.append(f"{self.missing_frames} frames missing")
+            parts.append(f"{counted(self.missing_frames, 'frame')} missing")
         if self.extra_frames:
-            parts.append(f"{self.extra_frames} frames extra")
+            parts.append(f"{counted(self.extra_frames, 'frame')} extra")
         if self.latents:
             parts.append(f"{self.latents} latents differ though the masks agree")
         return f"{self.name} from sequence {self.other} there: {'; '.join(parts)}"
@@ -246,8 +246,8 @@ def _name(dataset: Sequences, index: int) -> str:
     length = int(dataset.lengths[index])
     row = {name: column[index] for name, column in dataset.columns.items()}
     if not row["source"]:
-        return f"sequence {index} ({length} frames)"
+        return f"sequence {index} ({counted(length, 'frame')})"
     return (
         f"sequence {index} ({row['source']} {row['video']}, object {row['object_id']}, window {row['window']}, "
-        f"{length} frames from {row['first_frame']})"
+        f"{counted(length, 'frame')} from {row['first_frame']})"
     )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import DatagenError, UsageError, shown, unknown_choice
+from datagen.errors import DatagenError, UsageError, counted, shown, unknown_choice
 from datagen.fragments import evenly, fragment_html, picture_url, value_text
 from datagen.lazy_array import AnyArray
 from datagen.manifest import make_manifest
@@ -126,7 +126,7 @@ class Sequences:
     ...     masks[t, 4:8, 2 + t : 6 + t] = True
     >>> dataset = Sequences.from_masks([masks], category="square")
     >>> dataset
-    Sequences(mask-sequences: 1 sequences, 3 frames of 16 x 16 bool; factors y, x, area)
+    Sequences(mask-sequences: 1 sequence, 3 frames of 16 x 16 bool; factors y, x, area)
     >>> dataset.factors[:, 1]
     array([3.5, 4.5, 5.5], dtype=float32)
     """
@@ -374,7 +374,7 @@ class Sequences:
     def __repr__(self) -> str:
         images = self.images
         size = " without images" if images is None else f" of {' x '.join(map(str, images.shape[1:]))} {images.dtype}"
-        held = f"{self.num_sequences} sequences, {self.num_frames} frames{size}"
+        held = f"{counted(self.num_sequences, 'sequence')}, {counted(self.num_frames, 'frame')}{size}"
         return f"Sequences({self.kind}: {held}; factors {', '.join(self.factor_names)})"
 
     def _repr_html_(self) -> str:

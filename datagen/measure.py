@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import BadInputError, DatagenError, UsageError, quote
+from datagen.errors import BadInputError, DatagenError, UsageError, counted, quote
 from datagen.manifest import make_manifest
 from datagen.moments import NOTHING, Measures
 from datagen.parallel import check_workers, map_ordered
@@ -72,7 +72,7 @@ class MeasuredVideo:
 
     def __repr__(self) -> str:
         masks, windows = self.measures.area.shape
-        return f"MeasuredVideo({self.source}/{self.video}: {masks} masks in {windows} windows)"
+        return f"MeasuredVideo({self.source}/{self.video}: {counted(masks, 'mask')} in {counted(windows, 'window')})"
 
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows (N, 2) of frames that follow each other and their windows (N,), by object and frame."""
@@ -125,7 +125,7 @@ class Measured:
 
     def __repr__(self) -> str:
         masks = sum(len(video.frame) for video in self.videos)
-        return f"Measured({len(self.videos)} videos, {masks} masks)"
+        return f"Measured({counted(len(self.videos), 'video')}, {counted(masks, 'mask')})"
 
     def transitions(self) -> Transitions:
         """Return the pairs of all videos.
@@ -212,8 +212,8 @@ def measure(
     left_out = [line for video in measured for line in video.left_out]
     if not any(len(video.frame) for video in measured):
         files = [name for video in measured for name in video.inputs]
-        out = f"{len(left_out)} annotations left out"
-        raise DatagenError(f"{_some(files or paths)}: no mask in {len(found)} videos ({out})")
+        out = f"{counted(len(left_out), 'annotation')} left out"
+        raise DatagenError(f"{_some(files or paths)}: no mask in {counted(len(found), 'video')} ({out})")
     manifest = make_manifest(
         command="transitions",
         preset="clean" if view == "coverage" else "paper",
@@ -245,12 +245,12 @@ def _no_pairs(measured: Sequence[MeasuredVideo]) -> str:
     masks = sum(len(video.frame) for video in measured)
     steps = [step for video in measured if (step := smallest_step(video.frame, video.object_id))]
     if not steps:
-        return f"{masks} masks, but no object is seen in two frames"
+        return f"{counted(masks, 'mask')}, but no object is seen in two frames"
     if min(steps) == 1:
-        return f"{masks} masks, but no object is seen in one window in two frames that follow each other"
+        return f"{counted(masks, 'mask')}, but no object is seen in one window in two frames that follow each other"
     return (
-        f"{masks} masks, but no object is seen in two frames that follow each other (the nearest are {min(steps)} "
-        f"apart); {NUMBER_ONE_BY_ONE}"
+        f"{counted(masks, 'mask')}, but no object is seen in two frames that follow each other (the nearest are "
+        f"{min(steps)} apart); {NUMBER_ONE_BY_ONE}"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import BadInputError, UsageError, quote
+from datagen.errors import BadInputError, UsageError, counted, quote
 from datagen.masks import Grid, Masks
 
 __all__ = [
@@ -91,7 +91,9 @@ class Tracks:
 
     def __repr__(self) -> str:
         size = f"{self.masks.height} x {self.masks.width}"
-        return f"Tracks({self.source}/{self.video}: {len(self)} masks of {size}, {len(self.left_out)} left out)"
+        return (
+            f"Tracks({self.source}/{self.video}: {counted(len(self), 'mask')} of {size}, {len(self.left_out)} left out)"
+        )
 
     def thin(self, every: int) -> Tracks:
         """Return every so many-th frame, counted from the first, as frames that follow each other.

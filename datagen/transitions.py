@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.arguments import check_choice
-from datagen.errors import UsageError, quote
+from datagen.errors import UsageError, counted, quote
 from datagen.fragments import fragment_html, value_text
 from datagen.rates import wrong_rates
 
@@ -114,7 +114,8 @@ class Transitions:
         return len(self.frame)
 
     def __repr__(self) -> str:
-        return f"Transitions({len(self)} rows of {self.length} frames; {self.area.dtype} area, {self.x.dtype} x, y)"
+        held = f"{counted(len(self), 'row')} of {counted(self.length, 'frame')}"
+        return f"Transitions({held}; {self.area.dtype} area, {self.x.dtype} x, y)"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: what the rows are of, and how each factor changes."""

@@ -11,7 +11,7 @@ from typing import Any
 from datagen.arguments import check_choice, is_whole
 from datagen.build import PlannedVideo, SequenceRule, find_sequences, paint, plan
 from datagen.datasets import Sequences
-from datagen.errors import DatagenError, DatagenWarning, UsageError, quote, shown
+from datagen.errors import DatagenError, DatagenWarning, UsageError, counted, quote, shown
 from datagen.manifest import make_manifest
 from datagen.parallel import check_workers
 from datagen.rates import describe_rates
@@ -173,9 +173,9 @@ def build(
     if not any(item.sequences for item in found):
         what = "object" if include_cars else "pedestrian"
         where = f"{quote(chosen[0].path)}: " if len(chosen) == 1 else ""
-        seen = f"{sum(len(item.tracks) for item in found)} masks read"
+        seen = f"{counted(sum(len(item.tracks) for item in found), 'mask')} read"
         rule = rules[preset]
-        why = f"none is seen with {min_area} pixels or more in {rule.min_length} frames running"
+        why = f"none is seen with {min_area} pixels or more in {counted(rule.min_length, 'frame')} running"
         if rule.min_length_before_hole > rule.min_length:
             why += f", or in {rule.min_length_before_hole} where it is seen again later"
         why = loss or why
@@ -215,10 +215,11 @@ def _what_was_lost(
     if not lost:
         return None
     objects = {(item.tracks.source, item.tracks.video, int(item.tracks.object_id[each.rows[0]])) for item, each in lost}
-    what = "objects" if include_cars else "people"
+    who = counted(len(objects), "object") if include_cars else counted(len(objects), "person", "people")
+    frames = counted(sum(len(each.rows) for _, each in lost), "frame")
     return (
-        f"{len(objects)} {what} lose {len(lost)} sequences of {sum(len(each.rows) for _, each in lost)} frames, since "
-        "preset paper drops the largest id of each window, which belongs to them where no ignore region is seen (and "
+        f"{who} {'loses' if len(objects) == 1 else 'lose'} {counted(len(lost), 'sequence')} of {frames}, since preset "
+        "paper drops the largest id of each window, which belongs to them where no ignore region is seen (and "
         "the smallest where there is no background); --preset clean drops ignore regions only"
     )
 

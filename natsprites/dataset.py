@@ -23,7 +23,7 @@ from datagen.arguments import (
     is_whole,
 )
 from datagen.datasets import SPRITE_FACTORS, Sequences
-from datagen.errors import UsageError
+from datagen.errors import UsageError, counted
 from datagen.pairs import first_frames
 from datagen.transitions import Transitions
 from natsprites.pipeline import build
@@ -190,7 +190,7 @@ class NaturalSprites(Dataset[Pair]):
 
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.observation_shape))
-        return f"NaturalSprites({len(self)} pairs of {size}; factor sizes {self.factor_sizes})"
+        return f"NaturalSprites({counted(len(self), 'pair')} of {size}; factor sizes {self.factor_sizes})"
 
     def __getitem__(self, index: int) -> Pair:
         return self.__getitems__([index])[0]

@@ -85,7 +85,7 @@ class Frames:
         return len(self.pixels)
 
     def __repr__(self) -> str:
-        held = f"{self.dataset.num_sequences:,} sequences, {len(self):,} images of {self.image_shape}"
+        held = f"{counted(self.dataset.num_sequences, 'sequence')}, {counted(len(self), 'image')} of {self.image_shape}"
         return f"Frames({held}, factors={self.dataset.factor_names}, device={str(self.device)!r})"
 
     def at(self, rows: Tensor | slice) -> Tensor:

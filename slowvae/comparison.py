@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from datagen.arguments import check_choice
 from datagen.checks import STILL, Check, Status, control_order, order_in_time
-from datagen.errors import UsageError
+from datagen.errors import UsageError, counted
 from datagen.grids.pairs import second_images
 from datagen.pairs import first_frames
 from slowvae import metrics
@@ -298,5 +298,5 @@ def _learned_order(networks: dict[int, Encoder], frames: Frames) -> Check:
         f"95 % {low:.2f} to {high:.2f}; below {STILL} there is an order"
     )
     if status == "warn":
-        detail += f"; {len(chosen)} pairs are too few to tell"
+        detail += f"; {counted(len(chosen), 'pair')}, too few to tell"
     return Check("order in time, as learned", status, ratio, detail)

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 import torch
 
-from datagen.errors import DatagenError, DatagenWarning, UsageError, quote, shown
+from datagen.errors import DatagenError, DatagenWarning, UsageError, counted, quote, shown
 
 __all__ = [
     "CudaGraph",
@@ -82,7 +82,7 @@ def describe(device: torch.device) -> str:
     """Say in a line what machine this is."""
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
-    threads = f"{torch.get_num_threads()} threads, " if device.type == "cpu" else ""
+    threads = f"{counted(torch.get_num_threads(), 'thread')}, " if device.type == "cpu" else ""
     return f"{device.type} ({threads}{_processor()}), torch {torch.__version__}"
 
 

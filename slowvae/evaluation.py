@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from datagen import __version__
 from datagen.arguments import check_instance, texts_of
 from datagen.datasets import Sequences
-from datagen.errors import DatagenError, UsageError, quote
+from datagen.errors import DatagenError, UsageError, counted, quote
 from datagen.files import as_path, check_output
 from datagen.progress import progress_bar
 from datagen.splits import split_frames
@@ -620,7 +620,7 @@ def _notes_of_run(folder: Path, task: Task, run: Run, newest: Checkpoint) -> lis
     if protocol.checkpoint == "labels":
         notes.append("the checkpoint was chosen by the labels that it is scored on")
     if newest.iteration < settings.iterations:
-        notes.append(f"after {newest.iteration:,} of {settings.iterations:,} iterations")
+        notes.append(f"after {newest.iteration:,} of {counted(settings.iterations, 'iteration')}")
     num_pairs = None
     if protocol.split == "random-pairs":
         num_pairs = len(split_frames(task.dataset, "train", protocol.split, protocol.split_seed))

@@ -25,7 +25,7 @@ from datagen.arguments import (
     check_whole,
 )
 from datagen.datasets import Sequences
-from datagen.errors import UsageError
+from datagen.errors import UsageError, counted
 from datagen.grids.pairs import check_grid, second_images
 from datagen.grids.priors import Laplace, Prior
 
@@ -132,7 +132,7 @@ class GridPairs(Dataset[Pair]):
 
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.observation_shape))
-        return f"GridPairs({len(self)} pairs of {size}; {self.prior}, seed={self.seed})"
+        return f"GridPairs({counted(len(self), 'pair')} of {size}; {self.prior}, seed={self.seed})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_drawn": None}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from datagen.errors import BadInputError, UsageError, quote, quote_for_sheet
+from datagen.errors import BadInputError, UsageError, counted, quote, quote_for_sheet
 from datagen.files import write_text
 from datagen.page import Bar, Page, Section, Table, glossary_section, origin_section, page_html
 from slowvae.protocols import Protocol
@@ -289,7 +289,7 @@ def _trained(result: Result) -> str:
         settings = settings_of(dict(result.settings))
     except ValueError:
         return ""
-    return f"{result.iteration or 0:,} iterations, {pairs_in_words(settings)}"
+    return f"{counted(result.iteration or 0, 'iteration')}, {pairs_in_words(settings)}"
 
 
 def _html(boards: Sequence[Board], notes: Sequence[str], command: str) -> str:
@@ -331,10 +331,8 @@ def _verdict(boards: Sequence[Board]) -> str:
             names = f"{', '.join(best[:-1])} and {best[-1]} are" if len(best) > 1 else f"{best[0]} is"
             firsts.append(f"{names} first of {len(ranked)} under {board.protocol.id} ({score})")
     number = sum(len(board.entries) for board in boards)
-    counts = (
-        f"{number} {'entry' if number == 1 else 'entries'} of {len(boards)} "
-        f"{'protocol' if len(boards) == 1 else 'protocols'}; entries compare only within one protocol"
-    )
+    held = f"{counted(number, 'entry', 'entries')} of {counted(len(boards), 'protocol')}"
+    counts = f"{held}; entries compare only within one protocol"
     return f"{'; '.join([*firsts[:_MOST_FIRSTS], counts])}."
 
 

@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datagen.errors import counted
 from datagen.extras import has_extra
 from datagen.files import atomic_paths
 from datagen.page import (
@@ -103,7 +104,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 def _variant(mean: dict[str, Any]) -> str:
     """Say how MCCs were taken."""
-    return f"{mean['protocol']}, {mean['method']}, {mean['n']:,} frames"
+    return f"{mean['protocol']}, {mean['method']}, {counted(mean['n'], 'frame')}"
 
 
 def _mean_table(means: dict[str, dict[str, Any]]) -> Table:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from datagen import __version__
-from datagen.errors import BadInputError, UsageError, quote
+from datagen.errors import BadInputError, UsageError, counted, quote
 from datagen.files import check_output
 from datagen.fragments import fragment_html, value_text
 from datagen.records import finite, read_record, write_record
@@ -125,7 +125,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         names = dict.fromkeys(name for scores in self.seeds.values() for name in scores)
         shown = ", ".join(f"{name} {self.score(name):.3f}" for name in names if self.by_seed(name))
-        seeds = f"{len(self.seeds)} {'seed' if len(self.seeds) == 1 else 'seeds'}"
+        seeds = counted(len(self.seeds), "seed")
         return f"Result({self.name!r}, protocol {self.protocol.id}, {seeds}: {shown})"
 
     def _repr_html_(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError
+from datagen.errors import BadInputError, DatagenError, FailedCheckError, UsageError, counted
 from datagen.files import make_folder
 from datagen.progress import announce_duration, duration_text, progress_bar
 from slowvae import device as devices
@@ -343,7 +343,7 @@ def _expected(settings: Settings, start: int, speed: float) -> str:
     """Say how long a training takes at a number of iterations a second."""
     left, networks = settings.iterations - start, len(settings.seeds)
     of = f" of {networks} seeds" if networks > 1 else ""
-    text = f"{left:,} iterations{of}: about {duration_text(left / speed)} at {speed:.3g} it/s"
+    text = f"{counted(left, 'iteration')}{of}: about {duration_text(left / speed)} at {speed:.3g} it/s"
     quick = PRESETS["quick"].iterations
     return text + (f"; preset quick: {duration_text(quick / speed)}" if left > quick else "")
 

@@ -102,7 +102,7 @@ def test_frames_that_are_several_numbers_apart_are_said_to_be(tmp_path):
     masks[::3] = boxes(64, 64, 2)  # the second frame of an object is 3 after its first
     with pytest.raises(DatagenError, match=r"2 frames running \(the nearest frames of one are 3 apart\); number anno"):
         build_masks(write(tmp_path / "gaps.json", video_file(masks)), windows=1)
-    with pytest.raises(DatagenError, match=r"3000 pixels or more in 1 frames running$"):
+    with pytest.raises(DatagenError, match=r"3000 pixels or more in 1 frame running$"):
         build_masks(tmp_path / "gaps.json", windows=1, min_area=3000, min_length=1)
     small = np.zeros((3, 64, 64), bool)
     small[:, :2, :2] = True
@@ -220,7 +220,7 @@ def test_shorter_sequences_are_left_out(tmp_path):
     masks[4] = False
     source = write(tmp_path / "train.json", video_file(masks))
     assert build_masks(source, windows=1).lengths.tolist() == [4, 4]
-    with pytest.raises(DatagenError, match=r"no sequence in 1 videos \(8 masks read\).*in 5 frames running"):
+    with pytest.raises(DatagenError, match=r"no sequence in 1 video \(8 masks read\).*in 5 frames running"):
         build_masks(source, windows=1, min_length=5)
 
 

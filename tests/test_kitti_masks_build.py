@@ -177,7 +177,7 @@ def test_the_rules_of_both_presets(tmp_path, frames, paper, clean):
 
 def test_people_lost_without_an_ignore_region_are_named(tmp_path):
     root = paint(tmp_path / "a", [{2001: (0, 8), 2003: (10, 20)}] * 3)
-    with pytest.warns(DatagenWarning, match=r"1 people lose 1 sequences of 3 frames.*--preset clean"):
+    with pytest.warns(DatagenWarning, match=r"1 person loses 1 sequence of 3 frames.*--preset clean"):
         assert kitti_masks.build(root, windows=1).columns["object_id"].tolist() == [2001]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -186,7 +186,7 @@ def test_people_lost_without_an_ignore_region_are_named(tmp_path):
         for number, largest in enumerate(({2003: (10, 11)}, {10000: (10, 20)})):
             kitti_masks.build(paint(tmp_path / f"b{number}", [{2001: (0, 8), **largest}] * 3), windows=1)
     alone = paint(tmp_path / "c", [{2001: (0, 8)}] * 3)
-    with pytest.raises(DatagenError, match=r"1 people lose 1 sequences of 3 frames.*--preset clean") as error:
+    with pytest.raises(DatagenError, match=r"1 person loses 1 sequence of 3 frames.*--preset clean") as error:
         kitti_masks.build(alone, windows=1)
     assert "none is seen" not in str(error.value)
 

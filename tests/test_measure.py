@@ -218,7 +218,7 @@ def test_names_of_categories_come_back_with_the_table(tmp_path):
 def test_nothing_to_measure(tmp_path):
     content = youtube_vis()
     content["annotations"] = content["annotations"][1:2]
-    with pytest.raises(DatagenError, match="no mask in 1 videos"):
+    with pytest.raises(DatagenError, match="no mask in 1 video "):
         measure(write(tmp_path / "train.json", content))
 
 

@@ -106,7 +106,7 @@ BAD = {
     "no size": (sa_v(video_height=None), r"is no file of SA-V .*video_height"),
     "a size that is none": (sa_v(video_height=10**9), "no video has 1000000000 x 30 pixels"),
     "an object twice": (sa_v(masklet_id=[4, 4]), "lists an object twice"),
-    "an object too few": (sa_v(masklet_id=[4]), "frame 0: it has 2 masks, the video 1 objects"),
+    "an object too few": (sa_v(masklet_id=[4]), "frame 0: it has 2 masks, the video 1 object"),
     "a mask of another size": (sa_v(video_width=WIDTH + 1), "object 4, frame 0: its segmentation is of 20 x 30"),
     "a bad mask": (
         sa_v(masklet=[[as_text(FIRST), {"counts": "~", "size": [HEIGHT, WIDTH]}]]),

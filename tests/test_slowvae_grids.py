@@ -195,7 +195,7 @@ def test_a_grid_of_few_images_is_too_small_to_tell(tmp_path):
     order = np.random.default_rng(0).permutation(len(grid.images))
     found = findings(replace(grid, images=grid.images[order]), tmp_path / "a.h5")
     assert worst(found.values()) == "warn"
-    assert "18 images are too few to tell" in found["place of images"].detail
+    assert "18 images, too few to tell" in found["place of images"].detail
 
 
 def test_half_of_the_images_in_another_order_fail(tmp_path):

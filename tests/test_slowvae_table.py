@@ -169,4 +169,4 @@ def test_the_command(tmp_path):
     assert "MCC of the protocol klindt2021" in shown.output
     written = CliRunner().invoke(datagen, ["table", str(tmp_path / "a"), "--out", str(tmp_path / "t.md")])
     assert written.exit_code == 0
-    assert "1 rows, 1 metrics" in written.output
+    assert "1 row, 1 metric" in written.output

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from datagen.arguments import check_choice, check_whole
 from datagen.datasets import Factor
-from datagen.errors import UsageError
+from datagen.errors import UsageError, counted
 from datagen.transitions import Transitions
 
 __all__ = ["PRIORS", "Laplace", "Natural", "Prior", "Uniform", "make_prior"]
@@ -316,7 +316,7 @@ class Natural:
         object.__setattr__(self, "_moves", moves)
 
     def __repr__(self) -> str:
-        return f"Natural({len(self.transitions):,} transitions in windows of {self.frame:g} pixels)"
+        return f"Natural({counted(len(self.transitions), 'transition')} in windows of {self.frame:g} pixels)"
 
     def sample(self, first: NDArray[Any], factor_info: Sequence[Factor], rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw second frames; see `Uniform.sample`.

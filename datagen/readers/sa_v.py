@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from datagen.errors import BadInputError, DatagenError, DatagenWarning, quote
+from datagen.errors import BadInputError, DatagenError, DatagenWarning, counted, quote
 from datagen.masks import is_frame_size
 from datagen.readers.archives import files_below
 from datagen.readers.json_file import ASK_FOR_AUTOMATIC, Int64, JsonFile, make_tracks, read_json_file
@@ -87,7 +87,7 @@ class SavVideo:
         if len(set(ids)) < len(ids):
             raise BadInputError(self.path, "lists an object twice in masklet_id")
         problems = {
-            f"frame {frame}": f"it has {len(masks)} masks, the video {len(ids)} objects"
+            f"frame {frame}": f"it has {counted(len(masks), 'mask')}, the video {counted(len(ids), 'object')}"
             for frame, masks in enumerate(file.masklet)
             if len(masks) != len(ids)
         }

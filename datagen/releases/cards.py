@@ -18,7 +18,7 @@ import yaml
 from markupsafe import Markup
 
 from datagen.datasets import Sequences
-from datagen.errors import BadInputError, DatagenError, UsageError
+from datagen.errors import BadInputError, DatagenError, UsageError, counted
 from datagen.info import describe
 from datagen.manifest import Manifest, ManifestError, Mended, Source, typed_manifest
 from datagen.readers import describe_sources
@@ -314,7 +314,9 @@ def _texts_of_grid(dataset: Sequences, sources: Sequence[dict[str, str]]) -> dic
     """Say what can be said of a grid of factors, or of pairs of its frames."""
     pairs = not dataset.is_grid
     names = " and ".join(source["name"] for source in sources)
-    factors = ", ".join(f"{plain(factor.name, 100)} ({factor.size} values)" for factor in dataset.factor_info)
+    factors = ", ".join(
+        f"{plain(factor.name, 100)} ({counted(factor.size, 'value')})" for factor in dataset.factor_info
+    )
     what = "Pairs of frames, drawn by a prior, of" if pairs else "An image of every combination of the factors of"
     left = ", ".join(plain(factor.name, 100) for factor in dataset.factor_info if not factor.scored)
     return {

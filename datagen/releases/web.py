@@ -27,7 +27,7 @@ import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from datagen import __version__
-from datagen.errors import DatagenError
+from datagen.errors import DatagenError, counted
 
 __all__ = [
     "BLOCK",
@@ -149,7 +149,7 @@ def retry(action: Callable[[], T], retries: Retries) -> T:
             if attempt >= most:
                 if error.lasting is not None:
                     raise error.lasting from None
-                times = "1 attempt" if attempt == 1 else f"{attempt} attempts"
+                times = counted(attempt, "attempt")
                 raise DatagenError(f"{error}; gave up after {times}, try again later") from None
             time.sleep(wait)
             attempt += 1

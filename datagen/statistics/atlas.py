@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.arguments import is_whole
-from datagen.errors import UsageError, quote, shown
+from datagen.errors import UsageError, counted, quote, shown
 from datagen.files import as_path
 from datagen.intervals import REPLICATES
 from datagen.manifest import Source
@@ -72,7 +72,7 @@ class RatedSource:
     exact_ms: float | None
 
     def __str__(self) -> str:
-        which = f"{quote(self.name) or 'unnamed'}: {self.frames} {'frame' if self.frames == 1 else 'frames'}"
+        which = f"{quote(self.name) or 'unnamed'}: {counted(self.frames, 'frame')}"
         if self.fps is None:
             return f"{which} at an unknown rate"
         return f"{which} at {self.fps:g} a second, which are {self.exact_ms:.3g} ms"
@@ -172,7 +172,7 @@ class Atlas:
     left_out: list[str]
 
     def __repr__(self) -> str:
-        return f"Atlas({len(self.sets)} sets at {self.delta_ms:g} ms, {len(self.apart)} apart)"
+        return f"Atlas({counted(len(self.sets), 'set')} at {self.delta_ms:g} ms, {len(self.apart)} apart)"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts and lists."""
@@ -291,7 +291,7 @@ def _why_left_out(source: RatedSource, delta_ms: float) -> str:
     if source.fps is None:
         return f"the rate of {which} is not known (--fps-of-source of the command that made the file says it)"
     frames = max(1, round(delta_ms * source.fps / 1000))
-    nearest = f"{frames} {'frame' if frames == 1 else 'frames'} of {which} ({source.fps:g} a second)"
+    nearest = f"{counted(frames, 'frame')} of {which} ({source.fps:g} a second)"
     verb = "is" if frames == 1 else "are"
     return f"{nearest} {verb} {1000 * frames / source.fps:.3g} ms, too far from {delta_ms:g} ms"
 
@@ -351,6 +351,5 @@ def _note(group: Group, factor: str, level: Level, found: Within | None, resampl
     if found.at_bound:
         notes.append("shape at the bound of its range: no estimate")
     if resampled and found.shape_interval is None and not found.at_bound:
-        few = f"{group.objects} {'object' if group.objects == 1 else 'objects'}"
-        notes.append(f"no interval: {few}, {MIN_OBJECTS} that move are needed")
+        notes.append(f"no interval: {counted(group.objects, 'object')}, {MIN_OBJECTS} that move are needed")
     return "; ".join(notes)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.arguments import is_whole
-from datagen.errors import UsageError, shown
+from datagen.errors import UsageError, counted, shown
 from datagen.statistics.objects import number_rows, objects_of
 from datagen.transitions import Transitions
 
@@ -70,7 +70,7 @@ class Distance:
     exact_ms: float
 
     def __str__(self) -> str:
-        which = f"{self.frames} {'frame' if self.frames == 1 else 'frames'} of {self.source or 'the table'}"
+        which = f"{counted(self.frames, 'frame')} of {self.source or 'the table'}"
         return f"{self.delta_ms:g} ms: {which} ({self.fps:g} a second), which are {self.exact_ms:.4g} ms"
 
 

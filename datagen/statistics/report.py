@@ -87,7 +87,7 @@ def save_report(
     page = Page(
         title=f"{title}: transitions",
         heading=f"How {title} moves",
-        lead=f"{whole.n:,} changes between neighbouring frames, of {whole.objects:,} objects.",
+        lead=f"{counted(whole.n, 'change')} between neighbouring frames, of {counted(whole.objects, 'object')}.",
         verdict=f"{whole.verdict[:1].upper()}{whole.verdict[1:]}.",
         sections=[
             *sections,
@@ -183,7 +183,7 @@ def _dependence(group: Group) -> Table:
     if len(rows[0]) > len(columns):
         columns.append("mutual information (nats)")
     n = next(iter(group.dependence.values())).n
-    return Table(f"Dependence, of {n:,} transitions: every object and frame once", columns, rows)
+    return Table(f"Dependence, of {counted(n, 'transition')}: every object and frame once", columns, rows)
 
 
 def _groups(groups: Sequence[Group]) -> Table:

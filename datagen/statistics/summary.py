@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.arguments import check_choice, check_instance, is_whole, texts_of
-from datagen.errors import UsageError, shown
+from datagen.errors import UsageError, counted, shown
 from datagen.fragments import fragment_html
 from datagen.intervals import Interval
 from datagen.parallel import one_blas_thread
@@ -99,7 +99,7 @@ class Group:
     Examples
     --------
     >>> Group("dog", n=3, objects=1, verdict="not enough data")
-    Group(dog: 3 transitions of 1 objects; not enough data)
+    Group(dog: 3 transitions of 1 object; not enough data)
     """
 
     name: str
@@ -125,7 +125,8 @@ class Group:
     verdict: str = ""
 
     def __repr__(self) -> str:
-        return f"Group({describe_group(self)}: {self.n:,} transitions of {self.objects:,} objects; {self.verdict})"
+        held = f"{counted(self.n, 'transition')} of {counted(self.objects, 'object')}"
+        return f"Group({describe_group(self)}: {held}; {self.verdict})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -388,8 +389,8 @@ def describe_distance(group: Group) -> str:
     parts = []
     if group.delta_ms is not None:
         parts.append(f"{group.delta_ms:g} ms")
-    elif group.delta_t != 1 or not group.ego_motion_removed:
-        parts.append(f"{group.delta_t} {'frame' if group.delta_t == 1 else 'frames'}")
+    elif group.delta_t is not None and (group.delta_t != 1 or not group.ego_motion_removed):
+        parts.append(counted(group.delta_t, "frame"))
     return ", ".join([*parts, *(["ego-motion removed"] if group.ego_motion_removed else [])])
 
 
@@ -513,7 +514,7 @@ def _why_none(column: NDArray[Any], size: float) -> str | None:
     """Return why differences of values of up to `size` have no figures, or None if they have."""
     count = len(column)
     if count < MIN_TRANSITIONS:
-        return f"not enough data: {count} transitions, {MIN_TRANSITIONS} are needed"
+        return f"not enough data: {counted(count, 'transition')}, {MIN_TRANSITIONS} are needed"
     if not varies(column, 0.0):
         return f"not enough data: all {count} differences are equal"
     largest = float(abs(column).max())
