@@ -182,7 +182,7 @@ def test_a_video_is_told_by_its_source_too():
 
 def test_distances_and_ego_motion_are_further_groups():
     table = drifting(0.7)
-    groups = summarize(table, fits=(), delta_t=(1, 5), ego_motion=True).groups
+    groups = summarize(table, fits=(), delta_t=(1, 5, 1), ego_motion=True).groups  # each distance once
     assert [(group.delta_t, group.ego_motion_removed) for group in groups] == [
         (1, False),
         (1, True),

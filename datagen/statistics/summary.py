@@ -283,7 +283,7 @@ def summarize(
     warned = list(filter(None, [_mixed_rates(table) if delta_t else None, how]))
     distances: list[Distance] = []
     groups = []
-    for frames, time in [*((each, None) for each in delta_t), *((None, each) for each in delta_ms)]:
+    for frames, time in dict.fromkeys([*((each, None) for each in delta_t), *((None, each) for each in delta_ms)]):
         if time is not None:
             near, of_sources, left_out = at_time(table, time)
             distances += of_sources
