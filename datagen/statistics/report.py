@@ -310,7 +310,7 @@ def _atlas_sets(sets: Sequence[AtlasSet]) -> Table:
         [
             quote(each.name),
             "; ".join(map(str, each.sources)),
-            "; ".join(dict.fromkeys(source.licence or "not said" for source in each.sources)),
+            "; ".join(dict.fromkeys(source.licence or "not stated" for source in each.sources)),
             f"{each.transitions:,}",
             f"{each.videos:,}" if each.videos else "not named",
             f"{each.objects:,}",
