@@ -42,6 +42,7 @@ __all__ = [
     "is_copy",
     "json_option",
     "min_area_option",
+    "one_blas_thread",
     "overwrite_option",
     "print_json",
     "print_left_out",
@@ -420,6 +421,19 @@ def echo(*lines: str) -> None:
     """Print lines, of which parts may come from files."""
     with _to_standard_output():
         click.echo("\n".join(map(printable, lines)))
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Have linear algebra take one thread: on small matrices, threads that wait for each other halve the speed.
+
+    The limit is of the whole process, so a library must not set it.
+    """
+    import scipy.linalg  # noqa: F401 - what is loaded later would not be limited
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def warn(lines: Iterable[str]) -> None:

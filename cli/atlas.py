@@ -14,6 +14,7 @@ from cli._common import (
     command_line,
     echo,
     json_option,
+    one_blas_thread,
     overwrite_option,
     print_json,
     print_table,
@@ -83,7 +84,8 @@ def command(
     from datagen.statistics.report import check_atlas, write_atlas
 
     check_outputs(check_atlas(out, overwrite), overwrite, inputs=files)
-    atlas = build_atlas(files, delta_ms, bootstrap, seed, show_progress=not (quiet or as_json))
+    with one_blas_thread():
+        atlas = build_atlas(files, delta_ms, bootstrap, seed, show_progress=not (quiet or as_json))
     written = write_atlas(atlas, out, overwrite, command_line())
     if as_json:
         print_json({"out": [str(path) for path in written], **atlas.to_json()})

@@ -17,6 +17,7 @@ from cli._common import (
     echo,
     find_dataset,
     json_option,
+    one_blas_thread,
     overwrite_option,
     print_json,
     print_table,
@@ -130,19 +131,20 @@ def command(
             click.echo(printable(f"note: {file}: {anomaly}"), err=as_json)
     pictured = figures is not None or report is not None
     names = ALL_FITS if fit == "all" else PAPER_FITS if fit or fit_laplace or pictured else ("gennorm",)
-    summary = summarize(
-        table,
-        by,
-        names,
-        bootstrap,
-        seed,
-        delta_t=delta_t,
-        delta_ms=delta_ms or (),
-        ego_motion=ego_motion,
-        mutual_information=mi,
-        levels=levels,
-        show_progress=not (quiet or as_json),
-    )
+    with one_blas_thread():
+        summary = summarize(
+            table,
+            by,
+            names,
+            bootstrap,
+            seed,
+            delta_t=delta_t,
+            delta_ms=delta_ms or (),
+            ego_motion=ego_motion,
+            mutual_information=mi,
+            levels=levels,
+            show_progress=not (quiet or as_json),
+        )
     if not (quiet or as_json):
         warn(f"{file}: {line}" for line in summary.warnings)
     if figures is not None:

@@ -177,9 +177,11 @@ def command(
     drawn_by = pair_settings(prior, rate, random_rate, k, transitions)
     changes |= {"rate": loss_rate, **of_protocol, **drawn_by}
     changes = {name: value for name, value in changes.items() if value is not None}
-    context = click.get_current_context()
-    if not resume or context.get_parameter_source("seeds") is not ParameterSource.DEFAULT:
+    # What is not given is that of the run, where one goes on.
+    source = click.get_current_context().get_parameter_source
+    if not resume or source("seeds") is not ParameterSource.DEFAULT:
         changes["seeds"] = seeds
+    chosen = None if resume and source("model") is ParameterSource.DEFAULT else model
     begins = resume and not (out / "run.json").exists()
     from slowvae.pipeline import left_out, train
     from slowvae.runs import read_run
@@ -187,7 +189,7 @@ def command(
     show_progress = not (quiet or as_json)
     if begins and show_progress:
         click.echo(printable(f"{out}: holds no run to go on with; a new one begins"), err=True)
-    train(file, out, preset, model=model, device=device, resume=resume, show_progress=show_progress, **changes)
+    train(file, out, preset, model=chosen, device=device, resume=resume, show_progress=show_progress, **changes)
     settings, notes = read_run(out).settings, left_out()
     if as_json:
         answer = {"folder": str(out), "iterations": settings.iterations, "seeds": list(settings.seeds), "notes": notes}

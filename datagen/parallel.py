@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from numbers import Integral
 from typing import Protocol, TypeVar
 
 from datagen.errors import DatagenError, UsageError, shown
 
-__all__ = ["Spread", "Threads", "check_workers", "default_workers", "map_ordered", "one_blas_thread"]
+__all__ = ["Spread", "Threads", "check_workers", "default_workers", "map_ordered"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -32,16 +31,6 @@ def check_workers(workers: int | None) -> None:
     """
     if workers is not None and not (isinstance(workers, Integral) and workers >= 1):
         raise UsageError(f"{shown(workers)} workers: must be at least 1, and whole")
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Have linear algebra take one thread: on small matrices, threads that wait for each other halve the speed."""
-    import scipy.linalg  # noqa: F401 - what is loaded later would not be limited
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, "blas"):
-        yield
 
 
 def map_ordered(

@@ -298,5 +298,5 @@ def _learned_order(networks: dict[int, Encoder], frames: Frames) -> Check:
         f"95 % {low:.2f} to {high:.2f}; below {STILL} there is an order"
     )
     if status == "warn":
-        detail += f"; {counted(len(chosen), 'pair')}, too few to tell"
+        detail += f"; {counted(len(chosen), 'pair')} cannot tell"
     return Check("order in time, as learned", status, ratio, detail)

@@ -20,7 +20,7 @@ from slowvae.metrics import mcc
 from slowvae.model import VAE, Encoder
 from slowvae.protocols import Protocol
 from slowvae.runs import read_run
-from slowvae.settings import make_settings
+from slowvae.settings import Settings, make_settings, pairs_in_words
 
 __all__ = ["draw", "left_out", "train"]
 
@@ -30,7 +30,7 @@ def train(
     folder: str | Path,
     preset: str = "klindt2021",
     *,
-    model: str = "slowvae",
+    model: str | None = None,
     device: str = "auto",
     resume: bool = False,
     show_progress: bool = False,
@@ -46,12 +46,13 @@ def train(
         The run's folder; see `slowvae.runs`. Pictures are added at the end: ``traversals_<seed>.gif`` and
         ``latents_<seed>.png``.
     preset, model : str
-        See `slowvae.settings.make_settings`.
+        See `slowvae.settings.make_settings`; the model is SlowVAE by default.
     device : str
         See `slowvae.device.find_device`.
     resume : bool
-        Go on with the run in the folder with its own settings; those given must be the same, but for ``iterations``
-        and how often is logged and saved. A folder without a run begins one.
+        Go on with the run in the folder with its own settings, whatever the preset; the model and the settings that are
+        given must be the same, but for ``iterations`` and how often is logged and saved. A folder without a run begins
+        one.
     show_progress : bool
         Draw a bar on a terminal or in a notebook.
     **changes
@@ -81,11 +82,14 @@ def train(
     {0: SlowVAE(z_dim=3, channels=1, image_size=32, beta=1.0, gamma=10.0, rate=6.0)}
     """
     folder = as_path(folder, "folder")
-    settings = make_settings(preset, model, **changes)
+    settings = make_settings(preset, "slowvae" if model is None else model, **changes)
     if resume and (folder / "run.json").exists():
         # Those that are given, which must be the run's own where they matter (`slowvae.trainer.train` says so).
-        given = {**changes, **({"model": model} if model != "slowvae" else {})}
-        settings = replace(read_run(folder).settings, **{name: getattr(settings, name) for name in given})
+        given = [*changes, *(["model"] if model is not None else [])]
+        kept = read_run(folder).settings
+        settings = replace(kept, **{name: getattr(settings, name) for name in given})
+        if _draw_the_same(settings, kept):
+            settings = replace(settings, prior_rate=kept.prior_rate, prior_transitions=kept.prior_transitions)
     where, described = find_device(device), describe_file(file)
     dataset = load(file, lazy=True)
     frames = Frames.of(dataset, where)
@@ -96,6 +100,16 @@ def train(
     for seed, network in networks.items():
         draw(network.to(frames.device), frames, folder, seed, protocol)
     return {seed: network.cpu() for seed, network in networks.items()}
+
+
+def _draw_the_same(one: Settings, other: Settings) -> bool:
+    """Say whether two settings draw pairs alike: a default may be left out, and a table named by another path."""
+    if pairs_in_words(one) != pairs_in_words(other):
+        return False
+    mine, theirs = one.prior_transitions, other.prior_transitions
+    return mine == theirs or (
+        mine is not None and theirs is not None and Path(mine).resolve() == Path(theirs).resolve()
+    )
 
 
 def left_out() -> list[str]:

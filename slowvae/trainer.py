@@ -221,7 +221,10 @@ def train(
             stacks = [Stack(seeds, frames, settings) for seeds in seeds_of]
         start = _load_newest(stacks, folder)
         if start > settings.iterations:
-            raise UsageError(f"{folder}: the run there is at iteration {start:,} already; give --iterations above that")
+            raise UsageError(
+                f"{folder}: the run there is at iteration {start:,} already, beyond the {settings.iterations:,} asked "
+                "for; ask for as many, or take another folder"
+            )
         record("running")
         try:
             with devices.out_of_memory(_REMEDY):

@@ -267,6 +267,8 @@ def test_what_cannot_be_packaged(kitti, tmp_path):
         ("CC BY-NC-SA 3.0", "CC-BY-NC-SA-3.0", "https://creativecommons.org/licenses/by-nc-sa/3.0/"),
         ("CC BY 4.0", "CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/"),
         ("MIT", "MIT", "https://spdx.org/licenses/MIT.html"),
+        (" cc  by 4.0 ", "CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/"),
+        ("CC BY 4.0 (annotations)", "CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/"),
     ],
 )
 def test_licences(licence, spdx, url):

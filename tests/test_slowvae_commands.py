@@ -88,7 +88,7 @@ def test_train_goes_on_with_the_settings_of_the_run(run, data, tmp_path):
         with pytest.raises(UsageError, match="the run there"):
             call("train", data, "--out", folder, "--resume", option, value)
     assert (folder / "run.json").read_text() == record
-    call("train", data, "--out", folder, "--resume", "--z-dim", "4", "--seeds", "0,3", "--quiet")
+    call("train", data, "--out", folder, "--resume", "--z-dim", "4", "--seeds", "0,3", "--model", "slowvae", "--quiet")
 
 
 def test_evaluate_prints_and_keeps_scores(run):

@@ -204,7 +204,13 @@ def test_scipy_is_above_it_on_real_data_only_where_it_found_no_maximum(real_kitt
 
 @pytest.mark.parametrize(
     ("values", "counts"),
-    [([0, 1, 2], [60, 40, 19]), ([-1, 0, 1], [60, 700, 4000]), ([-3, -1, 0, 2], [2, 4, 5, 2]), ([-2, 5], [3, 9])],
+    [
+        ([0, 1, 2], [60, 40, 19]),
+        ([-5, 0, 100], [40, 50, 3]),
+        ([-1, 0, 1], [60, 700, 4000]),
+        ([-3, -1, 0, 2], [2, 4, 5, 2]),
+        ([-2, 5], [3, 9]),
+    ],
 )
 def test_the_rounded_fit_is_the_best_where_few_values_differ(values, counts):
     """Also where the best shape is the largest that is sought, or shape and scale all but stand for each other."""

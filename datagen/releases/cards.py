@@ -266,7 +266,10 @@ def _described(source: Source, licence: str | None) -> dict[str, str]:
         If its licence is not known, or not known to allow that what is made of it is published.
     """
     texts = {name: plain(text, 1000) for name, text in msgspec.structs.asdict(source).items()}
-    texts["licence"] = texts["licence"] or licence or ""
+    stated = (
+        "" if texts["licence"].startswith("not stated") else texts["licence"]
+    )  # as files of earlier versions have it
+    texts["licence"] = stated or licence or ""
     if not texts["licence"]:
         raise DatagenError(
             f"the licence of {texts['id']} is not known, so the dataset cannot be published; where the data are yours, "
@@ -409,7 +412,8 @@ def licence_id(licence: str) -> str:
 
 
 def _known_licence(licence: str) -> str | None:
-    return _LICENCE_IDS.get(licence.replace(" ", "-").lower())
+    named = licence.partition(" (")[0]  # "CC BY 4.0 (annotations)"
+    return _LICENCE_IDS.get("-".join(named.split()).lower())
 
 
 def licence_url(licence: str) -> str:

@@ -431,19 +431,34 @@ def fit_gennorm_rounded(cells: WholeNumbers, counts: NDArray[Any], start: Gennor
     counts : ndarray, shape (U,)
         How often each occurs.
     start : Gennorm, optional
-        Where to begin; by default with the Laplace distribution that suits best.
+        Where to begin; by default with the Laplace distribution that suits best, and, if that leads away from the most
+        frequent value, from there too: where few values are many times over, each is a maximum.
 
     Returns
     -------
     Gennorm
         The parameters.
     """
+    if start is not None:
+        return _climb_rounded(cells, counts, start)[0]
+
+    def climb(loc: float) -> tuple[Gennorm, float]:
+        start = Gennorm(1.0, loc, counts @ abs(cells.values - loc) / counts.sum(), False)
+        return _climb_rounded(cells, counts, start)
+
+    found, loss = climb(cells.values[np.searchsorted(np.cumsum(counts), counts.sum() / 2)])
+    most = cells.values[np.argmax(counts)]
+    if abs(found.loc - most) > 0.5:
+        other, its_loss = climb(most)
+        found = other if its_loss < loss else found
+    return found
+
+
+def _climb_rounded(cells: WholeNumbers, counts: NDArray[Any], start: Gennorm) -> tuple[Gennorm, float]:
+    """Return the maximum that is reached from a start, and its mean negative log-likelihood."""
     from scipy.optimize import minimize
     from scipy.special import digamma, gammaln
 
-    if start is None:
-        median = cells.values[np.searchsorted(np.cumsum(counts), counts.sum() / 2)]
-        start = Gennorm(1.0, median, counts @ abs(cells.values - median) / counts.sum(), False)
     total, unit = counts.sum(), start.scale
 
     def log_ratio(shape: float) -> float:
@@ -467,7 +482,7 @@ def fit_gennorm_rounded(cells: WholeNumbers, counts: NDArray[Any], start: Gennor
     with np.errstate(over="ignore", under="ignore"):
         found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-8})
     shape, loc, scale = parameters(found.x)
-    return Gennorm(shape, loc, scale, not MIN_SHAPE * 1.001 < shape < MAX_SHAPE / 1.001)
+    return Gennorm(shape, loc, scale, not MIN_SHAPE * 1.001 < shape < MAX_SHAPE / 1.001), float(found.fun)
 
 
 def refit_gennorm_rounded(

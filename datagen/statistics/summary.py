@@ -14,7 +14,6 @@ from datagen.arguments import check_choice, check_instance, is_whole, texts_of
 from datagen.errors import UsageError, counted, shown
 from datagen.fragments import fragment_html
 from datagen.intervals import Interval
-from datagen.parallel import one_blas_thread
 from datagen.statistics.bootstrap import MIN_OBJECTS, ObjectBootstrap
 from datagen.statistics.columns import tally, varies
 from datagen.statistics.dependence import MAX_PAIRS, Correlation, correlations
@@ -185,7 +184,6 @@ class Summary:
         return asdict(self)
 
 
-@one_blas_thread()
 def summarize(
     table: Transitions,
     by: str | None = None,
