@@ -16,6 +16,7 @@ from datagen.errors import UsageError
 from datagen.grids import Laplace, Uniform
 from slowvae.batches import Frames, PairOrder
 from slowvae.comparison import compare
+from slowvae.pipeline import _draw_the_same
 from slowvae.runs import read_run
 from slowvae.settings import Settings, baselines_of, make_settings, settings_json, settings_of
 
@@ -113,6 +114,16 @@ def test_settings_of_runs_before_there_were_priors():
     assert settings_of(json.loads(json.dumps(settings_json(Settings(prior="laplace", prior_rate="random"))))).prior_rate
 
 
+def test_a_default_and_another_path_make_no_other_pairs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    natural, there = (Settings(prior="natural", prior_transitions=path) for path in ("t.csv", str(tmp_path / "t.csv")))
+    assert _draw_the_same(natural, there)
+    assert not _draw_the_same(natural, replace(natural, prior_transitions="u.csv"))
+    assert _draw_the_same(Settings(prior="laplace"), Settings(prior="laplace", prior_rate=1.0))
+    assert not _draw_the_same(Settings(prior="laplace"), Settings(prior="laplace", prior_rate=2.0))
+    assert not _draw_the_same(Settings(), Settings(prior="laplace"))
+
+
 def test_from_the_grid_to_scores(data, tmp_path):
     folder = tmp_path / "run"
     done = run("train", data, "--prior", "laplace", "--rate", "2", "--rate-prior", "5", "--out", folder, *QUICK)
@@ -125,6 +136,8 @@ def test_from_the_grid_to_scores(data, tmp_path):
     answer = json.loads(scored.stdout)
     assert answer["factor_names"] == ["x", "y", "size"]
     assert set(answer["seeds"]["0"]) == set(names.split(","))
+    other = run("train", data, "--out", folder, "--resume", "--prior", "laplace", "--rate", "3")
+    assert "other settings (prior_rate)" in str(other.exception)
     resumed = run("train", data, "--out", folder, "--resume", "--iterations", "6", "--quiet")
     assert resumed.exit_code == 0, resumed.output
     assert read_run(folder).settings.prior == "laplace"
