@@ -13,6 +13,7 @@ __all__ = [
     "FailedCheckError",
     "OutputError",
     "UsageError",
+    "choices_hint",
     "counted",
     "did_you_mean",
     "printable",
@@ -208,10 +209,21 @@ def unknown_choice(what: str, value: object, choices: Iterable[str], others: Ite
     >>> unknown_choice("preset", "quik", ["klindt2021", "quick"])
     UsageError("unknown preset 'quik'; did you mean 'quick'? There are klindt2021, quick")
     """
+    return UsageError(f"unknown {what} {shown(value)}; {choices_hint(value, choices, others)}")
+
+
+def choices_hint(value: object, choices: Iterable[str], others: Iterable[str] = ()) -> str:
+    """Return which names there are, and before them which of these, or of others, a name may have been meant for.
+
+    Examples
+    --------
+    >>> choices_hint("gama", ["beta", "gamma"])
+    "did you mean 'gamma'? There are beta, gamma"
+    """
     choices = list(choices)
     alike = did_you_mean(value, [*choices, *others])
     hint = f"did you mean {alike!r}? There are" if alike else "there are"
-    return UsageError(f"unknown {what} {shown(value)}; {hint} {', '.join(choices) or 'none'}")
+    return f"{hint} {', '.join(choices) or 'none'}"
 
 
 def quote_for_sheet(text: object) -> str:

@@ -25,7 +25,7 @@ from datagen.errors import (
     DatagenError,
     FailedCheckError,
     UsageError,
-    did_you_mean,
+    choices_hint,
     shown,
     unknown_choice,
 )
@@ -154,9 +154,7 @@ Search = Ranges | Grid
 def _check_names(names: Iterable[str], known: tuple[str, ...]) -> None:
     unknown = sorted(set(names) - set(known))
     if unknown:
-        alike = did_you_mean(unknown[0], known)
-        hint = f"did you mean {alike!r}? There are" if alike else "there are"
-        raise UsageError(f"{shown(unknown[0])} cannot be searched so; {hint} {', '.join(known)}")
+        raise UsageError(f"{shown(unknown[0])} cannot be searched so; {choices_hint(unknown[0], known)}")
     if not names:
         raise UsageError(f"name a setting to search; there are {', '.join(known)}")
 
