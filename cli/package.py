@@ -25,7 +25,7 @@ from cli._common import INPUT, check_outputs, json_option, overwrite_option, pri
     "--license",
     "licence",
     metavar="SPDX-ID",
-    help="Licence of sources whose licence is not known, such as your own data, e.g. CC-BY-4.0.",
+    help="Licence of your own data, e.g. CC-BY-4.0; known data sets keep theirs.",
 )
 @click.option("--webdataset", is_flag=True, help="Also write WebDataset shards.")
 @json_option

@@ -89,14 +89,18 @@ def test_a_reader_as_documented_reads_what_that_of_arrays_reads(reader, labels, 
 def test_a_reader_as_documented_refuses_a_bad_file(reader, labels, tmp_path):
     np.save(tmp_path / "a.npy", labels[0])
     (video,) = readers.find_videos((tmp_path / "a.npy").rename(tmp_path / "a.mine"), format="mine")
-    with pytest.raises(BadInputError, match=r"a\.mine: is an array \(90, 160\), not one of label maps"):
+    with pytest.raises(BadInputError, match=r"a\.mine: is an array \(90, 160\) of uint8, not one of label maps"):
         video.read()
     assert video.read(skip_bad=True).left_out == [
-        "mine/a: is an array (90, 160), not one of label maps (frames, height, width)"
+        "mine/a: is an array (90, 160) of uint8, not one of label maps (frames, height, width)"
     ]
     (tmp_path / "b.mine").write_text("{}")
     (video,) = readers.find_videos(tmp_path / "b.mine", format="mine")
-    with pytest.raises(BadInputError, match=r"b\.mine: "):
+    with pytest.raises(BadInputError, match=r"b\.mine: is damaged or no npy file of numbers$"):
+        video.read()
+    np.save(tmp_path / "c.npy", -labels.astype(int))
+    (video,) = readers.find_videos((tmp_path / "c.npy").rename(tmp_path / "c.mine"), format="mine")
+    with pytest.raises(BadInputError, match=r"c\.mine: labels from -3 to 0"):
         video.read()
     with pytest.raises(BadInputError):  # as the page says: a single file needs --format
         readers.find_videos(tmp_path / "a.mine")

@@ -14,6 +14,7 @@ from test_store import sprites
 
 from datagen import store
 from datagen.errors import BadInputError, DatagenError, UsageError
+from datagen.readers import describe_sources
 from datagen.releases import RELEASES
 from datagen.releases.cards import (
     citation_file,
@@ -298,6 +299,13 @@ def test_a_licence_that_is_not_known_to_allow_it_is_refused(kitti, tmp_path):
             package(with_sources(kitti, "CC BY 4.0", licence), tmp_path / "out")
         with pytest.raises(DatagenError, match=re.escape(problem)):
             describe_dataset(with_sources(kitti, None, licence), licence="MIT")
+
+
+def test_a_known_set_that_states_no_licence_is_refused_whatever_licence_is_chosen(kitti):
+    davis = replace(kitti, manifest={**kitti.manifest, "sources": describe_sources(["davis-2016"])})
+    for licence in (None, "CC-BY-4.0"):
+        with pytest.raises(DatagenError, match=r"^DAVIS 2016 states no licence, .* authors' consent$"):
+            describe_dataset(davis, licence=licence)
 
 
 def test_own_data_have_the_licence_that_is_chosen_for_them(kitti, tmp_path):

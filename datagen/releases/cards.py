@@ -187,7 +187,7 @@ def describe_dataset(
     date : str, optional
         Its date.
     licence : str, optional
-        The licence of sources of which the manifest states none, such as own data, as `licence_id` reads it.
+        The licence of own data, of which the manifest has an id alone, as `licence_id` reads it.
 
     Raises
     ------
@@ -258,7 +258,7 @@ def _check_date(date: str | None) -> None:
 
 
 def _described(source: Source, licence: str | None) -> dict[str, str]:
-    """Return what is said of a source, each a line of text; where it states no licence, `licence` is its.
+    """Return what is said of a source, each a line of text; own data, which have an id alone, are under `licence`.
 
     Raises
     ------
@@ -269,11 +269,15 @@ def _described(source: Source, licence: str | None) -> dict[str, str]:
     stated = (
         "" if texts["licence"].startswith("not stated") else texts["licence"]
     )  # as files of earlier versions have it
-    texts["licence"] = stated or licence or ""
+    is_own = not texts["name"]
+    texts["licence"] = stated or (licence or "" if is_own else "")
     if not texts["licence"]:
         raise DatagenError(
-            f"the licence of {texts['id']} is not known, so the dataset cannot be published; where the data are yours, "
+            f"the licence of {texts['id']} is not known, so the dataset cannot be published; if the data are yours, "
             "choose one: --license CC-BY-4.0"
+            if is_own
+            else f"{texts['name']} states no licence, so what is made of it cannot be published without its authors' "
+            "consent"
         )
     if _known_licence(texts["licence"]) is None:
         raise DatagenError(
