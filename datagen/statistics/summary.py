@@ -371,6 +371,7 @@ def describe_within(found: Within) -> dict[str, str]:
         lines["95 % interval"] = str(found.shape_interval)
     if found.scale_spread:
         lines["spread of scales (log)"] = f"{found.scale_spread:.3g}"
+        lines["law of scales"] = str(found.scale_law)
     lines["excess kurtosis"] = describe_value(found.kurtosis)
     lines |= {f"autocorrelation, lag {lag}": f"{value:.3f}" for lag, value in found.autocorrelation.items()}
     return lines

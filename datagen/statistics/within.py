@@ -3,18 +3,23 @@ r"""Sparse, or a mixture of scales? How changes are distributed once the scale o
 Objects that move by little and objects that move by much look sparse together, though none of them may be: a mixture
 of scales has a sharp peak and heavy tails. Dividing by a scale that is estimated for each object errs to the other side
 for short tracks, whose few changes all lie near the scale that they themselves give. Here no scale is estimated. A
-change x of a group (an object or a video) of scale s is generalised normal about 0, and the scales of groups differ by
-a law of their own,
+change x of a group (an object or a video) of scale s is generalised normal about 0,
 
-.. math:: f(x|s) = \frac{\beta}{2 s\,\Gamma(1/\beta)} e^{-|x/s|^\beta},\qquad s^{-\beta} \sim \Gamma(a, a m),
+.. math:: f(x|s) = \frac{\beta}{2 s\,\Gamma(1/\beta)} e^{-|x/s|^\beta},
 
-which is conjugate: scales are integrated out. With n changes of :math:`S=\sum|x|^\beta` a group has the likelihood
+and :math:`w=-\beta\log s` differs between groups by one of two laws, over which it is integrated out:
 
-.. math:: \left(\frac{\beta}{2\Gamma(1/\beta)}\right)^n
-          \frac{(am)^a\,\Gamma(a+n/\beta)}{\Gamma(a)\,(am+S)^{a+n/\beta}},
+.. math:: e^w \sim \Gamma(a, a m)\quad\text{or}\quad w \sim N(-\log m, 1/a).
 
-and the shape :math:`\beta`, the spread a and the typical scale :math:`m^{1/\beta}` are those that maximise the product
-over groups (marginal maximum likelihood, or type II). A single group, or all of one scale, give the plain fit.
+With n changes of :math:`S=\sum|x|^\beta` a group has the likelihood
+
+.. math:: \left(\frac{\beta}{2\Gamma(1/\beta)}\right)^n \int e^{wn/\beta - S e^w} p(w)\,dw.
+
+Under the gamma law (of scales: an inverse gamma, whose large scales have heavy tails) the integral is
+:math:`(am)^a\,\Gamma(a+n/\beta) / (\Gamma(a)\,(am+S)^{a+n/\beta})`; under the normal law (of scales: log-normal) it is
+computed by Gauss-Hermite quadrature about its mode. The shape :math:`\beta`, the spread a and the typical scale
+:math:`m^{1/\beta}` are those that maximise the product over groups (marginal maximum likelihood, or type II), under the
+law of the higher maximum: both have three parameters. A single group, or all of one scale, give the plain fit.
 
 Changes are measured from 0, no motion: a drift common to a group is part of its motion and not taken out. Every object
 and frame counts once. Whole numbers are taken as rounded: in place of :math:`|x|^\beta` stands its mean over the cell
@@ -24,6 +29,7 @@ of which no change differs from 0 have no scale; they are left out and counted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,9 +40,12 @@ from datagen.intervals import Interval
 from datagen.statistics.bootstrap import MIN_OBJECTS
 from datagen.statistics.gennorm import MAX_SHAPE, MIN_SHAPE
 
-__all__ = ["LAGS", "LEVELS", "Level", "Series", "Within", "sparsity_kind", "within"]
+__all__ = ["LAGS", "LEVELS", "Law", "Level", "Series", "Within", "sparsity_kind", "within"]
 
 Level = Literal["pooled", "video", "object"]
+
+Law = Literal["inverse gamma", "log-normal"]
+"""How the scales of groups differ."""
 
 LEVELS: tuple[Level, ...] = ("pooled", "video", "object")
 """What share one scale: all changes, those of a video, those of an object."""
@@ -51,6 +60,7 @@ _LOW = np.array([np.log(MIN_SHAPE), -6.0, -100.0])  # of log shape, log a and lo
 _HIGH = np.array([np.log(MAX_SHAPE), 9.0, 100.0])  # at which a scales differ by a hundredth, which is not at all
 _TINY = 1e-300
 _BLOCK = 1 << 18  # numbers held at once while replicates are fitted
+_NODES = 21  # of the quadrature; a log-likelihood errs by less than 1e-6 where the logarithms of scales spread by 2
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,9 @@ class Within:
         Of the generalised normal given the scale.
     scale_spread : float
         Standard deviation of the logarithm of the groups' scales; 0 where they are all of one.
+    scale_law : str or None
+        The law of the groups' scales that fits better, ``"inverse gamma"`` or ``"log-normal"``; None where they are all
+        of one.
     kurtosis : float or None
         Excess kurtosis given the scale; None where no group has three changes.
     autocorrelation : dict of int to float
@@ -87,6 +100,7 @@ class Within:
     zeros: float
     shape: float
     scale_spread: float
+    scale_law: Law | None
     kurtosis: float | None
     autocorrelation: dict[int, float]
     at_bound: bool
@@ -177,8 +191,9 @@ def within(
     _, group = np.unique(group[kept], return_inverse=True)
     # Objects are numbered by all that a replicate draws; those that are left out contribute nothing.
     model = _Model(values, owner, group, replicates.shape[1] if replicates is not None else int(owner.max()) + 1)
-    theta = model.fit()
+    law, theta = model.fit()
     shape = float(np.exp(theta[0]))
+    spread = model.spread(law, theta)
     ratio = _kurtosis_sums(values, owner, group, model, theta, seed)
     echoes = {lag: _Echo(values, owner, group, series, lag, model.single) for lag in LAGS}
     once = np.ones((model.objects, 1))
@@ -196,7 +211,7 @@ def within(
     if replicates is not None and len(np.unique(owner)) >= MIN_OBJECTS:
         copies = replicates.T.astype(np.float64)
         if not at_bound:
-            intervals[0] = _percentiles(np.exp(model.refit(theta, copies.T)[:, 0]))
+            intervals[0] = _percentiles(np.exp(model.refit(law, theta, copies.T)[:, 0]))
         intervals[1] = _percentiles(of(ratio, copies) - 3)
         for lag in autocorrelation:
             if (interval := _percentiles(echoes[lag].of(copies))) is not None:
@@ -207,7 +222,8 @@ def within(
         n=len(values),
         zeros=zeros,
         shape=shape,
-        scale_spread=model.spread(theta) if level != "pooled" else 0.0,
+        scale_spread=spread,
+        scale_law=law if spread else None,
         kurtosis=kurtosis if np.isfinite(kurtosis) else None,
         autocorrelation=autocorrelation,
         at_bound=at_bound,
@@ -324,12 +340,14 @@ class _Model:
         return total, total * slope / step
 
     def gradient(
-        self, theta: NDArray[np.float64], copies: NDArray[np.float64]
+        self, law: Law, theta: NDArray[np.float64], copies: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the mean log-likelihood of a change, (B,), and its gradient, (B, 3).
 
         Parameters
         ----------
+        law : {"inverse gamma", "log-normal"}
+            Of the scales.
         theta : ndarray of float64, shape (B, 3)
             Parameters of each replicate.
         copies : ndarray of float64, shape (B, parts)
@@ -338,48 +356,54 @@ class _Model:
         sums, slopes = self.sums(theta[:, 0])
         total = copies @ self.counts
         if self.single:
-            values, gradients = _log_likelihood(theta, self.counts[None], sums, slopes)
+            values, gradients = _LIKELIHOODS[law](theta, self.counts[None], sums, slopes)
             weights = copies
         else:
             parts = (copies * each for each in (self.counts[None], sums, slopes))
             counts, sums, slopes = (np.add.reduceat(each, self.begins, axis=1) for each in parts)
-            values, gradients = _log_likelihood(theta, counts, sums, slopes)
+            values, gradients = _LIKELIHOODS[law](theta, counts, sums, slopes)
             weights = (counts > 0).astype(np.float64)
         return (weights * values).sum(axis=1) / total, np.stack(
             [(weights * each).sum(axis=1) / total for each in gradients], axis=1
         )
 
-    def fit(self) -> NDArray[np.float64]:
-        """Return the parameters (log shape, log a, log m) of the highest likelihood."""
-        return self._climb(np.ones(len(self.counts)), [self._start(shape) for shape in (0.5, 1.0, 2.0)])
+    def fit(self) -> tuple[Law, NDArray[np.float64]]:
+        """Return the law of the scales and the parameters (log shape, log a, log m) of the highest likelihood."""
+        laws = list(_LIKELIHOODS) if self.groups > 1 else list(_LIKELIHOODS)[:1]
+        return self._climb(np.ones(len(self.counts)), laws, [self._start(shape) for shape in (0.5, 1.0, 2.0)])
 
-    def _climb(self, copies: NDArray[np.float64], starts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    def _climb(
+        self, copies: NDArray[np.float64], laws: list[Law], starts: list[NDArray[np.float64]]
+    ) -> tuple[Law, NDArray[np.float64]]:
         from scipy.optimize import minimize
 
-        def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            value, gradient = self.gradient(theta[None], copies[None])
+        def loss(theta: NDArray[np.float64], law: Law) -> tuple[float, NDArray[np.float64]]:
+            value, gradient = self.gradient(law, theta[None], copies[None])
             return -float(value[0]), -gradient[0]
 
         bounds = [(_LOW[0], _HIGH[0]), (_HIGH[1] if self.groups == 1 else _LOW[1], _HIGH[1]), (_LOW[2], _HIGH[2])]
-        options = {"ftol": 1e-13, "gtol": 1e-8, "maxiter": 300}
-        found = [minimize(loss, each, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for each in starts]
+        how = {"method": "L-BFGS-B", "bounds": bounds, "options": {"ftol": 1e-13, "gtol": 1e-8, "maxiter": 300}}
+        found = [(law, minimize(loss, each, (law,), jac=True, **how)) for law in laws for each in starts]
         # The highest inner maximum: towards shape 0 the likelihood of repeated values grows without bound.
-        inner = [each for each in found if each.x[0] > _LOW[0] + 1e-3] or found
-        best: NDArray[np.float64] = min(inner, key=lambda each: float(each.fun)).x
-        return best
+        inner = [each for each in found if each[1].x[0] > _LOW[0] + 1e-3] or found
+        # Where all are of one scale both laws are the same, and rounding must not choose the slower.
+        law, best = min(inner, key=lambda each: round(float(each[1].fun), 9))
+        return law, best.x
 
     def _start(self, shape: float) -> NDArray[np.float64]:
         sums, _ = self.sums(np.log([shape]))
         log_a = _HIGH[1] if self.groups == 1 else 0.0
         return np.array([np.log(shape), log_a, np.log(max(shape * sums.sum() / self.counts.sum(), _TINY))])
 
-    def refit(self, theta: NDArray[np.float64], copies: NDArray[np.float64]) -> NDArray[np.float64]:
+    def refit(self, law: Law, theta: NDArray[np.float64], copies: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the parameters fitted to replicates, float64 (B, 3).
 
         All at once, in steps by the curvature of the fit to all; singly where these do not end.
 
         Parameters
         ----------
+        law : {"inverse gamma", "log-normal"}
+            Of the scales, in the fit to all.
         theta : ndarray of float64, shape (3,)
             The fit to all.
         copies : ndarray of float64, shape (B, K)
@@ -390,7 +414,7 @@ class _Model:
         for row, place in enumerate(free):
             beside[2 * row, place] += 1e-4
             beside[2 * row + 1, place] -= 1e-4
-        _, gradient = self.gradient(beside, np.ones((len(beside), len(self.counts))))
+        _, gradient = self.gradient(law, beside, np.ones((len(beside), len(self.counts))))
         curvature = (gradient[::2] - gradient[1::2])[:, free] / 2e-4
         values, vectors = np.linalg.eigh(-(curvature + curvature.T) / 2)
         inverse = (vectors / np.maximum(values, 1e-6)) @ vectors.T
@@ -400,7 +424,7 @@ class _Model:
             of_part = of_part[of_part.sum(axis=1) > 0]
             here = np.repeat(theta[None], len(of_part), axis=0)
             for _ in range(20):
-                _, gradient = self.gradient(here, of_part)
+                _, gradient = self.gradient(law, here, of_part)
                 before = here.copy()
                 here[:, free] += np.clip(gradient[:, free] @ inverse, -0.3, 0.3)
                 here = np.clip(here, _LOW, _HIGH)
@@ -408,18 +432,21 @@ class _Model:
                 if not moving.any():
                     break
             for row in np.flatnonzero(moving).tolist():  # where the curvature is another
-                here[row] = self._climb(of_part[row], [theta])
+                _, here[row] = self._climb(of_part[row], [law], [theta])
             fitted.append(here)
         return np.concatenate(fitted)
 
-    def spread(self, theta: NDArray[np.float64]) -> float:
+    def spread(self, law: Law, theta: NDArray[np.float64]) -> float:
         """Return the standard deviation of the logarithm of the scales."""
         from scipy.special import polygamma
 
-        return float(np.sqrt(polygamma(1, np.exp(theta[1]))) / np.exp(theta[0])) if theta[1] < _HIGH[1] - 0.01 else 0.0
+        if theta[1] >= _HIGH[1] - 0.01:
+            return 0.0
+        shape, a = np.exp(theta[:2])
+        return float(np.sqrt(polygamma(1, a) if law == "inverse gamma" else 1 / a) / shape)
 
 
-def _log_likelihood(
+def _inverse_gamma(
     theta: NDArray[np.float64], counts: NDArray[np.float64], sums: NDArray[np.float64], slopes: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
     """Return each group's log-likelihood and its derivatives by (log shape, log a, log m), float64 (B, groups) each."""
@@ -444,6 +471,50 @@ def _log_likelihood(
     return value, [by_shape, by_a, by_m]
 
 
+def _log_normal(
+    theta: NDArray[np.float64], counts: NDArray[np.float64], sums: NDArray[np.float64], slopes: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
+    """As `_inverse_gamma`; derivatives are means over what the changes of a group tell of its w (Fisher's identity)."""
+    from scipy.special import digamma, gammaln, wrightomega
+
+    shape, a, m = np.exp(theta).T[:, :, None]
+    log_m, powers = np.log(m), counts / shape
+    # The integrand is highest where n / shape - S e^w = a (w + log m), which the Wright omega function solves.
+    omega = wrightomega(np.log(np.maximum(sums, _TINY) / a) + powers / a - log_m)
+    mode = powers / a - log_m - omega
+    beyond, inner = mode + log_m, a * omega  # a omega is S e^mode
+    width = 1 / np.sqrt(a + inner)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    # Node times width away from the mode, the logarithm of the integrand is lower by a parabola and the exponential.
+    linear, squared = width * (powers - a * beyond), a * width**2 / 2
+    total, steps, squares, rises = (np.zeros_like(mode) for _ in range(4))
+    for node, weight in zip(nodes, weights / np.sqrt(2 * np.pi) * np.exp(nodes**2 / 2), strict=True):
+        rise = np.expm1(node * width)
+        density = weight * np.exp(node * linear - node**2 * squared - inner * rise)
+        total += density
+        steps += node * density
+        squares += node**2 * density
+        rises += density * rise
+    value = (
+        counts * (np.log(shape / 2) - gammaln(1 / shape))
+        + powers * mode
+        - inner
+        - a * beyond**2 / 2
+        + np.log(np.sqrt(a) * width * total)
+    )
+    steps, squares, rises = steps * width / total, squares * width**2 / total, rises / total
+    by_shape = counts * (1 + digamma(1 / shape) / shape) - powers * (mode + steps) - slopes * np.exp(mode) * (1 + rises)
+    by_a = 0.5 - a / 2 * (beyond**2 + 2 * beyond * steps + squares)
+    by_m = -a * (beyond + steps)
+    return value, [by_shape, by_a, by_m]
+
+
+_LIKELIHOODS: dict[Law, Callable[..., tuple[NDArray[np.float64], list[NDArray[np.float64]]]]] = {
+    "inverse gamma": _inverse_gamma,
+    "log-normal": _log_normal,
+}
+
+
 def _kurtosis_sums(
     values: NDArray[np.float64],
     owner: NDArray[np.int64],
@@ -463,7 +534,8 @@ def _kurtosis_sums(
     partner[order] = order[begin[group[order]] + (rank + 1) % counts[group[order]]]
     power = model.power(abs(values), shape)
     others = np.maximum(np.bincount(group, power)[group] - power - power[partner], 0.0)
-    # The expected inverse scale to the fourth power, given the others, all but a factor.
+    # The expected inverse scale to the fourth power, given the others, all but a factor, under the gamma law.
+    # Any weight that the two changes do not enter leaves the ratio unbiased.
     weight = (np.maximum(a + (counts[group] - 2) / shape, 0.0) / (a * m + others)) ** (4 / shape)
     weight[counts[group] < 2] = 0.0
     scaled = values / model.unit
