@@ -28,7 +28,7 @@ from datagen.statistics.gennorm import (
     refit_gennorm_rounded,
 )
 
-__all__ = ["MIN_OBJECTS", "ObjectBootstrap"]
+__all__ = ["MIN_OBJECTS", "ObjectBootstrap", "percentile_interval"]
 
 MIN_OBJECTS = 5
 """With fewer objects there is nothing to resample."""
@@ -89,7 +89,7 @@ class ObjectBootstrap:
         moment = fourth - 4 * mean * third + 6 * mean**2 * second - 3 * mean**4
         # A replicate of equal values has no kurtosis; rounding leaves it a variance of 1e-16.
         varied = variance > 1e-12
-        return _interval(moment[varied] / variance[varied] ** 2 - 3)
+        return percentile_interval(moment[varied] / variance[varied] ** 2 - 3)
 
     def shape(self, values: NDArray[np.float64], loc: float, shape: float) -> Interval | None:
         """Return the interval of the shape of a generalised normal fitted to `values`, float64 (N,).
@@ -123,7 +123,7 @@ class ObjectBootstrap:
             if not ((found > near[1]) & (found < near[-2])).all():
                 sums = self._sum(logs, lambda block: np.exp(block[:, None] * grid))
                 found = _highest_local_maximum(_profile(np.log(sums[apart]), count[apart], grid), grid)
-        return _interval(found)
+        return percentile_interval(found)
 
     def shape_rounded(
         self, values: NDArray[np.float64], start: Gennorm, show_progress: bool = False
@@ -147,7 +147,7 @@ class ObjectBootstrap:
         left = np.flatnonzero(~done)
         for index in progress_bar(left, "resampling objects", total=len(left), show=show_progress):
             shapes[index] = fit_gennorm_rounded(cells, counts[index], start).shape
-        return _interval(shapes)
+        return percentile_interval(shapes)
 
     def _count(self, place: NDArray[np.int64], width: int) -> NDArray[np.float64]:
         """Return how often each replicate holds each of `width` values, float64 (B, width)."""
@@ -227,8 +227,15 @@ def _highest_local_maximum(profile: NDArray[np.float64], shapes: NDArray[np.floa
     return np.where(inner, found, end)
 
 
-def _interval(replicates: NDArray[np.float64]) -> Interval | None:
-    """Return the percentile interval of an estimate's replicates, or None if there are none."""
+def percentile_interval(replicates: NDArray[np.float64]) -> Interval | None:
+    """Return the 95 % percentile interval of an estimate's replicates, float64 (B,); None if none is finite.
+
+    Examples
+    --------
+    >>> str(percentile_interval(np.array([1.0, 2.0, 3.0, np.nan])))
+    '1.05 to 2.95'
+    """
+    replicates = replicates[np.isfinite(replicates)]
     if not len(replicates):
         return None
     low, high = np.quantile(replicates, [0.025, 0.975])

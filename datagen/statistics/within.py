@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.intervals import Interval
-from datagen.statistics.bootstrap import MIN_OBJECTS
+from datagen.statistics.bootstrap import MIN_OBJECTS, percentile_interval
 from datagen.statistics.gennorm import MAX_SHAPE, MIN_SHAPE
 
 __all__ = ["LAGS", "LEVELS", "Law", "Level", "Series", "Within", "sparsity_kind", "within"]
@@ -211,10 +211,10 @@ def within(
     if replicates is not None and len(np.unique(owner)) >= MIN_OBJECTS:
         copies = replicates.T.astype(np.float64)
         if not at_bound:
-            intervals[0] = _percentiles(np.exp(model.refit(law, theta, copies.T)[:, 0]))
-        intervals[1] = _percentiles(of(ratio, copies) - 3)
+            intervals[0] = percentile_interval(np.exp(model.refit(law, theta, copies.T)[:, 0]))
+        intervals[1] = percentile_interval(of(ratio, copies) - 3)
         for lag in autocorrelation:
-            if (interval := _percentiles(echoes[lag].of(copies))) is not None:
+            if (interval := percentile_interval(echoes[lag].of(copies))) is not None:
                 echo_intervals[lag] = interval
     return Within(
         groups=int(group.max()) + 1,
@@ -622,11 +622,3 @@ def _echo_terms(
         weight = np.where(several, (count / total) ** 2, 0.0)
         variance = np.where(several, square / count - product, 0.0)
     return weight * (products - number * product), weight * number * variance
-
-
-def _percentiles(values: NDArray[np.float64]) -> Interval | None:
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return None
-    low, high = np.quantile(values, [0.025, 0.975])
-    return Interval(float(low), float(high))
