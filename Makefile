@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # The tests that run compiled loops.
 COMPILED := $(addprefix tests/test_,masks.py views.py mots.py png.py tables.py statistics_fits.py \
-	statistics_gennorm.py natsprites_renderer.py slowvae_metrics.py kitti_masks_build.py)
+	statistics_gennorm.py statistics_within.py natsprites_renderer.py slowvae_metrics.py kitti_masks_build.py)
 
 # Two processes test on two cores: threads of their own would wait for each other.
 export OPENBLAS_NUM_THREADS := 1

@@ -5,7 +5,7 @@ from test_statistics_summary import check_json, drifting
 
 from datagen.errors import UsageError
 from datagen.statistics import summarize
-from datagen.statistics.bootstrap import ObjectBootstrap
+from datagen.statistics.bootstrap import ObjectBootstrap, percentile_interval
 from datagen.statistics.within import _LIKELIHOODS, LAGS, Series, _Echo, _Model, sparsity_kind, within
 
 
@@ -58,39 +58,43 @@ def test_short_tracks_do_not_bias_the_shape():
     assert abs(np.mean(kurtosis) - 3) < 4 * np.std(kurtosis) / np.sqrt(12)
 
 
-def pdf_of_inverse_gamma(w, a, m):
-    return stats.gamma.pdf(np.exp(w), a, scale=1 / (a * m)) * np.exp(w)
+def logpdf_of_inverse_gamma(w, a, m):
+    return stats.gamma.logpdf(np.exp(w), a, scale=1 / (a * m)) + w
 
 
-def pdf_of_log_normal(w, a, m):
-    return stats.norm.pdf(w, -np.log(m), 1 / np.sqrt(a))
+def logpdf_of_log_normal(w, a, m):
+    return stats.norm.logpdf(w, -np.log(m), 1 / np.sqrt(a))
 
 
 @pytest.mark.parametrize(
-    ("law", "pdf"),
-    [("inverse gamma", pdf_of_inverse_gamma), ("log-normal", pdf_of_log_normal)],
+    ("law", "logpdf"),
+    [("inverse gamma", logpdf_of_inverse_gamma), ("log-normal", logpdf_of_log_normal)],
     ids=["gamma", "normal"],
 )
-@pytest.mark.parametrize(("shape", "a", "m", "times"), [(0.8, 1.7, 0.6, 1), (2.5, 0.4, 3.0, 1), (0.4, 5.0, 1.0, 30)])
-def test_likelihood_is_the_integral_over_scales(law, pdf, shape, a, m, times):
+@pytest.mark.parametrize(
+    ("shape", "a", "m", "times"), [(0.8, 1.7, 0.6, 1), (2.5, 0.4, 3.0, 1), (0.4, 5.0, 1.0, 30), (4.0, 0.06, 1.0, 1)]
+)
+def test_likelihood_is_the_integral_over_scales(law, logpdf, shape, a, m, times):
     values = np.tile([0.3, -1.2, 2.0], times)
 
     def logarithm(w):
-        return stats.gennorm.logpdf(values, shape, scale=np.exp(-w / shape)).sum() + np.log(pdf(w, a, m))
+        return stats.gennorm.logpdf(values, shape, scale=np.exp(-w / shape)).sum() + logpdf(w, a, m)
 
     top = max(map(logarithm, np.linspace(-6, 6, 601)))
-    expected = top + np.log(
-        integrate.quad(lambda w: np.exp(logarithm(w) - top), -12, 12, points=[0], epsabs=0, epsrel=1e-10, limit=500)[0]
-    )
+    parts = [
+        integrate.quad(lambda w: np.exp(logarithm(w) - top), low, low + 5, epsabs=0, epsrel=1e-12)[0]
+        for low in range(-150 if a < 1 else -40, 15, 5)
+    ]
+    expected = top + np.log(sum(parts))
     theta = np.log([[shape, a, m]])
     counts, sums = np.array([[float(len(values))]]), np.array([[np.sum(abs(values) ** shape)]])
     got, _ = _LIKELIHOODS[law](theta, counts, sums, sums)
-    assert got[0, 0] == pytest.approx(expected, abs=1e-8 if a > 1 else 1e-5)
+    assert got[0, 0] == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("law", ["inverse gamma", "log-normal"])
 def test_the_law_of_the_scales_is_the_one_that_they_have(law):
-    """And the shape of short tracks is not biased, as the other law biases it (log-normal scales: by -0.25)."""
+    """And the shape of short tracks is not biased, as the other law biases it (log-normal scales: by -0.28)."""
     found = []
     for seed in range(12):
         rng = np.random.default_rng(seed)
@@ -101,8 +105,7 @@ def test_the_law_of_the_scales_is_the_one_that_they_have(law):
     mean, error = np.mean(found, axis=0)[:2], np.std(found, axis=0)[:2] / np.sqrt(12)
     assert np.mean(found, axis=0)[2] > 0.7  # objects of six changes do not tell it for certain
     expected = np.sqrt(np.pi**2 / 6) / 2 if law == "inverse gamma" else 1
-    assert (abs(mean - [2, expected]) < 4 * error).all()
-    assert (error < 0.1).all()
+    assert (abs(mean - [2, expected]) < np.minimum(4 * error, 0.2)).all()
 
 
 @pytest.mark.parametrize("level", ["object", "video"])
@@ -135,12 +138,58 @@ def test_gradient_and_replicates(level, rounded, law):
     assert np.exp(got[0]) == pytest.approx(np.exp(written[0]), rel=1e-3)
 
 
+def test_replicates_are_fitted_by_the_law_of_all():
+    values, series = draw(2.0, spread(60), 4)
+    copies = ObjectBootstrap(series.objects, 40, 0).copies
+    found = within(values, series, "object", copies)
+    assert found.scale_law == "log-normal"
+    model = _Model(values, series.objects, series.objects, 60)
+    expected, other = (
+        percentile_interval(
+            np.array([np.exp(model._climb(each, [law], [model._start(2.0)])[1][0]) for each in copies.astype(float)])
+        )
+        for law in ("log-normal", "inverse gamma")
+    )
+    assert (found.shape_interval.low, found.shape_interval.high) == pytest.approx(
+        (expected.low, expected.high), rel=1e-3
+    )
+    assert found.shape_interval.high > other.high + 0.1
+
+
+def test_a_replicate_that_holds_only_what_is_still_of_a_video():
+    """It tells nothing of that video's scale; a likelihood without bound would lead to a shape of 0.1."""
+    rng = np.random.default_rng(0)
+    values, series = draw(1.0, np.ones(40), 30)
+    videos = series.objects // 2
+    still = series.objects == 1
+    kept = ~still | (series.frame < 5)
+    values = np.where(still, 0.0, values * np.exp(rng.normal(0, 1, 20))[videos])[kept]
+    series = Series(series.objects, videos, series.frame, series.step).select(kept)
+    copies = ObjectBootstrap(series.objects, 100, 0).copies
+    assert ((copies[:, 0] == 0) & (copies[:, 1] > 0)).any()
+    interval = within(values, series, "video", copies).shape_interval
+    assert 0.85 < interval.low < 1 < interval.high < 1.25
+
+
 def test_one_scale_gives_the_plain_fit():
     values, series = draw(0.7, np.ones(40), 50)
     expected, _, _ = stats.gennorm.fit(values, floc=0)
     assert within(values, series, "pooled").shape == pytest.approx(expected, rel=1e-3)
     assert within(values, series, "object").shape == pytest.approx(expected, rel=0.05)
     assert within(values, series, "object").scale_spread < 0.3
+
+
+def test_where_all_are_of_one_scale_the_faster_law_stays():
+    """Both are the same there, and the rounding of their fits decided before: half of these were log-normal."""
+    laws = []
+    for seed in range(12):
+        values, series = draw(2.0, np.ones(40), 8, seed)
+        model = _Model(values, series.objects, series.objects, 40)
+        law, theta = model.fit()
+        if model.spread(law, theta) == 0:
+            laws.append(law)
+    assert len(laws) >= 3
+    assert set(laws) == {"inverse gamma"}
 
 
 def test_whole_numbers_are_taken_as_rounded():

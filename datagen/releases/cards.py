@@ -277,7 +277,7 @@ def _described(source: Source, licence: str | None) -> dict[str, str]:
             "choose one: --license CC-BY-4.0"
             if is_own
             else f"{texts['name']} states no licence, so what is made of it cannot be published without its authors' "
-            "consent"
+            "consent; if the videos are your own, name their folder otherwise, and build the file again"
         )
     if _known_licence(texts["licence"]) is None:
         raise DatagenError(

@@ -17,7 +17,7 @@ With n changes of :math:`S=\sum|x|^\beta` a group has the likelihood
 
 Under the gamma law (of scales: an inverse gamma, whose large scales have heavy tails) the integral is
 :math:`(am)^a\,\Gamma(a+n/\beta) / (\Gamma(a)\,(am+S)^{a+n/\beta})`; under the normal law (of scales: log-normal) it is
-computed by Gauss-Hermite quadrature about its mode. The shape :math:`\beta`, the spread a and the typical scale
+computed by the trapezoidal rule, to 1e-9 of its logarithm. The shape :math:`\beta`, the spread a and the typical scale
 :math:`m^{1/\beta}` are those that maximise the product over groups (marginal maximum likelihood, or type II), under the
 law of the higher maximum: both have three parameters. A single group, or all of one scale, give the plain fit.
 
@@ -37,6 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.intervals import Interval
+from datagen.jit import njit
 from datagen.statistics.bootstrap import MIN_OBJECTS, percentile_interval
 from datagen.statistics.gennorm import MAX_SHAPE, MIN_SHAPE
 
@@ -58,9 +59,9 @@ _GRID = np.geomspace(MIN_SHAPE, MAX_SHAPE, 137)
 
 _LOW = np.array([np.log(MIN_SHAPE), -6.0, -100.0])  # of log shape, log a and log m
 _HIGH = np.array([np.log(MAX_SHAPE), 9.0, 100.0])  # at which a scales differ by a hundredth, which is not at all
-_TINY = 1e-300
+_TINY = 1e-300  # what stands for a sum of 0, of which there is a logarithm
+_STILL = 1e-200  # a sum below is of changes of 0
 _BLOCK = 1 << 18  # numbers held at once while replicates are fitted
-_NODES = 21  # of the quadrature; a log-likelihood errs by less than 1e-6 where the logarithms of scales spread by 2
 
 
 @dataclass(frozen=True)
@@ -354,15 +355,16 @@ class _Model:
             How often it holds each part.
         """
         sums, slopes = self.sums(theta[:, 0])
-        total = copies @ self.counts
+        counts = self.counts[None]
         if self.single:
-            values, gradients = _LIKELIHOODS[law](theta, self.counts[None], sums, slopes)
             weights = copies
         else:
-            parts = (copies * each for each in (self.counts[None], sums, slopes))
+            parts = (copies * each for each in (counts, sums, slopes))
             counts, sums, slopes = (np.add.reduceat(each, self.begins, axis=1) for each in parts)
-            values, gradients = _LIKELIHOODS[law](theta, counts, sums, slopes)
-            weights = (counts > 0).astype(np.float64)
+            # A replicate may hold of a group only what does not move: there it has no scale, as in the whole.
+            weights = (sums > _STILL).astype(np.float64)
+        values, gradients = _LIKELIHOODS[law](theta, counts, sums, slopes)
+        total = np.maximum((weights * counts).sum(axis=1), 1)
         return (weights * values).sum(axis=1) / total, np.stack(
             [(weights * each).sum(axis=1) / total for each in gradients], axis=1
         )
@@ -386,8 +388,10 @@ class _Model:
         found = [(law, minimize(loss, each, (law,), jac=True, **how)) for law in laws for each in starts]
         # The highest inner maximum: towards shape 0 the likelihood of repeated values grows without bound.
         inner = [each for each in found if each[1].x[0] > _LOW[0] + 1e-3] or found
-        # Where all are of one scale both laws are the same, and rounding must not choose the slower.
-        law, best = min(inner, key=lambda each: round(float(each[1].fun), 9))
+        # Where all are of one scale both laws are the same, which rounding must not decide: the faster one stays.
+        first = [each for each in inner if each[0] == laws[0]]
+        others = [each for each in inner if each[0] != laws[0] and each[1].x[1] < _HIGH[1] - 0.01]
+        law, best = min(first + others or inner, key=lambda each: float(each[1].fun))
         return law, best.x
 
     def _start(self, shape: float) -> NDArray[np.float64]:
@@ -474,39 +478,67 @@ def _inverse_gamma(
 def _log_normal(
     theta: NDArray[np.float64], counts: NDArray[np.float64], sums: NDArray[np.float64], slopes: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
-    """As `_inverse_gamma`; derivatives are means over what the changes of a group tell of its w (Fisher's identity)."""
+    """As `_inverse_gamma`; derivatives are means of w and e^w given the changes of a group (Fisher's identity)."""
     from scipy.special import digamma, gammaln, wrightomega
 
     shape, a, m = np.exp(theta).T[:, :, None]
     log_m, powers = np.log(m), counts / shape
+    sums = np.maximum(sums, _TINY)
     # The integrand is highest where n / shape - S e^w = a (w + log m), which the Wright omega function solves.
-    omega = wrightomega(np.log(np.maximum(sums, _TINY) / a) + powers / a - log_m)
-    mode = powers / a - log_m - omega
-    beyond, inner = mode + log_m, a * omega  # a omega is S e^mode
-    width = 1 / np.sqrt(a + inner)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    # Node times width away from the mode, the logarithm of the integrand is lower by a parabola and the exponential.
-    linear, squared = width * (powers - a * beyond), a * width**2 / 2
-    total, steps, squares, rises = (np.zeros_like(mode) for _ in range(4))
-    for node, weight in zip(nodes, weights / np.sqrt(2 * np.pi) * np.exp(nodes**2 / 2), strict=True):
-        rise = np.expm1(node * width)
-        density = weight * np.exp(node * linear - node**2 * squared - inner * rise)
-        total += density
-        steps += node * density
-        squares += node**2 * density
-        rises += density * rise
-    value = (
-        counts * (np.log(shape / 2) - gammaln(1 / shape))
-        + powers * mode
-        - inner
-        - a * beyond**2 / 2
-        + np.log(np.sqrt(a) * width * total)
-    )
-    steps, squares, rises = steps * width / total, squares * width**2 / total, rises / total
-    by_shape = counts * (1 + digamma(1 / shape) / shape) - powers * (mode + steps) - slopes * np.exp(mode) * (1 + rises)
-    by_a = 0.5 - a / 2 * (beyond**2 + 2 * beyond * steps + squares)
-    by_m = -a * (beyond + steps)
-    return value, [by_shape, by_a, by_m]
+    mode = powers / a - log_m - wrightomega(np.log(sums / a) + powers / a - log_m)
+    arrays = np.broadcast_arrays(mode, powers, sums, a, log_m)
+    logarithm, first, second, grown = _integrals(*(np.ravel(each) for each in arrays)).reshape(4, *arrays[0].shape)
+    value = counts * (np.log(shape / 2) - gammaln(1 / shape)) + logarithm
+    by_shape = counts * (1 + digamma(1 / shape) / shape) - powers * (first - log_m) - slopes * grown
+    return value, [by_shape, 0.5 - a / 2 * second, -a * first]
+
+
+@njit(cache=True, nogil=True)
+def _integrals(
+    modes: NDArray[np.float64],
+    powers: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    spreads: NDArray[np.float64],
+    log_ms: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Integrate ``exp(power w - sum e^w)`` over normal w of mean ``-log_m`` and variance 1 / spread, float64 (4, N).
+
+    Of each: the logarithm of the integral, and under the normalised integrand the means of ``w + log_m``, of its square
+    and of ``e^w``. The integrand is analytic, and the trapezoidal rule converges faster than any power of its step: the
+    logarithm errs by less than 1e-9 for shapes of 0.1 to 8, scales that spread by 0.05 to 2 and groups of 1 to 5,000
+    changes. Twice the steps would err by 1e-6.
+    """
+    found = np.empty((4, len(modes)))
+    for row in range(len(modes)):
+        mode, power, total, spread, log_m = modes[row], powers[row], sums[row], spreads[row], log_ms[row]
+        # A step of Newton's, since what the mode was computed from can be large and cancel.
+        inner = total * np.exp(mode)
+        mode += (power - inner - spread * (mode + log_m)) / (inner + spread)
+        inner, beyond = total * np.exp(mode), mode + log_m
+        slope = power - spread * beyond
+        step = min(0.6 / np.sqrt(inner + spread), 0.3)
+        mass, first, second, rises = 1.0, 0.0, 0.0, 0.0
+        for side in (-1.0, 1.0):
+            growth, grown, place = np.exp(side * step), 1.0, 0.0
+            # The logarithm of the integrand is concave, so that what lies further out is less still.
+            while True:
+                place += side * step
+                grown *= growth
+                height = place * (slope - spread * place / 2) - inner * (grown - 1)
+                if not height > -37.0:  # less than 1e-16 of the mode's, or no number
+                    break
+                density = np.exp(height)
+                mass += density
+                first += density * place
+                second += density * place * place
+                rises += density * (grown - 1)
+        first, second, rises = first / mass, second / mass, rises / mass
+        at_mode = power * mode - inner - spread * beyond * beyond / 2
+        found[0, row] = at_mode + np.log(mass * step * np.sqrt(spread / (2 * np.pi)))
+        found[1, row] = beyond + first
+        found[2, row] = beyond * beyond + 2 * beyond * first + second
+        found[3, row] = np.exp(mode) * (1 + rises)
+    return found
 
 
 _LIKELIHOODS: dict[Law, Callable[..., tuple[NDArray[np.float64], list[NDArray[np.float64]]]]] = {
