@@ -21,7 +21,7 @@ from datagen.datasets import Sequences
 from datagen.errors import BadInputError, DatagenError, UsageError, counted
 from datagen.info import describe
 from datagen.manifest import Manifest, ManifestError, Mended, Source, typed_manifest
-from datagen.readers import describe_sources
+from datagen.readers import annotated_sets, describe_sources
 from datagen.releases.frames import Frames
 from datagen.releases.registry import PAPER, RELEASES, Release
 from datagen.releases.web import plain
@@ -271,13 +271,17 @@ def _described(source: Source, licence: str | None) -> dict[str, str]:
     )  # as files of earlier versions have it
     is_own = not texts["name"]
     texts["licence"] = stated or (licence or "" if is_own else "")
-    if not texts["licence"]:
+    if not texts["licence"] and is_own:
         raise DatagenError(
             f"the licence of {texts['id']} is not known, so the dataset cannot be published; if the data are yours, "
             "choose one: --license CC-BY-4.0"
-            if is_own
-            else f"{texts['name']} states no licence, so what is made of it cannot be published without its authors' "
-            "consent; if the videos are your own, name their folder otherwise, and build the file again"
+        )
+    if not texts["licence"]:
+        # Annotations that state none are recognised by the names of their folders, which own ones may have too.
+        own = "; if the videos are your own, name their folder otherwise, and build the file again"
+        raise DatagenError(
+            f"{texts['name']} states no licence, so what is made of it cannot be published without its authors' consent"
+            f"{own if texts['id'] in annotated_sets() else ''}"
         )
     if _known_licence(texts["licence"]) is None:
         raise DatagenError(
