@@ -1,6 +1,6 @@
 """What is a score worth: the same model scored as the literature does it, and in other ways.
 
-Usage: python benchmarks/score_worth.py kitti.npz --out FOLDER [--iterations 2000] [--seeds 0,1,2]
+Usage: python benchmarks/score_worth.py kitti.npz --out FOLDER [--iterations 900] [--checkpoints 3] [--seeds 0,1,2]
 
 SlowVAE is trained on everything, on random pairs, by object and by sequence, each with the same settings. Every run is
 scored at its last checkpoint, at the one on which its seeds agree most, and at the one of the best MCC; of a split on
@@ -31,11 +31,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--iterations", type=int, default=2000)
+    parser.add_argument("--iterations", type=int, default=900)
+    parser.add_argument("--checkpoints", type=int, default=3)
     parser.add_argument("--seeds", default="0,1,2")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    kept = max(options.iterations // 5, 1)
+    kept = max(options.iterations // options.checkpoints, 1)
     results: dict[tuple[str, str], dict[str, Any]] = {}
     for split in SPLITS:
         run = options.out / split

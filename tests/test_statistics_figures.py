@@ -200,6 +200,12 @@ def test_shapes_are_told_on_the_panels(figures, summary):
         assert (group.kind[factor] or "undecided") in axes.get_xlabel()
 
 
+def test_names_of_groups_are_no_formulas(table):
+    odd = replace(table, category=np.array([("$a_^$b", r"$\frac{$")[number % 2] for number in range(len(table))]))
+    for _, _, figure in draw(odd, summarize(odd, "category", ("gennorm",), bootstrap=0, delta_t=(1, 2))):
+        figure.draw_without_rendering()
+
+
 def test_groups_have_a_column_for_each_distance_and_stay_legible(table, summary):
     """100 categories: every label has a row of its own height."""
     many = replace(table, category=np.array([f"category {number % 100:02d}" for number in range(len(table))]))

@@ -465,7 +465,7 @@ def _groups(figure: Any, distances: list[tuple[str, list[Group]]], factors: list
             axes.axvline(1, color="#D55E00", linestyle="--", linewidth=0.8)
         else:
             axes.set_xscale("symlog")
-        axes.set_yticks(range(len(names)), labels if place == 0 else [], fontsize=size)
+        axes.set_yticks(range(len(names)), labels if place == 0 else [], fontsize=size, parse_math=False)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_title(factor if len(distances) == 1 else f"{factor}, {distance}", fontsize=7)
 

@@ -88,7 +88,7 @@ class PowerSums(NamedTuple):
 
 
 class Gennorm(NamedTuple):
-    """Parameters of a generalised normal distribution, and whether the shape stopped at the end of its range."""
+    """Parameters of a generalised normal, and whether the shape is no estimate: it stopped at the end of its range."""
 
     shape: float
     loc: float
@@ -437,7 +437,7 @@ def fit_gennorm_rounded(cells: WholeNumbers, counts: NDArray[Any], start: Gennor
     Returns
     -------
     Gennorm
-        The parameters.
+        The parameters. Two distinct values do not tell a shape, and count as at the bound.
     """
     if start is not None:
         return _climb_rounded(cells, counts, start)[0]
@@ -451,7 +451,8 @@ def fit_gennorm_rounded(cells: WholeNumbers, counts: NDArray[Any], start: Gennor
     if abs(found.loc - most) > 0.5:
         other, its_loss = climb(most)
         found = other if its_loss < loss else found
-    return found
+    # The shares of two values are two numbers that add to one: any shape can give them.
+    return found._replace(at_bound=bool(found.at_bound or np.count_nonzero(counts) < 3))
 
 
 def _climb_rounded(cells: WholeNumbers, counts: NDArray[Any], start: Gennorm) -> tuple[Gennorm, float]:

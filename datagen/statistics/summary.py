@@ -623,7 +623,10 @@ def _verdict(group: Group, resampled: bool) -> str:
         kinds = []
         for factor, kind in group.kind.items():
             inside = group.within[level].get(factor)
-            interval = f", {inside.shape_interval}" if inside and inside.shape_interval else ""
-            kinds.append(f"{factor} {_KINDS[kind]}" + (f" (shape {inside.shape:.3g}{interval})" if inside else ""))
+            if inside is None or inside.at_bound:
+                kinds.append(f"{factor} {_KINDS[kind]} (too few different values to fit a shape)")
+            else:
+                interval = f", {inside.shape_interval}" if inside.shape_interval else ""
+                kinds.append(f"{factor} {_KINDS[kind]} (shape {inside.shape:.3g}{interval})")
         verdict += f"; with the scale of each {level} taken out, {', '.join(kinds)}"
     return verdict

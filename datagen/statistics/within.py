@@ -354,20 +354,20 @@ class _Model:
         copies : ndarray of float64, shape (B, parts)
             How often it holds each part.
         """
-        sums, slopes = self.sums(theta[:, 0])
-        counts = self.counts[None]
-        if self.single:
-            weights = copies
-        else:
-            parts = (copies * each for each in (counts, sums, slopes))
-            counts, sums, slopes = (np.add.reduceat(each, self.begins, axis=1) for each in parts)
-            # A replicate may hold of a group only what does not move: there it has no scale, as in the whole.
-            weights = (sums > _STILL).astype(np.float64)
-        values, gradients = _LIKELIHOODS[law](theta, counts, sums, slopes)
-        total = np.maximum((weights * counts).sum(axis=1), 1)
-        return (weights * values).sum(axis=1) / total, np.stack(
-            [(weights * each).sum(axis=1) / total for each in gradients], axis=1
-        )
+        parts = (self.counts[None], *self.sums(theta[:, 0]))
+        found = np.zeros((5, len(theta)))  # changes, log-likelihood and its gradient
+        for held in [copies] if self.single or self.groups == 1 else _layers(copies):
+            if self.single:
+                counts, sums, slopes = parts
+                weights = held
+            else:
+                counts, sums, slopes = (np.add.reduceat(held * each, self.begins, axis=1) for each in parts)
+                # A replicate may hold of a group only what does not move: there it has no scale, as in the whole.
+                weights = (sums > _STILL).astype(np.float64)
+            values, gradients = _LIKELIHOODS[law](theta, counts, sums, slopes)
+            found += [(weights * each).sum(axis=1) for each in (counts, values, *gradients)]
+        found[1:] /= np.maximum(found[0], 1)
+        return found[1], found[2:].T
 
     def fit(self) -> tuple[Law, NDArray[np.float64]]:
         """Return the law of the scales and the parameters (log shape, log a, log m) of the highest likelihood."""
@@ -386,6 +386,9 @@ class _Model:
         bounds = [(_LOW[0], _HIGH[0]), (_HIGH[1] if self.groups == 1 else _LOW[1], _HIGH[1]), (_LOW[2], _HIGH[2])]
         how = {"method": "L-BFGS-B", "bounds": bounds, "options": {"ftol": 1e-13, "gtol": 1e-8, "maxiter": 300}}
         found = [(law, minimize(loss, each, (law,), jac=True, **how)) for law in laws for each in starts]
+        found = [each for each in found if np.isfinite(each[1].fun) and (each[1].success or each[1].nit > 0)]
+        if not found:  # scales so far apart that no start leads anywhere: no estimate, as at the bound
+            return laws[0], np.array([_LOW[0], *starts[0][1:]])
         # The highest inner maximum: towards shape 0 the likelihood of repeated values grows without bound.
         inner = [each for each in found if each[1].x[0] > _LOW[0] + 1e-3] or found
         # Where all are of one scale both laws are the same, which rounding must not decide: the faster one stays.
@@ -402,7 +405,7 @@ class _Model:
     def refit(self, law: Law, theta: NDArray[np.float64], copies: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the parameters fitted to replicates, float64 (B, 3).
 
-        All at once, in steps by the curvature of the fit to all; singly where these do not end.
+        All at once, in steps by the curvature of some at the fit to all; singly where these do not end.
 
         Parameters
         ----------
@@ -414,12 +417,15 @@ class _Model:
             How often each replicate holds each object.
         """
         free = [0, 2] if self.groups == 1 else [0, 1, 2]
-        beside = np.repeat(theta[None], 2 * len(free), axis=0)
-        for row, place in enumerate(free):
-            beside[2 * row, place] += 1e-4
-            beside[2 * row + 1, place] -= 1e-4
-        _, gradient = self.gradient(law, beside, np.ones((len(beside), len(self.counts))))
-        curvature = (gradient[::2] - gradient[1::2])[:, free] / 2e-4
+        some = copies[:8, self.of_object]
+        some = some[some.sum(axis=1) > 0] if some.any() else np.ones((1, len(self.counts)))
+
+        def mean_gradient(place: int, change: float) -> NDArray[np.float64]:
+            beside = theta + change * (np.arange(3) == place)
+            mean: NDArray[np.float64] = self.gradient(law, np.repeat(beside[None], len(some), axis=0), some)[1].mean(0)
+            return mean[free]
+
+        curvature = np.stack([mean_gradient(place, 1e-4) - mean_gradient(place, -1e-4) for place in free]) / 2e-4
         values, vectors = np.linalg.eigh(-(curvature + curvature.T) / 2)
         inverse = (vectors / np.maximum(values, 1e-6)) @ vectors.T
         fitted = []
@@ -448,6 +454,15 @@ class _Model:
             return 0.0
         shape, a = np.exp(theta[:2])
         return float(np.sqrt(polygamma(1, a) if law == "inverse gamma" else 1 / a) / shape)
+
+
+def _layers(copies: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return which parts replicates hold at least once, at least twice, and so on, float64 (B, parts) of 0 and 1.
+
+    A group of which a replicate holds objects more than once is as many groups: in one, an object and its copies would
+    look like changes that agree, and the scales of groups like more than one.
+    """
+    return [(copies >= times).astype(np.float64) for times in range(1, int(copies.max(initial=1)) + 1)]
 
 
 def _inverse_gamma(
