@@ -182,6 +182,12 @@ def test_copies_of_an_object_do_not_make_its_video_look_like_less_spread():
     assert found.shape_interval.low < 0.8 < found.shape_interval.high < 1
 
 
+def test_a_fit_that_leads_nowhere_is_no_answer():
+    """Scales over 46 powers of ten: the likelihood at some starts is no number, and a start, 0.5, was the shape."""
+    values, series = draw(1.0, 10.0 ** np.arange(-23, 25, 2), 40)
+    assert within(values, series, "object").shape == pytest.approx(1, abs=0.15)
+
+
 def test_one_scale_gives_the_plain_fit():
     values, series = draw(0.7, np.ones(40), 50)
     expected, _, _ = stats.gennorm.fit(values, floc=0)
