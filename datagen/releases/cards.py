@@ -266,22 +266,20 @@ def _described(source: Source, licence: str | None) -> dict[str, str]:
         If its licence is not known, or not known to allow that what is made of it is published.
     """
     texts = {name: plain(text, 1000) for name, text in msgspec.structs.asdict(source).items()}
-    stated = (
-        "" if texts["licence"].startswith("not stated") else texts["licence"]
-    )  # as files of earlier versions have it
-    is_own = not texts["name"]
-    texts["licence"] = stated or (licence or "" if is_own else "")
-    if not texts["licence"] and is_own:
-        raise DatagenError(
-            f"the licence of {texts['id']} is not known, so the dataset cannot be published; if the data are yours, "
-            "choose one: --license CC-BY-4.0"
-        )
-    if not texts["licence"]:
+    if texts["licence"].startswith("not stated"):  # as files of earlier versions have it
+        texts["licence"] = ""
+    if not texts["licence"] and texts["name"]:
         # Annotations that state none are recognised by the names of their folders, which own ones may have too.
         own = "; if the videos are your own, name their folder otherwise, and build the file again"
         raise DatagenError(
             f"{texts['name']} states no licence, so what is made of it cannot be published without its authors' consent"
             f"{own if texts['id'] in annotated_sets() else ''}"
+        )
+    texts["licence"] = texts["licence"] or licence or ""
+    if not texts["licence"]:
+        raise DatagenError(
+            f"the licence of {texts['id']} is not known, so the dataset cannot be published; if the data are yours, "
+            "choose one: --license CC-BY-4.0"
         )
     if _known_licence(texts["licence"]) is None:
         raise DatagenError(

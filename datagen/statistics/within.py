@@ -59,6 +59,7 @@ _GRID = np.geomspace(MIN_SHAPE, MAX_SHAPE, 137)
 
 _LOW = np.array([np.log(MIN_SHAPE), -6.0, -100.0])  # of log shape, log a and log m
 _HIGH = np.array([np.log(MAX_SHAPE), 9.0, 100.0])  # at which a scales differ by a hundredth, which is not at all
+_ONE_SCALE = _HIGH[1] - 0.01  # log a from which on it counts so
 _TINY = 1e-300  # what stands for a sum of 0, of which there is a logarithm
 _STILL = 1e-200  # a sum below is of changes of 0
 _BLOCK = 1 << 18  # numbers held at once while replicates are fitted
@@ -392,9 +393,8 @@ class _Model:
         # The highest inner maximum: towards shape 0 the likelihood of repeated values grows without bound.
         inner = [each for each in found if each[1].x[0] > _LOW[0] + 1e-3] or found
         # Where all are of one scale both laws are the same, which rounding must not decide: the faster one stays.
-        first = [each for each in inner if each[0] == laws[0]]
-        others = [each for each in inner if each[0] != laws[0] and each[1].x[1] < _HIGH[1] - 0.01]
-        law, best = min(first + others or inner, key=lambda each: float(each[1].fun))
+        told_apart = [each for each in inner if each[0] == laws[0] or each[1].x[1] < _ONE_SCALE] or inner
+        law, best = min(told_apart, key=lambda each: float(each[1].fun))
         return law, best.x
 
     def _start(self, shape: float) -> NDArray[np.float64]:
@@ -405,7 +405,7 @@ class _Model:
     def refit(self, law: Law, theta: NDArray[np.float64], copies: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the parameters fitted to replicates, float64 (B, 3).
 
-        All at once, in steps by the curvature of some at the fit to all; singly where these do not end.
+        All at once, in steps by the mean curvature of the first few at the fit to all; singly where these do not end.
 
         Parameters
         ----------
@@ -450,7 +450,7 @@ class _Model:
         """Return the standard deviation of the logarithm of the scales."""
         from scipy.special import polygamma
 
-        if theta[1] >= _HIGH[1] - 0.01:
+        if theta[1] >= _ONE_SCALE:
             return 0.0
         shape, a = np.exp(theta[:2])
         return float(np.sqrt(polygamma(1, a) if law == "inverse gamma" else 1 / a) / shape)
